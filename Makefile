@@ -1,0 +1,49 @@
+# Everything a newcomer types. `make help` lists it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CODE := domain sync node site_node central_hub deploy tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types imports pytest format bench test-long lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv and install what the lock names (only when something changed)
+	@PYTHON='$(PYTHON)' sh deploy/setup.sh
+
+demo: setup ## a hub and three homes over a bad link, killed on the way; DEMO_EXIT=1 ends it by itself
+	@$(BIN)/python -m deploy.demo
+
+test: lint types imports pytest ## lint, types, import rules, then every test but the long ones
+
+lint: setup ## ruff: rules and form
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check --quiet $(CODE) || { echo 'Some files are not formatted: run "make format".'; exit 1; }
+
+types: setup ## mypy: strict for domain and sync
+	@$(BIN)/mypy
+
+imports: setup ## who may import whom
+	@$(BIN)/lint-imports
+
+pytest: setup
+	@$(BIN)/pytest --cov --cov-report=term
+
+test-long: setup ## the tests that take minutes
+	@$(BIN)/pytest -m long
+
+format: setup ## let ruff put the code in form
+	@$(BIN)/ruff check --fix --quiet $(CODE) || true
+	@$(BIN)/ruff format $(CODE)
+
+bench: setup ## benchmarks: a table of ratios, no verdict
+	@$(BIN)/python -m tests.bench
+
+lock: setup ## write requirements.lock again, for every Python and machine we support
+	@sh deploy/lock.sh
+
+clean: ## remove what can be made again
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist *.egg-info
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
