@@ -1,0 +1,349 @@
+"""Between typed values and plain ones: one codec for each field type, put together once for each class.
+
+A codec speaks three plain dialects: the stored one (ids as 16 bytes), JSON (ids as text) and the text of one form
+field or command-line argument.  What does not fit raises `Unfit`, which says where, what was found and what belongs
+there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import types
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from operator import attrgetter
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from domain import quantity
+from domain.codes import Codes
+from domain.event import PlainValue
+from domain.quantity import Quantity
+
+TEXT_LENGTH_MAX = 20_000
+LIST_LENGTH_MAX = 2_000
+PLAIN_DEPTH_MAX = 6
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+UUID_TEXT_LENGTHS = (32, 36)
+
+Convert = Callable[[Any], Any]
+
+
+class Unfit(Exception):
+    """A plain value that does not fit its place."""
+
+    def __init__(self, found: object, expected: str, field: str = "") -> None:
+        super().__init__(field, found, expected)
+        self.field, self.found, self.expected = field, found, expected
+
+    def within(self, name: str) -> Unfit:
+        """The same trouble, seen from one level further out."""
+        return Unfit(self.found, self.expected, f"{name}.{self.field}" if self.field else name)
+
+
+class Codec(NamedTuple):
+    """How one type of value is written and read in each dialect."""
+
+    pack: Convert
+    unpack: Convert
+    to_json: Convert
+    from_json: Convert
+    from_text: Convert
+
+
+def same(value: Any) -> Any:
+    """The value itself."""
+    return value
+
+
+def composed(text: str) -> str:
+    """The text in NFC."""
+    return text if text.isascii() or unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+
+
+def text_of(value: Any) -> str:
+    """Text from outside: bounded, well-formed and composed."""
+    if type(value) is not str:
+        raise Unfit(value, "text")
+    if len(value) > TEXT_LENGTH_MAX:
+        raise Unfit(value, f"text of at most {TEXT_LENGTH_MAX} characters")
+    if value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unfit(value, "text without lone surrogates") from None
+    return composed(value)
+
+
+def _stored_text(value: Any) -> str:
+    if type(value) is not str:
+        raise Unfit(value, "text")
+    return value
+
+
+def int_of(value: Any) -> int:
+    """A whole number of at most 64 bits; a truth value is not one."""
+    if type(value) is not int or not INT_MIN <= value <= INT_MAX:
+        raise Unfit(value, "a whole number")
+    return value
+
+
+def _int_text(text: str) -> int:
+    try:
+        return int_of(int(text))
+    except ValueError:
+        raise Unfit(text, "a whole number") from None
+
+
+def bool_of(value: Any) -> bool:
+    """A truth value."""
+    if type(value) is not bool:
+        raise Unfit(value, "true or false")
+    return value
+
+
+_TRUTH = {"true": True, "yes": True, "1": True, "是": True, "false": False, "no": False, "0": False, "否": False}
+
+
+def _bool_text(text: str) -> bool:
+    found = _TRUTH.get(text.strip().lower())
+    if found is None:
+        raise Unfit(text, "true or false (是/否)")
+    return found
+
+
+def date_of(value: Any) -> dt.date:
+    """A calendar day written as YYYY-MM-DD."""
+    if type(value) is str and len(value) == 10 and value[4] == "-" == value[7]:
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise Unfit(value, "a date as YYYY-MM-DD")
+
+
+def _stored_id(value: Any) -> UUID:
+    if type(value) is not bytes or len(value) != 16:
+        raise Unfit(value, "an id of 16 bytes")
+    return UUID(bytes=value)
+
+
+def id_of(value: Any) -> UUID:
+    """An id written as UUID text or as 32 hex digits."""
+    if type(value) is str and len(value) in UUID_TEXT_LENGTHS:
+        try:
+            return UUID(value)
+        except ValueError:
+            pass
+    raise Unfit(value, "an id as UUID text")
+
+
+def plain_of(value: Any, depth: int = PLAIN_DEPTH_MAX) -> Any:
+    """A plain JSON value of bounded depth, without floats."""
+    if value is None or type(value) is bool:
+        return value
+    if type(value) is str:
+        return text_of(value)
+    if type(value) is int:
+        return int_of(value)
+    if depth and type(value) in (list, tuple) and len(value) <= LIST_LENGTH_MAX:
+        return [plain_of(item, depth - 1) for item in value]
+    if depth and isinstance(value, Mapping) and len(value) <= LIST_LENGTH_MAX:
+        return {text_of(key): plain_of(item, depth - 1) for key, item in value.items()}
+    raise Unfit(value, "text, a whole number, true, false, a list or a map")
+
+
+def _json_text(read: Convert) -> Convert:
+    """Read the text as JSON, then as the type."""
+
+    def convert(text: str) -> Any:
+        try:
+            parsed = json.loads(text)
+        except (ValueError, RecursionError):
+            raise Unfit(text, "a list or map as JSON") from None
+        return read(parsed)
+
+    return convert
+
+
+def _quantity_out(value: Quantity) -> Any:
+    return [value.kind, value.low] if value.high is None else [value.kind, value.low, value.high]
+
+
+def _quantity_in(value: Any) -> Quantity:
+    if type(value) is int:
+        return quantity.exactly(int_of(value))
+    if type(value) is str:
+        return _quantity_text(value)
+    if type(value) in (list, tuple) and len(value) in (2, 3) and type(value[0]) is str:
+        try:
+            return Quantity(value[0], *map(int_of, value[1:]))
+        except ValueError:
+            pass
+    raise Unfit(value, "a quantity: exact, at_least or range with whole numbers")
+
+
+def _quantity_text(text: str) -> Quantity:
+    try:
+        return quantity.parse(text)
+    except ValueError:
+        raise Unfit(text, "a quantity such as 61, 2000+, 110万 or 2000--3000") from None
+
+
+TEXT = Codec(composed, _stored_text, same, text_of, text_of)
+INT = Codec(same, int_of, same, int_of, _int_text)
+BOOL = Codec(same, bool_of, same, bool_of, _bool_text)
+DATE = Codec(dt.date.isoformat, date_of, dt.date.isoformat, date_of, date_of)
+ID = Codec(attrgetter("bytes"), _stored_id, str, id_of, id_of)
+PLAIN = Codec(plain_of, plain_of, plain_of, plain_of, text_of)
+QUANTITY = Codec(_quantity_out, _quantity_in, _quantity_out, _quantity_in, _quantity_text)
+_SIMPLE: dict[Any, Codec] = {str: TEXT, int: INT, bool: BOOL, dt.date: DATE, UUID: ID, Quantity: QUANTITY}
+
+
+def _code(codes: Codes) -> Codec:
+    labels = codes.labels
+
+    def unpack(value: Any) -> str:
+        if type(value) is not str or not (value in labels or (codes.open and value)):
+            raise Unfit(value, codes.expected())
+        return value
+
+    def read(value: Any) -> str:
+        found = codes.code(text_of(value))
+        if found is None:
+            raise Unfit(value, codes.expected())
+        return found
+
+    return Codec(composed, unpack, same, read, read)
+
+
+def _items(item: Codec) -> Codec:
+    def writing(write: Convert) -> Convert:
+        return lambda value: [write(one) for one in value]
+
+    def reading(read: Convert) -> Convert:
+        def convert(value: Any) -> tuple[Any, ...]:
+            if type(value) not in (list, tuple) or len(value) > LIST_LENGTH_MAX:
+                raise Unfit(value, f"a list of at most {LIST_LENGTH_MAX}")
+            return tuple(read(one) for one in value)
+
+        return convert
+
+    read_json = reading(item.from_json)
+    return Codec(writing(item.pack), reading(item.unpack), writing(item.to_json), read_json, _json_text(read_json))
+
+
+def _mapped(item: Codec) -> Codec:
+    def writing(write: Convert) -> Convert:
+        return lambda value: {composed(key): write(one) for key, one in value.items()}
+
+    def reading(read: Convert) -> Convert:
+        def convert(value: Any) -> dict[str, Any]:
+            if not isinstance(value, Mapping) or len(value) > LIST_LENGTH_MAX:
+                raise Unfit(value, f"a map of at most {LIST_LENGTH_MAX}")
+            return {text_of(key): read(one) for key, one in value.items()}
+
+        return convert
+
+    read_json = reading(item.from_json)
+    return Codec(writing(item.pack), reading(item.unpack), writing(item.to_json), read_json, _json_text(read_json))
+
+
+def _nested(shape: Shape) -> Codec:
+    def from_json(value: Any) -> Any:
+        return shape.read(value, shape.from_json)
+
+    return Codec(shape.pack, shape.unpack, shape.to_json, from_json, _json_text(from_json))
+
+
+def codec_of(hint: Any) -> Codec:
+    """The codec for one field's type."""
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = (arg for arg in get_args(hint) if arg is not types.NoneType)
+        return codec_of(inner)
+    if get_origin(hint) is Annotated:
+        marker = get_args(hint)[1]
+        return PLAIN if marker is PlainValue else _code(marker)
+    if get_origin(hint) is tuple:
+        return _items(codec_of(get_args(hint)[0]))
+    if get_origin(hint) is Mapping:
+        return _mapped(codec_of(get_args(hint)[1]))
+    if hint in _SIMPLE:
+        return _SIMPLE[hint]
+    assert is_dataclass(hint), f"no codec for {hint!r}"
+    return _nested(shape_of(hint))
+
+
+class Shape:
+    """The codecs of one dataclass, field by field; writing leaves out what equals its default."""
+
+    __slots__ = ("cls", "codecs", "from_json", "from_text", "out", "read_out", "required", "unpackers", "write_json")
+
+    def __init__(self, cls: Any) -> None:
+        hints = get_type_hints(cls, include_extras=True)
+        self.cls = cls
+        self.codecs = {one.name: codec_of(hints[one.name]) for one in fields(cls)}
+        self.required = frozenset(one.name for one in fields(cls) if one.default is MISSING)
+        self.read_out = attrgetter(*self.codecs)
+        self.out = tuple((one.name, self.codecs[one.name].pack, one.default) for one in fields(cls))
+        self.write_json = tuple((one.name, self.codecs[one.name].to_json, one.default) for one in fields(cls))
+        self.unpackers = {name: codec.unpack for name, codec in self.codecs.items()}
+        self.from_json = {name: codec.from_json for name, codec in self.codecs.items()}
+        self.from_text = {name: codec.from_text for name, codec in self.codecs.items()}
+
+    def pack(self, value: Any) -> dict[str, Any]:
+        """The value in the stored dialect."""
+        out = {}
+        for (name, pack, default), found in zip(self.out, self.read_out(value), strict=True):
+            if found is None:
+                if default is MISSING:  # an empty value that was meant, as in a correction
+                    out[name] = pack(found)
+            elif found != default:
+                out[name] = pack(found)
+        return out
+
+    def to_json(self, value: Any) -> dict[str, Any]:
+        """The value in JSON."""
+        out = {}
+        for (name, write, default), found in zip(self.write_json, self.read_out(value), strict=True):
+            if found is None:
+                if default is MISSING:  # an empty value that was meant, as in a correction
+                    out[name] = write(found)
+            elif found != default:
+                out[name] = write(found)
+        return out
+
+    def unpack(self, payload: Any) -> Any:
+        """The value that a stored payload spells, or `Unfit`."""
+        return self.read(payload, self.unpackers)
+
+    def read(self, payload: Any, readers: Mapping[str, Convert]) -> Any:
+        """The value that a map spells in one dialect, or `Unfit`."""
+        if not isinstance(payload, Mapping):
+            raise Unfit(payload, "a map of fields")
+        values = {}
+        for name, plain in payload.items():
+            try:
+                values[name] = readers[name](plain)
+            except KeyError:
+                raise Unfit(name, "one of " + ", ".join(readers)) from None
+            except Unfit as trouble:
+                raise trouble.within(name) from None
+        if not self.required <= values.keys():
+            missing = min(self.required - values.keys())
+            raise Unfit("nothing", "this field", missing)
+        return self.cls(**values)
+
+
+_SHAPES: dict[Any, Shape] = {}
+
+
+def shape_of(cls: Any) -> Shape:
+    """The codecs of a dataclass, made once."""
+    shape = _SHAPES.get(cls)
+    if shape is None:
+        shape = _SHAPES[cls] = Shape(cls)
+    return shape

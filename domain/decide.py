@@ -1,0 +1,167 @@
+"""Deciding: which facts follow from a wish, or why none does.
+
+What is refused here is what the writing home itself knows to be wrong.  What another home recorded meanwhile is never
+a reason: offline, both may be right, and the fold says what they add up to.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Protocol
+
+from domain import commands as c
+from domain import events as e
+from domain.card import EDITS, Unfit, typed
+from domain.errors import (
+    AlreadyHere,
+    AlreadyRegistered,
+    AlreadyWithdrawn,
+    BadField,
+    BeforeRegistration,
+    FieldMoved,
+    NoConflict,
+    NotHere,
+    NotRegistered,
+    UnknownFact,
+)
+from domain.registers import Head
+from domain.schema import field_codec, fit
+from domain.tally import MEASURES
+
+
+class Standing(Protocol):
+    """What a decision asks of a subject; a `State` answers it, and so does a `Folding` without making a state."""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything readable is known of the subject."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """The home that the child belongs to, or ""."""
+        ...
+
+    @property
+    def registered_on(self) -> dt.date | None:
+        """The day of the child's first registration."""
+        ...
+
+    def since(self, home: str) -> dt.date | None:
+        """The first day on which the child belonged to a home."""
+        ...
+
+    def class_of(self, id_: bytes) -> type[e.Event] | None:
+        """The class of a readable entry; None where it is not known."""
+        ...
+
+    def withdrawn(self, id_: bytes) -> bool:
+        """Whether a fact was withdrawn."""
+        ...
+
+    def heads(self, field: str) -> tuple[Head, ...]:
+        """The standing values of a field."""
+        ...
+
+
+def decide(state: Standing, command: c.Command) -> list[e.Event]:
+    """Say which facts follow from a wish, or refuse it."""
+    match command:
+        case c.RecordFact():
+            return [_plain(state, command)]
+        case c.RegisterChild(event=event):
+            if state.registered_on is not None:
+                raise AlreadyRegistered(state.registered_on)
+            return [event]
+        case c.RequestTransfer():
+            return [_request(state, command)]
+        case c.AcceptTransfer():
+            return [_acceptance(state, command)]
+        case c.CorrectFact():
+            return [_correction(state, command)]
+        case c.WithdrawFact():
+            return [_withdrawal(state, command)]
+        case c.SettleConflict():
+            return [_settlement(state, command)]
+
+
+def _plain(state: Standing, command: c.RecordFact) -> e.Event:
+    event = command.event
+    if event.meta.about == "child":
+        since = state.since(command.home)
+        if since is not None:
+            count = MEASURES.get(type(event))
+            measure = count(event) if count else None
+            if measure is not None and measure.on < since:
+                raise BeforeRegistration(measure.on, since)
+        _writable(event)
+    for field, ids in command.shown.items():
+        if ids != frozenset(head.id for head in state.heads(field)):
+            raise FieldMoved(field)
+    return event
+
+
+def _writable(event: e.Event) -> None:
+    """Refuse a changed detail whose value does not fit its field."""
+    if isinstance(event, e.ChildDetailsChanged):
+        try:
+            EDITS[type(event)](event, "")
+        except Unfit as trouble:
+            raise BadField("value", trouble.found, trouble.expected) from None
+
+
+def _request(state: Standing, command: c.RequestTransfer) -> e.Event:
+    holder = state.holder
+    if not state.known and not command.trusting:
+        raise NotRegistered
+    if holder != command.home and (holder or not command.trusting):
+        raise NotHere(command.home, holder)
+    if command.event.to_home == command.home:
+        raise AlreadyHere(command.home)
+    return command.event
+
+
+def _acceptance(state: Standing, command: c.AcceptTransfer) -> e.Event:
+    event = command.event
+    if event.accepted and state.holder and state.holder == (event.home or command.home):
+        raise AlreadyHere(state.holder)
+    return event
+
+
+def _correction(state: Standing, command: c.CorrectFact) -> e.Event:
+    """A correction; a person's must fit the field, an import line's is kept whatever it says."""
+    if not command.trusting:
+        corrected = state.class_of(command.target.bytes)
+        if corrected is None:
+            raise UnknownFact(command.target)
+        try:
+            fit(corrected, command.field, command.value)
+        except Unfit as trouble:
+            named = "value" if field_codec(corrected, command.field) else "field"
+            raise BadField(named, trouble.found, trouble.expected) from None
+    return e.FactCorrected(
+        target=command.target, field=command.field, value=command.value, reason=command.reason, on=command.on
+    )
+
+
+def _withdrawal(state: Standing, command: c.WithdrawFact) -> e.Event:
+    target = command.target
+    if state.class_of(target.bytes) is None:
+        raise UnknownFact(target)
+    if state.withdrawn(target.bytes):
+        raise AlreadyWithdrawn(target)
+    return e.FactWithdrawn(target=target, reason=command.reason, on=command.on)
+
+
+def _settlement(state: Standing, command: c.SettleConflict) -> e.Event:
+    heads = state.heads(command.field)
+    if len(heads) < 2:
+        raise NoConflict(command.field)
+    if not {head.id for head in heads} <= {one.bytes for one in command.saw}:
+        raise FieldMoved(command.field)
+    try:
+        if not command.field.startswith("fact:"):
+            typed(command.field, command.value)
+    except Unfit as trouble:
+        raise BadField("value", trouble.found, trouble.expected) from None
+    return e.ConflictSettled(field=command.field, value=command.value, saw=command.saw, reason=command.reason)

@@ -1,0 +1,128 @@
+"""Refusals: what the domain says to the person who wished something.
+
+Each carries one Chinese and one English sentence that names the thing, the value found and the value expected.
+A leaf exists only where somebody acts differently on it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+
+def shown(found: object) -> str:
+    """A found value as it appears in a sentence, cut to a bearable length."""
+    text = found if isinstance(found, str) else repr(found)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+class Refused(Exception):
+    """A wish that cannot become a fact; nothing was stored."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
+
+    def __str__(self) -> str:
+        return f"{self.zh} / {self.en}"
+
+
+class UnknownType(Refused):
+    """No event of this name is known here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"没有“{shown(name)}”这种记录", f"there is no kind of record named {shown(name)!r}")
+
+
+class BadField(Refused):
+    """One field of a form or of a line does not fit."""
+
+    def __init__(self, field: str, found: object, expected: str) -> None:
+        self.field, self.found, self.expected = field, found, expected
+        super().__init__(
+            f"“{field}”填写为“{shown(found)}”，应为：{expected}",
+            f"field {field!r}: found {shown(found)!r}, expected {expected}",
+        )
+
+
+class BadFact(BadField):
+    """A line of the import form that cannot be read; the line is skipped and named."""
+
+
+class NotRegistered(Refused):
+    """The child has no registration that this node knows."""
+
+    def __init__(self) -> None:
+        super().__init__("这个孩子还没有登记", "this child is not registered")
+
+
+class AlreadyRegistered(Refused):
+    """The child has a file already."""
+
+    def __init__(self, on: dt.date) -> None:
+        self.on = on
+        super().__init__(f"这个孩子已于{on}登记", f"this child was already registered on {on}")
+
+
+class BeforeRegistration(Refused):
+    """A fact is dated before the child was registered here."""
+
+    def __init__(self, on: dt.date, registered_on: dt.date) -> None:
+        self.on, self.registered_on = on, registered_on
+        super().__init__(
+            f"日期{on}早于登记日期{registered_on}",
+            f"the date {on} is before the registration on {registered_on}",
+        )
+
+
+class NotHere(Refused):
+    """The child belongs to another home."""
+
+    def __init__(self, home: str, holder: str) -> None:
+        self.home, self.holder = home, holder
+        zh = f"这个孩子现在属于“{holder}”，不在“{home}”" if holder else f"这个孩子不在“{home}”"
+        super().__init__(zh, f"the child belongs to {holder or 'no home'}, not to {home!r}")
+
+
+class AlreadyHere(Refused):
+    """The child to be taken in belongs to this home already."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+        super().__init__(f"这个孩子已经属于“{home}”", f"the child already belongs to {home!r}")
+
+
+class UnknownFact(Refused):
+    """The entry that a correction or withdrawal names is not known here."""
+
+    def __init__(self, target: object) -> None:
+        self.target = target
+        super().__init__(f"找不到要更正的记录 {target}", f"the entry {target} is not known here")
+
+
+class AlreadyWithdrawn(Refused):
+    """The entry was withdrawn before."""
+
+    def __init__(self, target: object) -> None:
+        self.target = target
+        super().__init__(f"记录 {target} 已经撤回", f"the entry {target} was withdrawn before")
+
+
+class FieldMoved(Refused):
+    """Somebody changed the field after the form was shown; both values must be shown again."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(
+            f"“{field}”在您填写期间已被别人修改，请核对后再保存",
+            f"field {field!r} was changed while you were writing; look at both values again",
+        )
+
+
+class NoConflict(Refused):
+    """There is nothing to settle in this field."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"“{field}”没有需要处理的冲突", f"field {field!r} holds no conflict")

@@ -1,0 +1,38 @@
+"""Events about other entries of the same subject: corrections, withdrawals, settlements."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from domain.event import ANY_SUBJECT, Event, Json, event
+
+
+@event("fact-corrected/1", about=ANY_SUBJECT, label="更正", english="correction", sensitivity="S3")
+class FactCorrected(Event):
+    """One field of an earlier entry should read otherwise; `value` is in JSON form, or the text as typed."""
+
+    target: UUID
+    field: str
+    value: Json
+    reason: str | None = None
+    on: dt.date | None = None
+
+
+@event("fact-withdrawn/1", about=ANY_SUBJECT, label="撤回", english="withdrawal", sensitivity="S3")
+class FactWithdrawn(Event):
+    """An earlier entry should not count; it stays in the history."""
+
+    target: UUID
+    reason: str | None = None
+    on: dt.date | None = None
+
+
+@event("conflict-settled/1", about=ANY_SUBJECT, label="冲突处理", english="conflict settled", sensitivity="S3")
+class ConflictSettled(Event):
+    """A person chose the value of a contested field, having seen the entries named."""
+
+    field: str
+    value: Json
+    saw: tuple[UUID, ...]
+    reason: str | None = None

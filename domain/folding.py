@@ -1,0 +1,399 @@
+"""Folding a subject's entries into its state.
+
+The fold takes entries in canonical order, (lamport, log id).  `Folding` is the fold as it runs: it takes one more entry
+as long as that one comes after all others, and says so when it does not; the caller then folds afresh.  `fold` is the
+same code over a whole set, so what is live and what is rebuilt cannot differ.  Nothing here raises over what an entry
+holds: erased, unknown and unreadable entries are kept and shown, corrections of entries not seen yet wait for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from domain import events as e
+from domain.amending import Amendment
+from domain.card import EDITS, HOME, Unfit, edits_of, typed
+from domain.event import Event, UnreadableEvent, changed
+from domain.figures import Figures
+from domain.moves import Moves
+from domain.records import Record, canonical
+from domain.registers import Head, Register, Sight, head_of, winner
+from domain.repeats import Repeats
+from domain.schema import fit, subject_kind
+from domain.state import Amended, State, Unshown, amended_event, split_fact_field, unshown
+from domain.stays import MOVES, claim_winner, status_of, stays_of, transfers_of
+from domain.tally import MEASURES, Measure, measure_of
+from domain.views import rows
+
+CHAIN_MAX = 8
+"""How many corrections of corrections are followed; beyond it a correction is shown as unusable."""
+
+BEFORE_ALL = (-(2**64), b"", 0, b"")
+_HISTORY = (e.FactCorrected, e.FactWithdrawn, e.ConflictSettled)
+
+
+class _Waiting(NamedTuple):
+    """A correction, withdrawal or settlement with what its author had seen."""
+
+    record: Record
+    sight: Sight
+
+
+class Folding:
+    """A fold under way; private to one caller, who sees only states."""
+
+    __slots__ = (
+        "_amended",
+        "_current",
+        "_deps",
+        "_figures",
+        "_last",
+        "_moves",
+        "_records",
+        "_registers",
+        "_repeats",
+        "_snapshot",
+        "_unshown",
+        "_unusable",
+        "_waiting",
+        "_withdrawn",
+        "kind",
+        "subject",
+    )
+
+    def __init__(self, subject: bytes) -> None:
+        self.subject = subject
+        self.kind = ""
+        self._last = BEFORE_ALL
+        self._repeats = Repeats()
+        self._deps: dict[bytes, dict[bytes, int]] = {}
+        self._records: dict[bytes, Record] = {}
+        self._registers: dict[str, Register] = {}
+        self._amended: dict[bytes, Amendment] = {}
+        self._current: dict[bytes, Event] = {}
+        self._figures = Figures()
+        self._moves = Moves()
+        self._unshown: list[Unshown] = []
+        self._unusable: list[Record] = []
+        self._waiting: dict[bytes, list[_Waiting]] = {}
+        self._withdrawn: set[bytes] = set()
+        self._snapshot: State | None = None
+
+    # -- taking entries
+
+    def add(self, record: Record) -> bool:
+        """Take one entry more; False if it belongs before one already taken, and nothing changed."""
+        same = self._repeats.same_place(record)
+        if same is not None:
+            return same
+        order = (record.lamport, record.log, record.seq, record.id)
+        if order <= self._last:
+            return False
+        self._last = order
+        self._snapshot = None
+        self._repeats.note(record)
+        if record.deps:
+            self._raise_deps(record.log, record.deps)
+        if not self._repeats.again(record):
+            self._take(record)
+        return True
+
+    def _raise_deps(self, log: bytes, deps: Any) -> None:
+        seen = self._deps.setdefault(log, {})
+        for other, seq in deps.items():
+            if seq > seen.get(other, 0):
+                seen[other] = seq
+
+    def _take(self, record: Record) -> None:
+        event = record.event
+        if not isinstance(event, Event):
+            self._unshown.append(unshown(record))
+            self.kind = self.kind or (subject_kind(event.type) if isinstance(event, UnreadableEvent) else "")
+            return
+        cls = type(event)
+        self._records[record.id] = record
+        if not self.kind:
+            self.kind = event.meta.about
+        if cls in MOVES:
+            self._move(record)
+        if cls in EDITS:
+            self._edit(record)
+        count = MEASURES.get(cls)
+        if count is not None and (measure := count(event)) is not None:
+            self._figures.add(record.home, measure)
+        if cls in _HISTORY:
+            self._amend(record, self._sight(record))
+        if self._waiting:
+            for waiting in self._waiting.pop(record.id, ()):
+                self._amend(*waiting)
+
+    def _sight(self, record: Record) -> Sight:
+        return Sight(record.log, self._deps.get(record.log, {}), self._repeats.places)
+
+    # -- registers
+
+    def _edit(self, record: Record) -> None:
+        event = record.event
+        assert isinstance(event, Event)
+        try:
+            edits = EDITS[type(event)](event, record.home)
+        except Unfit:
+            self._unusable.append(record)
+            return
+        sight = self._sight(record)
+        for field, value in edits.items():
+            self._put(field, head_of(record, record.id, value), sight)
+
+    def _put(self, field: str, head: Head, sight: Sight) -> None:
+        register = self._registers.get(field)
+        if register is None:
+            register = self._registers[field] = Register()
+        replaced = register.edit(head, sight)
+        if field == HOME and len(replaced) > 1:
+            self._moves.replaced(head, replaced, self._records)
+
+    def _move(self, record: Record) -> None:
+        """Note a move; an acceptance counts as having seen the request that it answers, and all before that."""
+        self._moves.note(record)
+        if isinstance(record.event, e.ChildTransferRequested):
+            shown = self._moves.request(record, self._deps.get(record.log, {}))
+            for acceptance in self._moves.answering(record):
+                self._reveal(acceptance, shown)
+        elif isinstance(record.event, e.ChildTransferAccepted):
+            for shown in self._moves.answered_by(record):
+                self._raise_deps(record.log, shown)
+
+    def _reveal(self, acceptance: Record, shown: dict[bytes, int]) -> None:
+        """A request came after its acceptance in canonical order: replace what the acceptance would have replaced."""
+        self._raise_deps(acceptance.log, shown)
+        sight = Sight(acceptance.log, shown, self._repeats.places)
+        for register in self._registers.values():
+            mine = [one for one in register.heads if one.log == acceptance.log and one.seq >= acceptance.seq]
+            if mine:
+                theirs = [one for one in register.heads if one.log != acceptance.log and sight.sees(one)]
+                register.replace(theirs, mine[-1])
+
+    # -- corrections, withdrawals, settlements
+
+    def _amend(self, record: Record, sight: Sight) -> None:
+        event = record.event
+        if record.id in self._withdrawn:
+            return
+        if isinstance(event, e.FactCorrected):
+            self._correct(record, self._repeats.kept(event.target.bytes), event.field, event.value, sight)
+        elif isinstance(event, e.FactWithdrawn):
+            self._withdraw(record, self._repeats.kept(event.target.bytes), sight)
+        elif isinstance(event, e.ConflictSettled):
+            self._settle(record, event, sight)
+
+    def _wait(self, target: bytes, record: Record, sight: Sight) -> None:
+        self._waiting.setdefault(target, []).append(_Waiting(record, sight._replace(deps=dict(sight.deps))))
+
+    def _correct(self, record: Record, target: bytes, field: str, value: Any, sight: Sight) -> None:
+        named = self._records.get(target)
+        for _ in range(CHAIN_MAX):  # a correction of a correction is one of the entry that this one names
+            if named is None or not isinstance(named.event, e.FactCorrected) or field != "value":
+                break
+            sight = sight._replace(named=sight.named | {named.id})
+            target, field = self._repeats.kept(named.event.target.bytes), named.event.field
+            named = self._records.get(target)
+        if named is None:
+            self._wait(target, record, sight)
+            return
+        sight = sight._replace(named=sight.named | {named.id})
+        assert isinstance(named.event, Event)
+        try:
+            now = fit(type(named.event), field, value)
+            if not self._correct_card(record, named, field, now, sight):
+                self._correct_fact(record, named, field, now, sight)
+        except Unfit:
+            self._unusable.append(record)
+
+    def _correct_card(self, record: Record, named: Record, field: str, now: Any, sight: Sight) -> bool:
+        """Edit the registers that the corrected entry had edited; False if the field feeds none."""
+        before = self._current.get(named.id, named.event)
+        assert isinstance(before, Event)
+        if type(before) not in EDITS:
+            return False
+        after = changed(before, {field: now})
+        new = edits_of(after, named.home)
+        try:
+            old = edits_of(before, named.home)
+        except Unfit:
+            old = {}
+        self._current[named.id] = after
+        for name in old.keys() - new.keys():
+            self._forget(self._registers[name], named.id)
+        moved = [name for name in new if name not in old or new[name] != old[name]]
+        for name in moved:
+            register = self._registers.setdefault(name, Register())
+            head = head_of(record, named.id, new[name])
+            if name not in old:
+                register.edit(head, sight)
+            else:
+                register.correct(head, sight)
+        return bool(moved) or old.keys() != new.keys()
+
+    def _correct_fact(self, record: Record, named: Record, field: str, now: Any, sight: Sight) -> None:
+        amendment = self._touch(named)
+        base = head_of(named, named.id, getattr(named.event, field))
+        amendment.edit(field, base, head_of(record, named.id, now), sight)
+
+    def _touch(self, named: Record) -> Amendment:
+        """Take a fact out of the running sums; from now on it is counted as amended when the state is made."""
+        amendment = self._amended.get(named.id)
+        if amendment is None:
+            assert isinstance(named.event, Event)
+            amendment = self._amended[named.id] = Amendment()
+            measure = measure_of(named.event)
+            if measure is not None:
+                self._figures.remove(named.home, measure, self._counted())
+        return amendment
+
+    def _counted(self) -> Iterator[Measure]:
+        """The measures of the facts that nothing amended."""
+        for id_, record in self._records.items():
+            measure = measure_of(record.event) if isinstance(record.event, Event) else None
+            if measure is not None and id_ not in self._amended:
+                yield measure
+
+    def _withdraw(self, record: Record, target: bytes, sight: Sight) -> None:
+        self._withdrawn.add(target)
+        named = self._records.get(target)
+        if named is None:
+            self._wait(target, record, sight)
+            return
+        if isinstance(named.event, _HISTORY):
+            for waiting in self._waiting.values():
+                waiting[:] = [one for one in waiting if one.record.id != target]
+            self._unusable = [one for one in self._unusable if one.id != target]
+            for amendment in self._amended.values():
+                amendment.withdraw(target)
+        else:
+            self._touch(named).withdrawn_by.append(record.id)
+        for register in self._registers.values():
+            self._forget(register, target)
+
+    def _forget(self, register: Register, origin: bytes) -> None:
+        for head in list(register.past):
+            if origin in (head.origin, head.id):
+                register.withdraw(head.id)
+
+    def _settle(self, record: Record, event: e.ConflictSettled, sight: Sight) -> None:
+        sight = sight._replace(named=frozenset(self._repeats.kept(one.bytes) for one in event.saw))
+        try:
+            if not event.field.startswith("fact:"):
+                value = typed(event.field, event.value, self.kind)
+                self._put(event.field, head_of(record, record.id, value), sight)
+                return
+            target, name = split_fact_field(event.field)
+            named = self._records.get(self._repeats.kept(target))
+            if named is None:
+                self._wait(self._repeats.kept(target), record, sight)
+                return
+            assert isinstance(named.event, Event)
+            self._correct_fact(record, named, name, fit(type(named.event), name, event.value), sight)
+        except Unfit:
+            self._unusable.append(record)
+
+    # -- the result
+
+    def state(self) -> State:
+        """What the entries taken so far add up to."""
+        self._snapshot = self._snapshot or self._state()
+        return self._snapshot
+
+    def rows(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """The table rows of the state."""
+        return list(rows(self.state()))
+
+    def _state(self) -> State:
+        registers = {name: tuple(one.heads) for name, one in self._registers.items() if one.heads}
+        amended = {id_: one.frozen() for id_, one in self._amended.items()}
+        moves = self._moves.standing(amended)
+        claims = registers.get(HOME, ())
+        provisional = {}
+        losers = set(self._moves.overruled)
+        if len(claims) > 1:
+            provisional[HOME] = claim_winner(claims, self._records)
+            losers.update(one.origin for one in claims if one.value != provisional[HOME].value)
+        counted = [one for one in moves if one.record.id not in losers or type(one.event) is e.ChildRegistered]
+        stays = stays_of([one for one in counted if getattr(one.event, "accepted", True)])
+        holder = stays[-1].home if stays and stays[-1].to_on is None else ""
+        for name, heads in registers.items():
+            if len(heads) > 1 and name != HOME:
+                provisional[name] = winner(name, heads, holder)
+        tally, last = self._figures.total(self._amended_measures(amended, holder))
+        return State(
+            kind=self.kind,
+            subject=self.subject,
+            records=dict(self._records),
+            amended=amended,
+            registers=registers,
+            provisional=provisional,
+            tally=tally,
+            last=last,
+            stays=stays,
+            transfers=transfers_of(moves, losers),
+            status=status_of(counted, stays) if self.kind == "child" else "",
+            holder=holder,
+            registered_on=min((one.on for one in moves if type(one.event) is e.ChildRegistered), default=None),
+            pending=tuple(one.record for waiting in self._waiting.values() for one in waiting),
+            unusable=tuple(self._unusable),
+            unshown=tuple(self._unshown),
+        )
+
+    def _amended_measures(self, amended: dict[bytes, Amended], holder: str) -> Iterator[tuple[str, Measure]]:
+        for id_, one in amended.items():
+            record = self._records[id_]
+            measure = None if one.withdrawn_by else measure_of(amended_event(record, one, holder))
+            if measure is not None:
+                yield record.home, measure
+
+    # -- what a decision asks, without making a state
+
+    @property
+    def known(self) -> bool:
+        """Whether anything readable is known of the subject."""
+        return bool(self._records)
+
+    @property
+    def holder(self) -> str:
+        """The home that the child belongs to."""
+        return self.state().holder
+
+    @property
+    def registered_on(self) -> dt.date | None:
+        """The day of the child's first registration."""
+        return self.state().registered_on
+
+    def since(self, home: str) -> dt.date | None:
+        """The first day on which the child belonged to a home."""
+        if self._amended and any(record.id in self._amended for record in self._moves.records):
+            return self.state().since(home)
+        return self._moves.since(home)
+
+    def class_of(self, id_: bytes) -> type[Event] | None:
+        """The class of a readable entry; None where it is not known."""
+        record = self._records.get(self._repeats.kept(id_))
+        return type(record.event) if record and isinstance(record.event, Event) else None
+
+    def withdrawn(self, id_: bytes) -> bool:
+        """Whether a fact was withdrawn."""
+        return id_ in self._withdrawn
+
+    def heads(self, field: str) -> tuple[Head, ...]:
+        """The standing values of a field."""
+        return self.state().heads(field)
+
+
+def fold(kind: str, subject: bytes, records: Iterable[Record]) -> State:
+    """What any set of entries about a subject adds up to, whatever their order, repeats, gaps and unknown types."""
+    folding = Folding(subject)
+    for record in canonical(records):
+        folding.add(record)
+    state = folding.state()
+    return state if state.kind else dataclasses.replace(state, kind=kind)

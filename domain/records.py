@@ -1,0 +1,35 @@
+"""One entry as the domain sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from domain.event import Event, UnknownEvent, UnreadableEvent
+
+NO_DEPS: Mapping[bytes, int] = {}
+
+
+class Record(NamedTuple):
+    """An entry about one subject, read as far as this version can; `event` is None where it was erased."""
+
+    id: bytes
+    first_id: bytes | None
+    log: bytes
+    seq: int
+    home: str
+    actor: str
+    recorded_at_ms: int
+    lamport: int
+    deps: Mapping[bytes, int]
+    event: Event | UnknownEvent | UnreadableEvent | None
+
+    @property
+    def order(self) -> tuple[int, bytes, int]:
+        """Where the entry stands in the canonical merge order."""
+        return (self.lamport, self.log, self.seq)
+
+
+def canonical(records: Iterable[Record]) -> list[Record]:
+    """Records in the canonical merge order; of two forms of one entry the erased one first."""
+    return sorted(records, key=lambda one: (one.lamport, one.log, one.seq, one.id, one.event is not None))

@@ -1,0 +1,173 @@
+"""Multi-value registers: a field that keeps every value nobody has yet replaced knowingly.
+
+An edit replaces exactly the heads that its author had seen: those of the author's own log, and those of other logs up
+to the author's deps.  One head is the value; several heads that differ are a conflict, which stays until an edit that
+has seen them all.  Clocks decide nothing.
+
+A correction stands in for the head of the entry it names.  It becomes a head itself only if that entry's value was
+still current as far as the author knew; correcting the past of a field must not bring the past back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from domain.records import Record
+
+
+class Head(NamedTuple):
+    """One value of a field, with the entry that wrote it; `origin` is the entry it corrects, or itself."""
+
+    id: bytes
+    origin: bytes
+    log: bytes
+    seq: int
+    lamport: int
+    home: str
+    by: str
+    at: int
+    value: Any
+
+    @property
+    def order(self) -> tuple[int, bytes, int]:
+        """Where the head's entry stands in the canonical merge order."""
+        return (self.lamport, self.log, self.seq)
+
+
+def head_of(record: Record, origin: bytes, value: Any) -> Head:
+    """The value that an entry gives a field, in its own right or in place of the entry that it corrects."""
+    return Head(
+        record.id,
+        origin,
+        record.log,
+        record.seq,
+        record.lamport,
+        record.home,
+        record.actor,
+        record.recorded_at_ms,
+        value,
+    )
+
+
+class Sight(NamedTuple):
+    """What the author of an entry had seen of its subject."""
+
+    log: bytes
+    deps: Mapping[bytes, int]
+    places: Mapping[bytes, list[tuple[bytes, int]]]
+    named: frozenset[bytes] = frozenset()
+
+    def sees(self, head: Head) -> bool:
+        """Whether the author knew this head: its own, one within its deps, or one that it names."""
+        if head.log == self.log or head.seq <= self.deps.get(head.log, 0) or head.id in self.named:
+            return True
+        return head.id in self.places and any(
+            log == self.log or seq <= self.deps.get(log, 0) for log, seq in self.places[head.id]
+        )
+
+
+class Register:
+    """The private, mutable history of one field; `heads` is what stands."""
+
+    __slots__ = ("heads", "past", "replaced_by", "withdrawn")
+
+    def __init__(self) -> None:
+        self.heads: list[Head] = []
+        self.past: list[Head] = []
+        self.replaced_by: dict[bytes, list[Head]] = {}
+        self.withdrawn: set[bytes] = set()
+
+    def edit(self, head: Head, sight: Sight) -> list[Head]:
+        """Put a value in place of the heads that its author saw; return those."""
+        if not self.heads:
+            self.heads = [head]
+            self.past.append(head)
+            return []
+        replaced = [old for old in self.heads if sight.sees(old)]
+        self.past.append(head)
+        for old in replaced:
+            self.replaced_by.setdefault(old.id, []).append(head)
+        self.heads = [old for old in self.heads if not sight.sees(old)]
+        self.heads.append(head)
+        return replaced
+
+    def correct(self, head: Head, sight: Sight) -> bool:
+        """Put a corrected value in place if its origin was current for the author; say whether it was."""
+        mine = [old for old in self.past if old.origin == head.origin and sight.sees(old)]
+        if not any(self._current_for(old, sight) for old in mine):
+            return False
+        self.edit(head, sight)
+        return True
+
+    def _current_for(self, head: Head, sight: Sight) -> bool:
+        later = self.replaced_by.get(head.id, ())
+        return not any(one.id not in self.withdrawn and sight.sees(one) for one in later)
+
+    def replace(self, old_ones: Iterable[Head], new: Head) -> None:
+        """Let one standing head take the place of others."""
+        gone = {old.id for old in old_ones}
+        for id_ in gone:
+            self.replaced_by.setdefault(id_, []).append(new)
+        self.heads = [head for head in self.heads if head.id not in gone]
+
+    def withdraw(self, id_: bytes) -> bool:
+        """Let an entry's value count no longer; what it alone had replaced stands again."""
+        if id_ in self.withdrawn or all(head.id != id_ for head in self.past):
+            return False
+        self.withdrawn.add(id_)
+        self.heads = [head for head in self.past if head.id not in self.withdrawn and not self._outlived(head)]
+        return True
+
+    def _outlived(self, head: Head) -> bool:
+        """Whether a head was replaced, directly or through withdrawn ones, by one that counts."""
+        todo, met = list(self.replaced_by.get(head.id, ())), set[bytes]()
+        while todo:
+            later = todo.pop()
+            if later.id not in self.withdrawn:
+                return True
+            if later.id not in met:
+                met.add(later.id)
+                todo.extend(self.replaced_by.get(later.id, ()))
+        return False
+
+
+def contested(heads: tuple[Head, ...] | list[Head]) -> bool:
+    """Whether several heads hold different values."""
+    return len(heads) > 1 and any(head.value != heads[0].value for head in heads)
+
+
+def _filled(value: Any) -> int:
+    return 0 if value in (None, "", ()) else 1
+
+
+_HEALTH = {"disabled": 4, "poor": 3, "fair": 2, "good": 1}
+_CATEGORY = {"in_difficulty": 16, "priority": 8, "left_behind": 4, "semi_left_behind": 2, "migrant": 1}
+
+
+def _need(categories: Any) -> int:
+    return sum(_CATEGORY.get(one, 0) for one in categories) if isinstance(categories, tuple) else 0
+
+
+PROTECTIVE: dict[str, Callable[[Any], int]] = {
+    "guardian_name": _filled,
+    "guardian_kinship": _filled,
+    "guardian_phone": _filled,
+    "guardian_address": _filled,
+    "guardian_health": lambda health: _HEALTH.get(health, 0),
+    "categories": _need,
+}
+"""Fields whose provisional winner is the value that protects more: somebody to call before nobody, the worse state of
+health before the better, more need before less."""
+
+
+def winner(field: str, heads: tuple[Head, ...], holder: str) -> Head:
+    """The provisional value of a field, the same on every node that holds the same entries."""
+    if len(heads) == 1:
+        return heads[0]
+    protects = PROTECTIVE.get(field, _nothing)
+    return max(heads, key=lambda head: (protects(head.value), head.home == holder, head.order))
+
+
+def _nothing(_value: Any) -> int:
+    return 0

@@ -1,0 +1,138 @@
+"""The registry of stored names: between events and the payloads that entries carry.
+
+Stored names are kebab-case with a version and say nothing of classes or modules, so code can be renamed freely.  A
+payload of an older version is lifted by its entry in `UPCASTERS` before it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from domain import events
+from domain.codec import Codec, Unfit, shape_of
+from domain.errors import BadField, UnknownType
+from domain.event import Event, Meta, UnknownEvent, UnreadableEvent
+
+REGISTRY = events.REGISTRY
+Upcaster = Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
+
+UPCASTERS: dict[str, Upcaster] = {}
+"""Old stored name to a function giving the newer name and payload; applied until the name is current."""
+
+_UPCASTS_MAX = 16
+_SHAPES = {name: shape_of(cls) for name, cls in REGISTRY.items()}
+_NAMES = {cls: name for name, cls in REGISTRY.items()}
+_WRITERS = {cls: (name, _SHAPES[name].pack) for name, cls in REGISTRY.items()}
+
+
+def names() -> list[str]:
+    """Every stored name that can be written, in order."""
+    return sorted(REGISTRY)
+
+
+def meta(type_name: str) -> Meta | None:
+    """Labels, subject and sensitivity of a type, or None where it is unknown."""
+    cls = REGISTRY.get(type_name)
+    return cls.meta if cls else None
+
+
+def subject_kind(type_name: str) -> str:
+    """What a type is about; "" where it is unknown or may be about anything."""
+    cls = REGISTRY.get(type_name)
+    return cls.meta.about if cls else ""
+
+
+def name_of(event: Event | UnknownEvent | UnreadableEvent) -> str:
+    """The stored name of an event, also of one that could not be read."""
+    return event.meta.name if isinstance(event, Event) else event.type
+
+
+def encode(event: Event) -> tuple[str, dict[str, Any]]:
+    """The stored name and payload of an event, as plain values."""
+    name, pack = _WRITERS[type(event)]
+    return name, pack(event)
+
+
+def decode(type_name: str, payload: Mapping[str, Any]) -> Event | UnknownEvent | UnreadableEvent:
+    """The event that a stored name and payload spell; whatever they are, this never raises."""
+    shape = _SHAPES.get(type_name) if type(type_name) is str else None
+    if shape is None:
+        return _lifted(type_name, payload)
+    try:
+        event: Event = shape.unpack(payload)
+    except Unfit as trouble:
+        why = f"{trouble.field or 'payload'}: found {trouble.found!r:.80}, expected {trouble.expected}"
+        return UnreadableEvent(type_name, payload, why)
+    except (TypeError, ValueError, RecursionError) as trouble:
+        return UnreadableEvent(type_name, payload, repr(trouble)[:200])
+    return event
+
+
+def _lifted(type_name: str, payload: Mapping[str, Any]) -> Event | UnknownEvent | UnreadableEvent:
+    """Read an older shape through its upcasters; a name nobody knows stays unknown."""
+    name, lifted = type_name, payload
+    for _ in range(_UPCASTS_MAX):
+        upcast = UPCASTERS.get(name) if type(name) is str else None
+        if upcast is None:
+            break
+        try:
+            name, lifted = upcast(lifted)
+        except (KeyError, TypeError, ValueError, AttributeError) as trouble:
+            return UnreadableEvent(type_name, payload, f"lifting {type_name}: {trouble!r}"[:200])
+    if name not in _SHAPES if type(name) is str else True:
+        return UnknownEvent(type_name, payload)
+    return decode(name, lifted)
+
+
+def from_text(type_name: str, fields: Mapping[str, str]) -> Event:
+    """The event that a form or command line spells, field by field as text."""
+    shape = _shape(type_name)
+    try:
+        event: Event = shape.read(fields, shape.from_text)
+    except Unfit as trouble:
+        raise BadField(trouble.field or "field", trouble.found, trouble.expected) from None
+    return event
+
+
+def from_json(type_name: str, payload: Mapping[str, Any]) -> Event:
+    """The event that a JSON object spells: ids as UUID text, dates as YYYY-MM-DD."""
+    shape = _shape(type_name)
+    try:
+        given = {key: value for key, value in payload.items() if value is not None or key in shape.required}
+        event: Event = shape.read(given, shape.from_json)
+    except Unfit as trouble:
+        raise BadField(trouble.field or "field", trouble.found, trouble.expected) from None
+    return event
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """The event's fields in JSON; the stored name is not among them."""
+    return _SHAPES[_NAMES[type(event)]].to_json(event)
+
+
+def field_codec(cls: type[Event], field: str) -> Codec | None:
+    """The codec of one field of an event class, or None where it has no such field."""
+    return shape_of(cls).codecs.get(field)
+
+
+def fit(cls: type[Event], field: str, value: Any) -> Any:
+    """A correction's value (JSON form, or the text as typed) as the field's type, or `Unfit`."""
+    codec = field_codec(cls, field)
+    if codec is None:
+        raise Unfit(field, "a field of " + _NAMES[cls])
+    if value is None and field not in shape_of(cls).required:
+        return next(default for name, _, default in shape_of(cls).out if name == field)
+    try:
+        return codec.from_json(value)
+    except Unfit:
+        if type(value) is not str:
+            raise
+        return codec.from_text(value)
+
+
+def _shape(type_name: str) -> Any:
+    shape = _SHAPES.get(type_name)
+    if shape is None:
+        raise UnknownType(type_name)
+    return shape

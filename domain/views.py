@@ -1,0 +1,290 @@
+"""Tables derived from folded subjects: a pure function from a state to rows.
+
+A subject's rows depend on that subject's entries alone, never on other subjects or on the order of arrival.  A change
+of what a row says needs a new `VIEWS_VERSION`, and with it a rebuild.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from domain import events as e
+from domain.childfile import child_json
+from domain.places import place_of
+from domain.state import State
+
+VIEWS_VERSION = 1
+
+Row = tuple[Any, ...]
+Rows = Iterator[tuple[str, Row]]
+
+
+class Table(NamedTuple):
+    """One table: its columns with their SQL types, and the columns of its key."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    key: tuple[str, ...]
+
+
+def _table(name: str, columns: str, *, key: str = "") -> Table:
+    """A table from "column" (TEXT), "column:INTEGER" or "column:BLOB" words; the subject comes first."""
+    parts = ["subject:BLOB", *columns.split()]
+    typed = tuple((part.partition(":")[0], part.partition(":")[2] or "TEXT") for part in parts)
+    return Table(name, typed, ("subject", *key.split()))
+
+
+_ALL = (
+    _table(
+        "child",
+        "name sex born_on home status registered_on number:INTEGER grade:INTEGER class_name school boards:INTEGER "
+        "address township village category guardian_name guardian_kinship guardian_phone father_name father_phone "
+        "father_workplace mother_name mother_phone mother_workplace last_call_on last_letter_on last_talk_on "
+        "last_visit_on last_return_on leaving_for conflicts:INTEGER pending:INTEGER unknown:INTEGER",
+    ),
+    _table("stay", "ordinal:INTEGER home from_on to_on", key="ordinal"),
+    _table(
+        "tally",
+        "home month kind count:INTEGER minutes:INTEGER reached:INTEGER children:INTEGER fen:INTEGER",
+        key="home month kind",
+    ),
+    _table(
+        "home",
+        "home name kind phone rooms:INTEGER capacity:INTEGER area_m2:INTEGER keeper opened_on "
+        "last_opening_on conflicts:INTEGER unknown:INTEGER",
+    ),
+    _table("worker", "home code name kind phone joined_on conflicts:INTEGER unknown:INTEGER"),
+    _table("pairing", "pairing:BLOB home kind from_on to_on helper_name helper_phone helper_employer", key="pairing"),
+    _table(
+        "activity",
+        "home kind on_day title leader minutes:INTEGER present:INTEGER absent:INTEGER guests withdrawn:INTEGER",
+    ),
+    _table(
+        "loan", "home child:BLOB book out_on due_on closed_on outcome condition late_days:INTEGER withdrawn:INTEGER"
+    ),
+    _table("aid", "home child:BLOB amount_fen:INTEGER on_day term fund payee voucher withdrawn:INTEGER"),
+    _table(
+        "inspection",
+        "home kind on_day inspector items:INTEGER failed:INTEGER beds:INTEGER away:INTEGER "
+        "celsius:INTEGER withdrawn:INTEGER",
+    ),
+    _table("unknown_entry", "id:BLOB type why", key="id"),
+)
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+
+
+def _day(day: dt.date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def rows(state: State) -> Iterable[tuple[str, Row]]:
+    """The rows of one subject as (table, row), in a fixed order."""
+    yield from _BY_KIND.get(state.kind, _no_rows)(state)
+    for (home, month, kind), total in sorted(state.tally.items()):
+        yield (
+            "tally",
+            (state.subject, home, month, kind, total.count, total.minutes, total.reached, total.children, total.fen),
+        )
+    for id_, type_, why in sorted(set(state.unshown)):
+        yield "unknown_entry", (state.subject, id_, type_, why)
+
+
+def _no_rows(_state: State) -> Rows:
+    return iter(())
+
+
+_CARD_TEXT = (
+    "guardian_name",
+    "guardian_kinship",
+    "guardian_phone",
+    "father_name",
+    "father_phone",
+    "father_workplace",
+    "mother_name",
+    "mother_phone",
+    "mother_workplace",
+)
+_LAST = ("call", "letter", "talk", "visit", "parent_return")
+
+
+def _child(state: State) -> Rows:
+    value = state.value
+    boards = value("boards")
+    yield (
+        "child",
+        (
+            state.subject,
+            value("name"),
+            value("sex"),
+            _day(value("born_on")),
+            state.holder or value("home") or "",
+            state.status,
+            _day(state.registered_on),
+            value("number"),
+            value("grade"),
+            value("class_name"),
+            value("school"),
+            None if boards is None else int(boards),
+            value("address"),
+            *place_of(value("address")),
+            " ".join(sorted(value("categories") or ())),
+            *(value(field) for field in _CARD_TEXT),
+            *(_day(state.last.get(kind)) for kind in _LAST),
+            leaving_for(state),
+            len(state.conflicts()),
+            len(state.pending) + len(state.unusable),
+            len(state.unshown),
+        ),
+    )
+    for ordinal, stay in enumerate(state.stays, 1):
+        yield "stay", (state.subject, ordinal, stay.home, _day(stay.from_on), _day(stay.to_on))
+    yield from _pairings(state)
+
+
+def leaving_for(state: State) -> str:
+    """The home that a child on its way was given over to; "" where it is not on its way."""
+    if state.status != "leaving":
+        return ""
+    asked = [one for one in state.transfers if one.kind == "requested" and one.home == state.holder]
+    return max(asked, key=lambda one: one.on).other if asked else ""
+
+
+def _pairings(state: State) -> Rows:
+    ended: dict[bytes, dt.date] = {}
+    found: dict[bytes, tuple[str, e.PairingFormed]] = {}
+    for id_, record in state.records.items():
+        if isinstance(record.event, e.PairingFormed | e.PairingEnded) and not state.withdrawn(id_):
+            event = state.event(id_)
+            if isinstance(event, e.PairingFormed):
+                found[event.pairing.bytes] = (record.home, event)
+            elif isinstance(event, e.PairingEnded):
+                ended[event.pairing.bytes] = min(event.on, ended.get(event.pairing.bytes, event.on))
+    for pairing, (home, one) in sorted(found.items()):
+        to_on = _day(ended.get(pairing))
+        yield (
+            "pairing",
+            (
+                state.subject,
+                pairing,
+                home,
+                one.kind,
+                _day(one.from_on),
+                to_on,
+                one.helper_name,
+                one.helper_phone,
+                one.helper_employer,
+            ),
+        )
+
+
+def _home(state: State) -> Rows:
+    value = state.value
+    yield (
+        "home",
+        (
+            state.subject,
+            _writer(state, e.HomeRegistered),
+            value("name"),
+            value("kind"),
+            value("phone"),
+            value("rooms"),
+            value("capacity"),
+            value("area_m2"),
+            value("keeper"),
+            _day(value("opened_on")),
+            _day(state.last.get("opening")),
+            len(state.conflicts()),
+            len(state.unshown),
+        ),
+    )
+
+
+def _writer(state: State, cls: type[e.Event]) -> str:
+    """The home that wrote the first entry of a class, or the first entry at all."""
+    homes = [one.home for one in state.records.values() if type(one.event) is cls]
+    return next(iter(homes), "") or next((one.home for one in state.records.values()), "")
+
+
+def _worker(state: State) -> Rows:
+    value = state.value
+    fields = (value("code"), value("name"), value("kind"), value("phone"), _day(value("joined_on")))
+    home = _writer(state, e.WorkerRegistered)
+    yield "worker", (state.subject, home, *fields, len(state.conflicts()), len(state.unshown))
+
+
+def _latest(state: State, cls: type[e.Event]) -> tuple[str, Any, int] | None:
+    """The home, the event as it reads now, and whether all was withdrawn, of the last entry of a class that counts."""
+    ids = [id_ for id_, one in state.records.items() if type(one.event) is cls]
+    standing = [id_ for id_ in ids if not state.withdrawn(id_)]
+    if not ids:
+        return None
+    id_ = (standing or ids)[-1]
+    return state.records[id_].home, state.event(id_), int(not standing)
+
+
+def _activity(state: State) -> Rows:
+    found = _latest(state, e.ActivityHeld)
+    if found:
+        home, one, gone = found
+        present, absent = len(one.present) + len(one.present_numbers), len(one.absent) + len(one.absent_numbers)
+        guests = None if one.guests is None else str(one.guests)
+        row = (home, one.kind, _day(one.on), one.title, one.leader, one.minutes, present, absent, guests, gone)
+        yield "activity", (state.subject, *row)
+
+
+def _loan(state: State) -> Rows:
+    started, closed = _latest(state, e.LoanStarted), _latest(state, e.LoanClosed)
+    found = started or closed
+    if found is None:
+        return
+    home, first, gone = found
+    out = first if started else None
+    back = closed[1] if closed and not closed[2] else None
+    yield (
+        "loan",
+        (
+            state.subject,
+            home,
+            first.child.bytes,
+            first.book,
+            _day(out.out_on) if out else None,
+            _day(out.due_on) if out else None,
+            _day(back.on) if back else None,
+            back.outcome if back else None,
+            back.condition if back else None,
+            back.late_days if back else None,
+            gone,
+        ),
+    )
+
+
+def _aid(state: State) -> Rows:
+    found = _latest(state, e.AidPaid)
+    if found:
+        home, one, gone = found
+        row = (one.child.bytes, one.amount_fen, _day(one.on), one.term, one.fund, one.payee, one.voucher, gone)
+        yield "aid", (state.subject, home, *row)
+
+
+def _inspection(state: State) -> Rows:
+    found = _latest(state, e.InspectionDone)
+    if found:
+        home, one, gone = found
+        away = len(one.away) + len(one.away_numbers)
+        row = (one.kind, _day(one.on), one.inspector, one.items, one.failed, one.beds, away, one.celsius, gone)
+        yield "inspection", (state.subject, home, *row)
+
+
+_BY_KIND: dict[str, Callable[[State], Rows]] = {
+    "child": _child,
+    "home": _home,
+    "worker": _worker,
+    "activity": _activity,
+    "loan": _loan,
+    "aid": _aid,
+    "inspection": _inspection,
+}
+
+__all__ = ["TABLES", "VIEWS_VERSION", "Row", "Table", "child_json", "leaving_for", "rows"]

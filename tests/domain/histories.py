@@ -1,0 +1,72 @@
+"""Generated histories of one child over three logs, as the logs' authors may really have written them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from hypothesis import strategies as st
+
+from domain import events as e
+from domain.event import UnknownEvent, UnreadableEvent
+from domain.records import Record
+from tests.domain.domain_samples import DAY, Writer, correction, phone, registered, talk, withdrawal
+
+HOMES = ("home-01", "home-02", "")
+DAYS = st.integers(0, 90).map(lambda days: DAY + dt.timedelta(days=days))
+PHONES = st.sampled_from(["15411111111", "16322222222", "16433333333"])
+
+
+@st.composite
+def events(draw: st.DrawFn, before: list[Record]) -> Any:
+    """Any event that may follow; corrections, withdrawals and settlements name entries of the past."""
+    day = draw(DAYS)
+    plain = [
+        talk(day, draw(st.integers(1, 60))),
+        phone(draw(PHONES), draw(st.sampled_from(["guardian_phone", "father_phone", "home_phone"]))),
+        e.GuardianRecorded(name=draw(st.sampled_from(["王梅", "李山"])), kinship="maternal_grandmother", from_on=day),
+        e.GuardianEnded(on=day, reason="去世"),
+        e.ChildCategoryAssessed(categories=draw(st.sampled_from([("left_behind",), ("none",)])), assessed_on=day),
+        e.FamilyContactMade(kind="call", on=day, reached=draw(st.booleans()), minutes=5),
+        registered(on=day),
+        e.ChildTransferRequested(to_home=draw(st.sampled_from(HOMES[:2])), on=day),
+        e.ChildTransferAccepted(on=day, accepted=draw(st.booleans()), address="清溪县白水乡东湾村1组1号"),
+        e.ChildDeregistered(on=day, reason="moved"),
+        e.ChildDetailsChanged(field="grade", value=draw(st.sampled_from([3, 4, "张三"]))),
+        UnknownEvent("weather-balloon-launched/1", {"height_m": 3}),
+        UnreadableEvent("talk-held/1", {"on": 3}, "on"),
+        None,
+    ]
+    if before:
+        target = draw(st.sampled_from(before))
+        fields = st.sampled_from(["minutes", "on", "value", "field", "address", "name", "registered_on", "nonsense"])
+        values = st.sampled_from([12, "2024-10-05", "16300000009", "father_phone", "王梅", None, "3"])
+        plain += [
+            correction(target, draw(fields), draw(values)),
+            correction(target, draw(st.sampled_from(["minutes", "on", "value"])), draw(values)),
+            withdrawal(target),
+            e.ConflictSettled(
+                field=draw(st.sampled_from(["guardian_phone", "home", "father_phone", f"fact:{target.id.hex()}:on"])),
+                value=draw(values),
+                saw=(),
+            ),
+        ]
+    return draw(st.sampled_from(plain))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Record]:
+    """Entries of three logs, each author having seen some of the others' past; some recorded again after a fork."""
+    writers = [Writer(home, log=f"log {n}") for n, home in enumerate((*HOMES[:2], HOMES[0]))]
+    written: list[Record] = []
+    for _ in range(draw(st.integers(1, 18))):
+        writer = draw(st.sampled_from(writers))
+        sees = draw(st.lists(st.sampled_from(written), max_size=2)) if written else []
+        sees = [one for one in sees if one.log != writer.log]
+        again = [one for one in written if one.home == writer.home and one.log != writer.log and one.event]
+        if again and draw(st.integers(0, 5)) == 0:
+            old = draw(st.sampled_from(again))
+            written.append(writer.write(old.event, *sees, first_id=old.first_id or old.id))
+        else:
+            written.append(writer.write(draw(events(written)), *sees))
+    return written
