@@ -1,0 +1,120 @@
+"""The node's end of an exchange over HTTP: one streaming POST whose answer is read while it is still being sent.
+
+No decisions here: `replicator.Sender` makes them, this module reads entries, carries frames and keeps the receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from sync import wire
+from sync.errors import RemoteProtocolError, Unreachable
+from sync.messages import Push
+from sync.outgoing import push_of
+from sync.replicator import Finished, KeepReceipt, Portion, Send, Sender, Wait
+from sync.store import Store
+
+PATH: Final = "/v1/exchange"
+CONTENT_TYPE: Final = "application/vnd.homeward.frames"
+CONNECT_TIMEOUT_S: Final = 20
+SILENCE_TIMEOUT_S: Final = 60
+
+
+@dataclass
+class Traffic:
+    """What one exchange carried; bytes of frames, HTTP left out."""
+
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
+class Exchange:
+    """One attempt to bring the hub up to date. Use it once."""
+
+    def __init__(self, store: Store, sender: Sender, url: str, clock_ms: Callable[[], int]) -> None:
+        self.sender = sender
+        self.traffic = Traffic()
+        self._store = store
+        self._url = url.rstrip("/") + PATH
+        self._clock_ms = clock_ms
+        self._answered = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    async def run(self, http: aiohttp.ClientSession) -> KeepReceipt:
+        """Carry the exchange to its end; the receipt is stored when this returns.
+
+        Raises:
+            Unreachable: the link failed or the hub fell silent. RefusedByPeer, RemoteProtocolError, VerificationError:
+            the hub said no, or something that cannot be right.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+        headers = {"Content-Type": CONTENT_TYPE}
+        try:
+            async with (
+                asyncio.timeout(SILENCE_TIMEOUT_S) as self._patience,  # aiohttp has none while a body is being sent
+                http.post(
+                    self._url, data=self._frames(), headers=headers, timeout=timeout, allow_redirects=False
+                ) as response,
+            ):
+                if response.status != 200 or response.content_type != CONTENT_TYPE:
+                    answer = f"{response.status} {response.reason}, {response.content_type}"
+                    raise RemoteProtocolError(f"{self._url} answered {answer}: this is not our hub")
+                await self._read(response)
+        except (aiohttp.ClientError, OSError) as error:
+            if self._failure is not None:
+                raise self._failure from None
+            raise Unreachable(f"{self._url}: {error or type(error).__name__}") from None
+        if self.sender.receipt is None:
+            raise Unreachable(f"{self._url}: the hub hung up before it sent a receipt")
+        return self.sender.receipt
+
+    async def _frames(self) -> AsyncIterator[bytes]:
+        try:
+            for effect in self.sender.start(self._clock_ms()):
+                if isinstance(effect, Send):
+                    yield self._count(wire.encode(effect.message))
+            while not isinstance(step := self.sender.next(), Finished):
+                if isinstance(step, Wait):
+                    await self._hear()
+                    continue
+                push, frame = await asyncio.to_thread(self._push_frame, step)
+                if self.sender.pushed(push, len(frame)):
+                    yield self._count(frame)
+            for effect in self.sender.close(await asyncio.to_thread(self._store.sign, self.sender.size)):
+                if isinstance(effect, Send):
+                    yield self._count(wire.encode(effect.message))
+            while self.sender.receipt is None:  # aiohttp forgets who reads the answer if a cut meets the body's end
+                await self._hear()
+        except Exception as error:  # aiohttp would call it a failure of the link
+            self._failure = error
+            raise
+
+    async def _hear(self) -> None:
+        self._answered.clear()
+        await self._answered.wait()
+
+    def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
+        push = push_of(self._store, portion.start, portion.rows_count)
+        return push, wire.encode(push)
+
+    def _count(self, frame: bytes) -> bytes:
+        self.traffic.sent_bytes += len(frame)
+        return frame
+
+    async def _read(self, response: aiohttp.ClientResponse) -> None:
+        frames = wire.FrameBuffer()
+        async for chunk in response.content.iter_any():
+            self.traffic.received_bytes += len(chunk)
+            self._patience.reschedule(asyncio.get_running_loop().time() + SILENCE_TIMEOUT_S)
+            for frame in frames.feed(chunk):
+                for effect in self.sender.receive(wire.decode(frame)):
+                    if isinstance(effect, KeepReceipt):
+                        await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
+                self._answered.set()
+            if self.sender.receipt is not None:
+                return

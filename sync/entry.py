@@ -1,0 +1,239 @@
+"""The entry, format 1: what is hashed, what can be erased, and which keys tie the two together.
+
+    stream key (32 random bytes, made by the writing node, one a stream)
+        |- HKDF "homeward/stream/1" -> label key  : stream id = HMAC-SHA-256(label key, log id | subject), 16 bytes
+        |- HKDF "homeward/salt/1"   -> salt key   : salt      = HMAC-SHA-256(salt key,  log id | seq)
+        `- HKDF "homeward/seal/1"   -> seal key   : seals the body at rest
+
+    body       = msgpack [type, actor, subject, lamport, recorded-at ms, deps, payload, extensions]
+    commitment = SHA-256("homeward/entry/1" | salt | body)          entry id = its first 16 bytes
+    header     = format and suite 1 | log id 16 | seq u64 | stream id 16 | commitment 32      (73 bytes, big-endian)
+    leaf       = RFC 6962 leaf hash of the header
+
+Destroying the stream key makes the body unreadable *and* the commitment unguessable (the salt is gone), while the
+header, and so every proof, still stands. Only log, seq, stream id and commitment survive an erasure.
+
+A body is strict when read: exactly the bytes that packing its values gives again, no floats, NFC text, bounded depth
+and size. A value has therefore one byte string; only the order of a map's keys is free, and kept as it was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+from sync.errors import RemoteProtocolError
+from sync.merkle import leaf_hash
+
+FORMAT_SUITE: Final = 0x01  # format 1, suite SHA-256 + Ed25519; other suites take other values of this byte
+HEADER: Final = struct.Struct(">B16sQ16s32s")
+COMMITMENT_TAG: Final = b"homeward/entry/1"
+ID_SIZE: Final = 16
+STREAM_KEY_SIZE: Final = 32
+ERASED: Final = "erased/1"  # the type under which an entry without a body is read
+
+BODY_SIZE_BYTES_MAX: Final = 256 * 1024
+DEPTH_MAX: Final = 8
+TEXT_SIZE_BYTES_MAX: Final = 64 * 1024
+ITEMS_COUNT_MAX: Final = 4096
+LAMPORT_MAX: Final = 2**53
+TIME_MS_MAX: Final = 253_402_300_800_000  # year 10000
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**63 - 1
+
+EXT_FIRST_ID: Final = 1  # id under which this event was first recorded, before a fork
+EXT_STAFF_SIGNATURE: Final = 2  # [person, key id, signature] over the seven other elements
+EXT_SOURCE: Final = 3  # [source name, number]: what an imported entry was made from; unique among a home's entries
+
+Deps = Mapping[bytes, int]
+
+
+class Body(NamedTuple):
+    """What an entry says. Times in milliseconds since 1970 as the node's clock said; ids are 16 bytes."""
+
+    type: str
+    actor: str
+    subject: bytes
+    lamport: int
+    recorded_at_ms: int
+    deps: Deps
+    payload: Any
+    extensions: Mapping[int, Any]
+
+
+class StreamKeys(NamedTuple):
+    """The three keys derived from a stream key."""
+
+    label: bytes
+    salt: bytes
+    seal: bytes
+
+
+def _hkdf(key: bytes, info: bytes) -> bytes:
+    """RFC 5869 with SHA-256, no salt, one block of output."""
+    pseudorandom = hmac.digest(bytes(32), key, "sha256")
+    return hmac.digest(pseudorandom, info + b"\x01", "sha256")
+
+
+@lru_cache(maxsize=16384)
+def derive(stream_key: bytes) -> StreamKeys:
+    """The keys of a stream, from the 32 bytes that only its holders know."""
+    return StreamKeys(
+        _hkdf(stream_key, b"homeward/stream/1"),
+        _hkdf(stream_key, b"homeward/salt/1"),
+        _hkdf(stream_key, b"homeward/seal/1"),
+    )
+
+
+def stream_id(label_key: bytes, log: bytes, subject: bytes) -> bytes:
+    """The stream's pseudonym: 16 bytes that say nothing once the key is gone."""
+    return hmac.digest(label_key, log + subject, "sha256")[:ID_SIZE]
+
+
+def log_id(public_key: bytes) -> bytes:
+    """A log's id: the first 16 bytes of SHA-256 of its Ed25519 public key."""
+    return hashlib.sha256(public_key).digest()[:ID_SIZE]
+
+
+def origin(log: bytes) -> str:
+    """The name under which a log signs: the origin line of its checkpoints."""
+    return f"homeward/{log.hex()}"
+
+
+def commitment(salt_key: bytes, log: bytes, seq: int, body: bytes) -> bytes:
+    """What the header says of the body: 32 bytes."""
+    salt = hmac.digest(salt_key, log + seq.to_bytes(8, "big"), "sha256")
+    return hashlib.sha256(COMMITMENT_TAG + salt + body).digest()
+
+
+def header(log: bytes, seq: int, stream: bytes, committed: bytes) -> bytes:
+    """The 73 bytes that the Merkle leaf covers."""
+    return HEADER.pack(FORMAT_SUITE, log, seq, stream, committed)
+
+
+def leaf(log: bytes, seq: int, stream: bytes, committed: bytes) -> bytes:
+    """The entry's RFC 6962 leaf hash."""
+    return leaf_hash(HEADER.pack(FORMAT_SUITE, log, seq, stream, committed))
+
+
+def pack_body(body: Body) -> bytes:
+    """The one byte form of a body; refuses what could not be read back."""
+    try:
+        packed: bytes = msgpack.packb(tuple(body))
+    except (ValueError, OverflowError, TypeError) as error:
+        raise RemoteProtocolError(f"an entry that has no byte form: {error}") from None
+    if len(packed) > BODY_SIZE_BYTES_MAX:
+        raise RemoteProtocolError(f"an entry may have {BODY_SIZE_BYTES_MAX} bytes, this one has {len(packed)}")
+    return packed
+
+
+def unpack_body(packed: bytes) -> Body:
+    """Read a body that this node has stored: shape only, since the store's proofs cover the bytes."""
+    return Body._make(msgpack.unpackb(packed, strict_map_key=False, use_list=True))
+
+
+def read_body(packed: bytes) -> Body:
+    """Read a body of unknown origin strictly.
+
+    Raises:
+        RemoteProtocolError: it is not exactly the packing of a body within bounds.
+    """
+    if len(packed) > BODY_SIZE_BYTES_MAX:
+        raise RemoteProtocolError(f"a body may have {BODY_SIZE_BYTES_MAX} bytes, found {len(packed)}")
+    try:
+        elements = msgpack.unpackb(packed, strict_map_key=False, max_array_len=ITEMS_COUNT_MAX, ext_hook=_no_extension)
+    except (ValueError, RecursionError, TypeError) as error:
+        raise RemoteProtocolError(f"a body that is not msgpack: {error or type(error).__name__}") from None
+    if not isinstance(elements, list) or len(elements) != len(Body._fields):
+        raise RemoteProtocolError("a body has eight elements")
+    body = Body._make(elements)
+    check_body(body)
+    if pack_body(body) != packed:
+        raise RemoteProtocolError("a body that is not in canonical packing")
+    return body
+
+
+def _no_extension(code: int, _data: bytes) -> Any:
+    raise RemoteProtocolError(f"msgpack extension type {code} has no meaning here")
+
+
+def check_body(body: Body) -> None:
+    """Refuse a body whose elements are of the wrong kind or out of bounds."""
+    text_ok(body.type, "type", 120)
+    text_ok(body.actor, "actor", 120)
+    bytes_ok(body.subject, "subject", ID_SIZE)
+    int_ok(body.lamport, "lamport", 1, LAMPORT_MAX)
+    int_ok(body.recorded_at_ms, "recorded-at", 0, TIME_MS_MAX)
+    if not isinstance(body.deps, dict) or not isinstance(body.extensions, dict):
+        raise RemoteProtocolError("deps and extensions are maps")
+    for log, seq in body.deps.items():
+        bytes_ok(log, "log in deps", ID_SIZE)
+        int_ok(seq, "seq in deps", 1, INT_MAX)
+    for key, value in body.extensions.items():
+        int_ok(key, "extension key", 0, 127)
+        check_value(value)
+    check_value(body.payload)
+
+
+def text_ok(value: object, name: str, size_max: int) -> None:
+    """Refuse what is not NFC text within bounds."""
+    if type(value) is not str or len(value) > size_max or not unicodedata.is_normalized("NFC", value):
+        raise RemoteProtocolError(f"{name} must be NFC text of at most {size_max} characters")
+
+
+def bytes_ok(value: object, name: str, size: int) -> None:
+    """Refuse what is not bytes of exactly this size."""
+    if type(value) is not bytes or len(value) != size:
+        raise RemoteProtocolError(f"{name} must be {size} bytes")
+
+
+def int_ok(value: object, name: str, low: int, high: int) -> None:
+    """Refuse what is not an integer in [low, high]."""
+    if type(value) is not int or not low <= value <= high:
+        raise RemoteProtocolError(f"{name} must be an integer from {low} to {high}, found {value!r:.60}")
+
+
+def check_value(value: Any, depth: int = 0) -> None:
+    """Refuse floats, unnormalised text, odd keys and anything deeper or larger than the bounds."""
+    kind = type(value)
+    if kind is str:
+        if len(value) > TEXT_SIZE_BYTES_MAX or not unicodedata.is_normalized("NFC", value):
+            raise RemoteProtocolError("text must be NFC and within bounds")
+    elif kind is int:
+        if not INT_MIN <= value <= INT_MAX:
+            raise RemoteProtocolError("an integer out of bounds")
+    elif kind is dict:
+        _check_map(value, depth)
+    elif kind is list:
+        _check_list(value, depth)
+    elif kind is not bytes and kind is not bool and value is not None:
+        raise RemoteProtocolError(f"a {kind.__name__} has no place in an entry")
+
+
+def _check_map(value: dict[Any, Any], depth: int) -> None:
+    if depth >= DEPTH_MAX or len(value) > ITEMS_COUNT_MAX:
+        raise RemoteProtocolError("a map too deep or too large")
+    for key, item in value.items():
+        if type(key) not in (str, bytes, int):
+            raise RemoteProtocolError("a map key must be text, bytes or an integer")
+        check_value(key, depth + 1)
+        check_value(item, depth + 1)
+
+
+def _check_list(value: list[Any], depth: int) -> None:
+    if depth >= DEPTH_MAX or len(value) > ITEMS_COUNT_MAX:
+        raise RemoteProtocolError("a list too deep or too large")
+    for item in value:
+        check_value(item, depth + 1)
+
+
+def entry_id(committed: bytes) -> bytes:
+    """An entry's own id: the first 16 bytes of its commitment."""
+    return committed[:ID_SIZE]

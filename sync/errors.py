@@ -1,0 +1,49 @@
+"""What can go wrong in the replicated log, one leaf for each party who acts differently on it."""
+
+
+class SyncError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class RemoteProtocolError(SyncError):
+    """The peer, or a file that claims to be ours, said something that the protocol does not allow."""
+
+
+class VerificationError(SyncError):
+    """A proof, signature or commitment does not hold."""
+
+
+class LocalProtocolError(SyncError):
+    """We ourselves used the protocol wrongly: a bug on this side."""
+
+
+class Unreachable(SyncError):
+    """The peer did not answer, or the link was cut. Waiting helps, nothing else."""
+
+
+class RefusedByPeer(SyncError):
+    """The peer understood and said no; the text is its reason, meant for a person."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class StaleVersion(SyncError):
+    """Somebody wrote to this stream since the writer looked; nothing was stored."""
+
+
+class LogCorrupt(SyncError):
+    """A precious file does not say what it said when it was written. Stop writing; an operator must look."""
+
+
+class NewerFormat(SyncError):
+    """The file was written by a newer version of the program."""
+
+
+class FolderError(SyncError):
+    """A data folder is missing, or is not one of ours."""
+
+
+class FolderInUse(SyncError):
+    """Another process has this data folder open for writing."""

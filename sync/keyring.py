@@ -1,0 +1,125 @@
+"""`keys.db`, precious: the log's signing key and the stream keys, apart from the entries that they open.
+
+Stream keys are made ahead in blocks, one fsync a block, and *assigned* by the entry's own transaction in `log.db`
+(the stream row names the key's number). So recording stays one fsync, and what a power cut leaves behind is at worst
+a key that nobody uses. Keys that came with replicated streams are committed here before the entries are in `log.db`:
+again the only leftover is an unused key.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from sync.database import create_database, naming_damage, open_database
+from sync.entry import STREAM_KEY_SIZE
+from sync.errors import LogCorrupt
+
+APPLICATION_ID: Final = 0x48574B59  # "HWKY"
+FORMAT: Final = 1
+BLOCK_COUNT: Final = 256
+CACHE_COUNT_MAX: Final = 65_536
+MADE_HERE, RECEIVED = 0, 1
+
+SCHEMA: Final = """
+CREATE TABLE log_key(log BLOB PRIMARY KEY, seed BLOB NOT NULL, made_at INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE stream_key(id INTEGER PRIMARY KEY, origin INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+"""
+
+
+class Keyring:
+    """The keys of one node. Safe to call from any thread; every method returns after its own commit."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._lock = threading.Lock()
+        self._spare: deque[tuple[int, bytes]] = deque()
+        self._cache: dict[int, bytes] = {}
+
+    @classmethod
+    def create(cls, path: Path) -> Keyring:
+        """A new, empty file."""
+        return cls(create_database(path, APPLICATION_ID, FORMAT, SCHEMA))
+
+    @classmethod
+    def open(cls, path: Path) -> Keyring:
+        """An existing file."""
+        return cls(open_database(path, APPLICATION_ID, FORMAT))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def add_log_key(self, log: bytes, seed: bytes) -> None:
+        """Keep a log's Ed25519 seed (32 bytes), durably."""
+        with self._lock:
+            self._db.execute("INSERT INTO log_key VALUES(?,?,?)", (log, seed, int(time.time())))
+
+    def log_seed(self, log: bytes) -> bytes:
+        """The Ed25519 seed of a log of this node."""
+        with self._lock, naming_damage(self._db):
+            for (seed,) in self._db.execute("SELECT seed FROM log_key WHERE log=?", (log,)):
+                return bytes(seed)
+        raise LogCorrupt(f"keys.db holds no key for log {log.hex()}: put back the keys.db that belongs to this log.db")
+
+    def stream_key(self, number: int) -> bytes:
+        """The stream key with this number."""
+        with self._lock:
+            found = self._cache.get(number)
+            if found is None:
+                if len(self._cache) >= CACHE_COUNT_MAX:
+                    self._cache.clear()
+                with naming_damage(self._db):
+                    for (value,) in self._db.execute("SELECT value FROM stream_key WHERE id=?", (number,)):
+                        found = self._cache[number] = bytes(value)
+        if found is None:
+            raise LogCorrupt(f"keys.db holds no stream key {number}: put back the keys.db that belongs to this log.db")
+        return found
+
+    def assign(self, last_used: int) -> tuple[int, bytes]:
+        """An unused key made here, numbered above `last_used`; makes a block when none is left."""
+        with self._lock:
+            while self._spare and self._spare[0][0] <= last_used:
+                self._spare.popleft()
+            if not self._spare:
+                self._load_or_make(last_used)
+            number, key = self._spare.popleft()
+            self._cache[number] = key
+            return number, key
+
+    def unassign_all(self) -> None:
+        """Forget which spare keys were handed out: the transaction that took them was rolled back."""
+        with self._lock:
+            self._spare.clear()
+
+    def _load_or_make(self, last_used: int) -> None:
+        query = "SELECT id, value FROM stream_key WHERE id>? AND origin=? ORDER BY id LIMIT ?"
+        self._spare.extend(self._db.execute(query, (last_used, MADE_HERE, BLOCK_COUNT)))
+        if not self._spare:
+            fresh = [secrets.token_bytes(STREAM_KEY_SIZE) for _ in range(BLOCK_COUNT)]
+            self._spare.extend(zip(self._insert(fresh, MADE_HERE), fresh, strict=True))
+
+    def receive(self, keys: Sequence[bytes]) -> list[int]:
+        """Keep keys that came with replicated streams, durably; their numbers, in order."""
+        if not keys:
+            return []
+        with self._lock:
+            numbers = self._insert(keys, RECEIVED)
+            self._cache.update(zip(numbers, keys, strict=True))
+            return numbers
+
+    def _insert(self, keys: Sequence[bytes], origin: int) -> list[int]:
+        with self._db:
+            first = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM stream_key").get
+            numbers = list(range(first, first + len(keys)))
+            rows = [(number, origin, key) for number, key in zip(numbers, keys, strict=True)]
+            self._db.executemany("INSERT INTO stream_key VALUES(?,?,?)", rows)
+        return numbers

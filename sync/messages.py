@@ -1,0 +1,91 @@
+"""What two nodes say to each other during an exchange; `wire` gives each its byte form, `replicator` its meaning."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sync.entry import Deps
+
+
+class Hello(NamedTuple):
+    """A node opens an exchange about its own log. Sizes in entries, time in ms as the node's clock says."""
+
+    protocol: int
+    log: bytes
+    size: int
+    clock_ms: int
+
+
+class Held(NamedTuple):
+    """The hub's first answer: how much of the log it holds, and its clock."""
+
+    size: int
+    clock_ms: int
+
+
+class Beginning(NamedTuple):
+    """A stream that begins in a push. `name` only where it is not the pseudonym that follows from the key."""
+
+    subject: bytes
+    key: bytes
+    name: bytes | None
+
+
+class PushRow(NamedTuple):
+    """One entry on the wire: log, seq, version, id and commitment are implied. `ordinal` is the stream's in its log."""
+
+    ordinal: int
+    type: str
+    actor: str
+    lamport: int
+    recorded_at_ms: int
+    deps: Deps
+    payload: Any
+    extensions: Any
+
+
+class Push(NamedTuple):
+    """Entries start + 1 … start + len(rows), the streams that begin among them, and the log's signature at the end."""
+
+    start: int
+    first_ordinal: int
+    streams: list[Beginning]
+    rows: list[PushRow]
+    root: bytes
+    signature: bytes
+
+    @property
+    def end(self) -> int:
+        """The log's size after this push."""
+        return self.start + len(self.rows)
+
+
+class Ack(NamedTuple):
+    """The hub holds this many entries, durably."""
+
+    size: int
+
+
+class Close(NamedTuple):
+    """The node has nothing more to say; its signed checkpoint."""
+
+    size: int
+    root: bytes
+    signature: bytes
+
+
+class Receipt(NamedTuple):
+    """The hub's cosignature (72 bytes) on the checkpoint of that size."""
+
+    size: int
+    cosignature: bytes
+
+
+class Refusal(NamedTuple):
+    """The hub ends the exchange. `code` is for the program, `text` for a person."""
+
+    code: str
+    text: str
+
+
+Message = Hello | Held | Push | Ack | Close | Receipt | Refusal

@@ -1,0 +1,283 @@
+"""The exchange between a node and its hub, without sockets, clocks or files.
+
+Messages and the time go in, effects come out, and the shell performs them in order; the order *is* the promise. If an
+effect fails, the shell drops the replicator: the next one starts from the sizes that are on the disk, and there is no
+other state to repair.
+
+    node (Sender)                                    hub (Receiver)
+    Hello(size, clock)            ------------>      Held(size, clock)            at once, before reading on
+    Push(start, rows, signature)  ------------>      verify, Append, then Ack(size)
+    Push …                        ------------>      … pipelined: the node does not wait for Acks
+    Close(size, root, signature)  ------------>      compare with what is held, then Receipt(cosignature)
+
+The node begins at its last acknowledged size without waiting; after a cut it waits for Held, so that nothing that
+had arrived is sent twice. A push that begins before what the hub holds is a repeat: the part that is new is verified
+against the hub's own tree and the signed root, so a repeat can neither double an entry nor hide a different one. A push
+that begins beyond it is a gap: nothing is stored, and the Ack tells the node where to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from sync.batch import Arrived, Batch, NewStream, SignedSize
+from sync.entry import Body, check_body, commitment, derive, leaf, log_id, origin, pack_body, stream_id
+from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.merkle import EMPTY_ROOT, Frontier
+from sync.messages import Ack, Close, Held, Hello, Message, Push, Receipt, Refusal
+from sync.note import checkpoint_text, verify_cosignature, verify_signature
+
+PROTOCOL: Final = 1
+PUSH_SIZE_BYTES_MIN: Final = 2_000
+PUSH_SIZE_BYTES_FIRST: Final = 8_000
+PUSH_SIZE_BYTES_MAX: Final = 64_000
+PUSH_ROWS_MAX: Final = 2_000
+IN_FLIGHT_MAX: Final = 16
+
+
+class Send(NamedTuple):
+    """Say this to the peer."""
+
+    message: Message
+
+
+class Append(NamedTuple):
+    """Store this batch durably before the next effect."""
+
+    batch: Batch
+
+
+class Cosign(NamedTuple):
+    """Keep this signed size and send our receipt for it."""
+
+    signed: SignedSize
+
+
+class KeepReceipt(NamedTuple):
+    """Keep the hub's receipt, durably; the hub's clock said `timestamp_s`."""
+
+    signed: SignedSize
+    timestamp_s: int
+
+
+Effect = Send | Append | Cosign | KeepReceipt
+
+
+class StreamRef(NamedTuple):
+    """What a receiver must know of a stream to recompute commitments in it."""
+
+    name: bytes
+    subject: bytes
+    salt: bytes
+
+
+class Wait(NamedTuple):
+    """Nothing may be sent before the hub has answered."""
+
+
+class Portion(NamedTuple):
+    """Read about this many entries after `start`, and push them."""
+
+    start: int
+    rows_count: int
+
+
+class Finished(NamedTuple):
+    """Everything was sent: close the exchange."""
+
+
+class Sender:
+    """The node's side of one exchange about its own log, up to the size that it had at the beginning."""
+
+    def __init__(
+        self, log: bytes, hub_key: bytes, size: int, acknowledged: int, *, ask_first: bool, push_size_bytes: int
+    ) -> None:
+        self.log = log
+        self.size = size
+        self.acknowledged = acknowledged
+        self.hub_clock_ms: int | None = None
+        self.receipt: KeepReceipt | None = None
+        self.push_size_bytes = push_size_bytes
+        self._hub_key = hub_key
+        self._cursor = acknowledged
+        self._ask_first = ask_first
+        self._row_size_bytes = 80.0
+        self._in_flight: list[int] = []
+        self._closed: SignedSize | None = None
+
+    def start(self, clock_ms: int) -> list[Effect]:
+        """Open the exchange."""
+        return [Send(Hello(PROTOCOL, self.log, self.size, clock_ms))]
+
+    def next(self) -> Wait | Portion | Finished:
+        """What to do now."""
+        if self._ask_first and self.hub_clock_ms is None:
+            return Wait()
+        if self._cursor >= self.size:
+            return Finished()
+        if len(self._in_flight) >= IN_FLIGHT_MAX:
+            return Wait()
+        count = int(self.push_size_bytes / self._row_size_bytes)
+        return Portion(self._cursor, max(1, min(count, PUSH_ROWS_MAX, self.size - self._cursor)))
+
+    def pushed(self, push: Push, frame_size_bytes: int) -> bool:
+        """A push is ready for the link; False if the hub's answer has meanwhile made it useless."""
+        if push.start != self._cursor:
+            return False
+        self._cursor = push.end
+        self._in_flight.append(push.end)
+        self._row_size_bytes = max(8.0, frame_size_bytes / max(1, len(push.rows)))
+        return True
+
+    def close(self, signed: SignedSize) -> list[Effect]:
+        """Everything was sent: say so, with the log's checkpoint."""
+        self._closed = signed
+        return [Send(Close(signed.size, signed.root, signed.signature))]
+
+    def receive(self, message: Message) -> list[Effect]:
+        """The hub said something."""
+        match message:
+            case Held(size, clock_ms) if self.hub_clock_ms is None:
+                self.hub_clock_ms = clock_ms
+                if size > self.size:
+                    raise RefusedByPeer("ahead", f"the hub holds {size} entries of this log, this folder {self.size}")
+                if size < self.acknowledged or self._ask_first or size > self._cursor:
+                    self._cursor = size
+                    self._in_flight.clear()
+                self.acknowledged = size
+                return []
+            case Ack(size):
+                self._acknowledge(size)
+                return []
+            case Receipt(size, cosignature):
+                return self._keep(size, cosignature)
+            case Refusal("gap", text):  # we had begun behind what the hub still holds: ask first, the next time
+                raise Unreachable(text)
+            case Refusal(code, text):
+                raise RefusedByPeer(code, text)
+            case _:
+                raise RemoteProtocolError(f"unexpected {type(message).__name__} from the hub")
+
+    def _acknowledge(self, size: int) -> None:
+        if size > self.size:
+            raise RemoteProtocolError(f"the hub acknowledges {size} entries, {self.size} exist")
+        self._in_flight = [end for end in self._in_flight if end > size]
+        self.acknowledged = max(self.acknowledged, size)
+        self.push_size_bytes = min(PUSH_SIZE_BYTES_MAX, self.push_size_bytes * 2)
+
+    def _keep(self, size: int, cosignature: bytes) -> list[Effect]:
+        if self._closed is None or size != self._closed.size:
+            raise RemoteProtocolError(f"a receipt for {size} entries that was not asked for")
+        text = checkpoint_text(origin(self.log), size, self._closed.root)
+        timestamp_s = verify_cosignature(self._hub_key, text, cosignature)
+        self.acknowledged = size
+        self.receipt = KeepReceipt(self._closed._replace(receipt=cosignature), timestamp_s)
+        return [self.receipt]
+
+
+class Receiver:
+    """The hub's side of one exchange about a registered node's log."""
+
+    def __init__(
+        self, log: bytes, public_key: bytes, held: Frontier, streams: int, find: Callable[[int], StreamRef | None]
+    ) -> None:
+        if log_id(public_key) != log:
+            raise LocalProtocolError("a log's id is the hash of its key")
+        self.log = log
+        self._public_key = public_key
+        self._held = held
+        self._streams = streams  # how many streams of the log are known
+        self._find = find
+        self._known: dict[int, StreamRef] = {}
+
+    @property
+    def size(self) -> int:
+        """How many entries are held."""
+        return self._held.size
+
+    def receive(self, message: Message, clock_ms: int) -> list[Effect]:
+        """The node said something. Raises RemoteProtocolError or VerificationError, with no effect, if it is wrong."""
+        match message:
+            case Hello(protocol, log, _, _):
+                if log != self.log:
+                    raise RemoteProtocolError("an exchange is about one log")
+                if protocol != PROTOCOL:
+                    return [Send(Refusal("protocol", f"this hub speaks protocol {PROTOCOL}, the node {protocol}"))]
+                return [Send(Held(self.size, clock_ms))]
+            case Push():
+                return self._take(message)
+            case Close(size, root, signature):
+                return self._confirm(SignedSize(size, root, signature, None))
+            case _:
+                raise RemoteProtocolError(f"unexpected {type(message).__name__} from a node")
+
+    def _take(self, push: Push) -> list[Effect]:
+        if push.start > self.size or push.end <= self.size:
+            return [Send(Ack(self.size))]  # a gap, or a repeat of what is held
+        verify_signature(self._public_key, self._text(push.end, push.root), push.signature)
+        begun, known = self._begin(push)
+        arrived, leaves = self._read(push, known)
+        frontier, nodes = self._held.extend(leaves)
+        if frontier.root() != push.root:
+            raise VerificationError(f"entries {self.size + 1} to {push.end} do not give the root that the log signed")
+        batch = Batch(self.log, self.size, arrived, begun, frontier, nodes, push.signature)
+        self._held = frontier
+        self._streams += len(begun)
+        self._known.update(known)
+        return [Append(batch), Send(Ack(self.size))]
+
+    def _text(self, size: int, root: bytes) -> str:
+        """What the log's key must have signed."""
+        if (size == 0) != (root == EMPTY_ROOT):
+            raise RemoteProtocolError(f"no log of {size} entries has the root {root.hex()}")
+        return checkpoint_text(origin(self.log), size, root)
+
+    def _begin(self, push: Push) -> tuple[list[NewStream], dict[int, StreamRef]]:
+        """The streams of this push that are not known yet."""
+        if push.streams and push.first_ordinal > self._streams + 1:
+            raise RemoteProtocolError(f"stream {push.first_ordinal} begins before stream {self._streams + 1}")
+        begun: list[NewStream] = []
+        known: dict[int, StreamRef] = {}
+        for ordinal, (subject, key, named) in enumerate(push.streams, push.first_ordinal):
+            keys = derive(key)
+            name = named or stream_id(keys.label, self.log, subject)
+            if ordinal > self._streams:
+                begun.append(NewStream(ordinal, name, subject, key))
+                known[ordinal] = StreamRef(name, subject, keys.salt)
+        return begun, known
+
+    def _read(self, push: Push, begun: dict[int, StreamRef]) -> tuple[list[Arrived], list[bytes]]:
+        """The rows that are new, with body, commitment and leaf recomputed here."""
+        arrived, leaves = [], []
+        fresh = push.rows[self.size - push.start :]
+        for seq, (ordinal, kind, actor, lamport, recorded_at_ms, deps, payload, extensions) in enumerate(
+            fresh, self.size + 1
+        ):
+            stream = begun.get(ordinal) or self._known.get(ordinal) or self._lookup(ordinal)
+            body = Body(kind, actor, stream.subject, lamport, recorded_at_ms, deps, payload, extensions)
+            check_body(body)
+            packed = pack_body(body)
+            committed = commitment(stream.salt, self.log, seq, packed)
+            arrived.append(Arrived(ordinal, body.type, lamport, committed, packed))
+            leaves.append(leaf(self.log, seq, stream.name, committed))
+        if idle := begun.keys() - {row.ordinal for row in fresh}:
+            raise RemoteProtocolError(f"stream {min(idle)} is said to begin, but no entry is in it")
+        return arrived, leaves
+
+    def _lookup(self, ordinal: int) -> StreamRef:
+        found = self._find(ordinal) if 0 < ordinal <= self._streams else None
+        if found is None:
+            raise RemoteProtocolError(f"an entry names stream {ordinal}, which has not begun")
+        self._known[ordinal] = found
+        return found
+
+    def _confirm(self, signed: SignedSize) -> list[Effect]:
+        verify_signature(self._public_key, self._text(signed.size, signed.root), signed.signature)
+        if signed.size < self.size:
+            return [Send(Refusal("ahead", f"the hub holds {self.size} entries of this log, the node {signed.size}"))]
+        if signed.size > self.size:
+            return [Send(Ack(self.size)), Send(Refusal("gap", f"the hub holds {self.size} of {signed.size} entries"))]
+        if signed.root != self._held.root():
+            return [Send(Refusal("fork", f"at {self.size} entries the hub holds other content than the node"))]
+        return [Cosign(signed)]

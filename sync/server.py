@@ -1,0 +1,131 @@
+"""The hub's end of an exchange over HTTP.
+
+No decisions here: `replicator.Receiver` makes them. The answer is opened before the request's body is read, so that
+acknowledgements flow while the node is still sending. Effects are performed in order: a batch is on the disk before
+its acknowledgement is written.
+
+One exchange a log at a time: a second one ends the first, which is then surely the remains of a cut connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+import apsw
+from aiohttp import web
+
+from sync import log_sql, wire
+from sync.batch import SignedSize
+from sync.client import CONTENT_TYPE, PATH
+from sync.entry import derive
+from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
+from sync.log_sql import STREAM_SHIFT
+from sync.messages import Hello, Message, Receipt, Refusal
+from sync.replicator import Append, Cosign, Effect, Receiver, Send, StreamRef
+from sync.store import Store
+
+SILENCE_TIMEOUT_S: Final = 60
+
+
+class ExchangeServer:
+    """Receives the logs of the nodes that `key_of` knows."""
+
+    def __init__(
+        self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int],
+        heard: Callable[[bytes, Hello], None],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._key_of = key_of
+        self._clock_ms = clock_ms
+        self._heard = heard
+        self._running: dict[bytes, asyncio.Task[None]] = {}
+
+    def routes(self) -> list[web.RouteDef]:
+        """What to add to the application's router."""
+        return [web.post(PATH, self.exchange)]
+
+    async def exchange(self, request: web.Request) -> web.StreamResponse:
+        """Serve one exchange."""
+        if request.content_type != CONTENT_TYPE:
+            raise web.HTTPUnsupportedMediaType(text=f"expected {CONTENT_TYPE}")
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
+        with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
+            await response.prepare(request)
+            # A task of its own: to end a former exchange is not to end the connection's task, which may linger.
+            conversation = asyncio.create_task(self._converse(request, response))
+            try:
+                await conversation
+            except (RemoteProtocolError, VerificationError, StaleVersion, apsw.ConstraintError) as error:
+                await self._send(response, Refusal("invalid", str(error)[:500]))
+            await response.write_eof()
+        return response
+
+    async def _converse(self, request: web.Request, response: web.StreamResponse) -> None:
+        frames = wire.FrameBuffer()
+        receiver: Receiver | None = None
+        try:
+            while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
+                for frame in frames.feed(chunk):
+                    message = await asyncio.to_thread(wire.decode, frame)
+                    if receiver is None:
+                        receiver = await self._open(message)
+                    if receiver is None:
+                        reason = "this county does not know the node: join again with a new invitation"
+                        return await self._send(response, Refusal("unknown", reason))
+                    for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
+                        await self._perform(response, receiver, effect)
+        finally:
+            if receiver is not None and self._running.get(receiver.log) is asyncio.current_task():
+                del self._running[receiver.log]
+
+    async def _open(self, message: Message) -> Receiver | None:
+        if not isinstance(message, Hello):
+            raise RemoteProtocolError("an exchange begins with Hello")
+        public_key = self._key_of(message.log)
+        if public_key is None:
+            return None
+        former = self._running.get(message.log)
+        if former is not None and not former.done():
+            former.cancel()
+            await asyncio.wait([former])
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[message.log] = task
+        self._heard(message.log, message)
+        await asyncio.wrap_future(self._store.add_log(message.log, public_key))
+        return await asyncio.to_thread(self._receiver, message.log, public_key)
+
+    def _receiver(self, log: bytes, public_key: bytes) -> Receiver:
+        branch = next(b for b in self._store.branches() if b.log == log)
+
+        def find(ordinal: int) -> StreamRef | None:
+            number = (branch.id << STREAM_SHIFT) + ordinal
+            stream = self._store.reading(lambda db: log_sql.stream_by_id(db, number))
+            if stream is None:
+                return None
+            return StreamRef(stream.name, stream.subject, derive(self._store.keyring.stream_key(stream.key)).salt)
+
+        return Receiver(log, public_key, self._store.frontier(log, branch.size), branch.streams, find)
+
+    async def _perform(self, response: web.StreamResponse, receiver: Receiver, effect: Effect) -> None:
+        match effect:
+            case Append(batch):
+                await asyncio.wrap_future(self._store.append(batch))
+            case Send(message):
+                await self._send(response, message)
+            case Cosign(signed):
+                await self._send(response, await self._receipt(receiver.log, signed))
+            case _:
+                raise AssertionError(effect)
+
+    async def _receipt(self, log: bytes, signed: SignedSize) -> Receipt:
+        receipt = self._store.receipt(log, signed.size, signed.root, max(0, self._clock_ms() // 1000))
+        await asyncio.wrap_future(self._store.keep_checkpoint(log, signed._replace(receipt=receipt)))
+        return Receipt(signed.size, receipt)
+
+    @staticmethod
+    async def _send(response: web.StreamResponse, message: Message) -> None:
+        await response.write(wire.encode(message))

@@ -1,0 +1,146 @@
+"""The vectors in sync/PROTOCOL.md, read from the text itself."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import msgpack
+import pytest
+import zstandard
+
+from sync import entry, note, wire
+from sync.merkle import EMPTY_ROOT, Frontier
+from sync.messages import Ack, Beginning, Close, Held, Hello, Push, PushRow, Receipt, Refusal
+
+TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
+
+
+def read_vectors() -> dict[str, dict[str, str]]:
+    found = {}
+    for block in re.findall(r"^```vector\n# (.+?)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL):
+        name, lines = block
+        found[name] = dict(line.split(" = ") for line in lines.splitlines())
+    return found
+
+
+VECTORS = read_vectors()
+KINDS = ("Hello", "Held", "Push", "Ack", "Close", "Receipt", "Refusal")
+
+
+def hexed(vector: str, name: str) -> bytes:
+    return bytes.fromhex(VECTORS[vector][name])
+
+
+def messages() -> dict[str, object]:
+    """What the frames of the text mean."""
+    bodies = [entry.read_body(hexed(f"entry {n}", "body")) for n in (1, 2)]
+    rows = [PushRow(1, b.type, b.actor, b.lamport, b.recorded_at_ms, b.deps, b.payload, b.extensions) for b in bodies]
+    root, signature = hexed("checkpoint", "root"), hexed("checkpoint", "signature")
+    begins = Beginning(hexed("stream", "subject"), hexed("stream", "stream_key"), None)
+    return {
+        "Hello": Hello(1, hexed("log", "log"), 2, 1_741_392_000_000),
+        "Held": Held(0, 1_741_392_001_500),
+        "Push": Push(0, 1, [begins], rows, root, signature),
+        "Ack": Ack(2),
+        "Close": Close(2, root, signature),
+        "Receipt": Receipt(2, hexed("receipt", "cosignature")),
+        "Refusal": Refusal("gap", "the hub holds 0 of 2 entries"),
+    }
+
+
+def test_the_text_holds_every_vector():
+    """No vector is lost by a change of the text's layout."""
+    others = {"log", "stream", "entry 1", "entry 2", "empty root", "checkpoint", "receipt"}
+    assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
+
+
+def test_a_log_is_named_by_its_key():
+    """Seed, public key, id and origin belong together."""
+    signer = note.Signer(VECTORS["log"]["origin"], hexed("log", "seed"))
+    assert signer.public_key == hexed("log", "public_key")
+    assert entry.log_id(signer.public_key) == hexed("log", "log")
+    assert entry.origin(hexed("log", "log")) == VECTORS["log"]["origin"]
+
+
+def test_the_keys_of_a_stream():
+    """The three keys and the pseudonym follow from the stream key."""
+    keys = entry.derive(hexed("stream", "stream_key"))
+    assert keys == (hexed("stream", "label"), hexed("stream", "salt"), hexed("stream", "seal"))
+    name = entry.stream_id(keys.label, hexed("stream", "log"), hexed("stream", "subject"))
+    assert name == hexed("stream", "stream")
+
+
+@pytest.mark.parametrize("vector", ["entry 1", "entry 2"])
+def test_an_entry_from_body_to_leaf(vector):
+    """Body, commitment, header, leaf and id are as the text has them."""
+    log, seq, stream = hexed(vector, "log"), int(VECTORS[vector]["seq"]), hexed(vector, "stream")
+    body = hexed(vector, "body")
+    assert entry.pack_body(entry.read_body(body)) == body
+    committed = entry.commitment(hexed(vector, "salt_key"), log, seq, body)
+    assert committed == hexed(vector, "commitment")
+    assert entry.header(log, seq, stream, committed) == hexed(vector, "header")
+    assert entry.leaf(log, seq, stream, committed) == hexed(vector, "leaf")
+    assert entry.entry_id(committed) == hexed(vector, "id")
+
+
+def test_the_second_body_says_what_the_text_says():
+    """Deps and extensions are where they belong."""
+    body = entry.read_body(hexed("entry 2", "body"))
+    assert body.deps == {bytes.fromhex("00000000000040008000000000000001"): 3}
+    assert body.extensions == {entry.EXT_SOURCE: ["tablet", 7]}
+
+
+def test_the_checkpoint_over_both_entries():
+    """The root is that of the two leaves, and the log has signed it."""
+    frontier, _ = Frontier().extend([hexed("entry 1", "leaf"), hexed("entry 2", "leaf")])
+    assert frontier.root() == hexed("checkpoint", "root")
+    text = note.checkpoint_text(VECTORS["log"]["origin"], int(VECTORS["checkpoint"]["size"]), frontier.root())
+    assert text.encode() == hexed("checkpoint", "text")
+    note.verify_signature(hexed("checkpoint", "public_key"), text, hexed("checkpoint", "signature"))
+    assert hexed("empty root", "root") == EMPTY_ROOT
+
+
+def test_the_receipt_is_the_hubs():
+    """The cosignature holds, and states its time."""
+    found = note.verify_cosignature(
+        hexed("receipt", "hub_public_key"), hexed("receipt", "text").decode(), hexed("receipt", "cosignature")
+    )
+    assert found == int(VECTORS["receipt"]["timestamp_s"])
+
+
+def test_the_note_carries_both_signatures():
+    """The note in the text is signed by the log and cosigned by the hub, under their origins."""
+    (text,) = re.findall(r"^```note\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    parsed = note.parse(text)
+    hub_key = hexed("receipt", "hub_public_key")
+    hub = note.Verifier(entry.origin(entry.log_id(hub_key)), hub_key, note.COSIGNATURE_V1)
+    assert note.verify(parsed, note.Verifier(VECTORS["log"]["origin"], hexed("log", "public_key"))) is None
+    assert note.verify(parsed, hub) == int(VECTORS["receipt"]["timestamp_s"])
+    assert parsed.text.encode() == hexed("checkpoint", "text")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_frame_of_every_kind_is_read(kind):
+    """Each frame in the text is the message that the text means."""
+    assert wire.decode(hexed(f"frame {kind}", "frame")) == messages()[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_frame_of_every_kind_is_written(kind):
+    """Each message expands to the bytes in the text, behind a length and a checksum that hold."""
+    frame = wire.encode(messages()[kind])
+    length, checksum, dictionary = struct.unpack_from(">III", frame)
+    assert (length, checksum, dictionary) == (len(frame) - 4, zlib.crc32(frame[8:]), 0)
+    expanded = zstandard.ZstdDecompressor().decompressobj().decompress(frame[12:])
+    assert expanded == hexed(f"frame {kind}", "message")
+    assert msgpack.unpackb(expanded, strict_map_key=False)[0] == KINDS.index(kind) + 1
+
+
+def test_the_text_states_the_programs_bounds():
+    """Every number that bounds a reader stands in the text as the program has it."""
+    numbers = (entry.BODY_SIZE_BYTES_MAX, entry.ITEMS_COUNT_MAX, entry.TEXT_SIZE_BYTES_MAX, entry.TIME_MS_MAX,
+               wire.FRAME_SIZE_BYTES_MAX, wire.MESSAGE_SIZE_BYTES_MAX, wire.ROWS_COUNT_MAX)  # fmt: skip
+    assert [n for n in numbers if f"{n:,}" not in TEXT] == []

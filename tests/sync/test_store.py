@@ -1,0 +1,547 @@
+"""The store on a real disk: all or nothing, exactly once, and nothing acknowledged is ever missing."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from concurrent.futures import wait
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from sync import keyring, store, verify
+from sync.database import OutcomeUnknown
+from sync.entry import entry_id
+from sync.errors import FolderError, LocalProtocolError, LogCorrupt, NewerFormat, RemoteProtocolError, StaleVersion
+from sync.messages import PushRow
+from sync.outgoing import push_of
+from sync.store import Store
+from sync.stored_log import StoredLog
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def batch_of(author, start: int, end: int):
+    """The batch that a hub makes of an author's push."""
+    return author.receiver(start).receive(author.push(start, end), 0)[0].batch
+
+
+def texts(stored: StoredLog) -> list[object]:
+    return [entry.body().payload for entry in stored.entries_after(0)]
+
+
+# Recording
+
+
+def test_what_was_recorded_is_there_after_reopening(stores, sizes_of, draft):
+    """Entries, ids, positions, seqs and versions are the same in the answer and on the disk."""
+    node = stores()
+    drafts = [draft(n % 3, payload={"n": n}) for n in range(10)]
+    recorded = node.record(drafts[:7]).result(10) + node.record(drafts[7:]).result(10)
+    assert [r.seq for r in recorded] == [r.position for r in recorded] == list(range(1, 11))
+    assert [r.version for r in recorded] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+    node.close()
+    node = stores()
+    found = node.entries_after(0)
+    assert [entry.id for entry in found] == [r.id for r in recorded]
+    assert [entry.body().payload["n"] for entry in found] == list(range(10))
+    assert [entry.body().lamport for entry in found] == [r.version for r in recorded]
+    assert list(node.entries_of_log(node.log, 4)) == found[4:]
+    assert node.entries_of_subject(drafts[1].subject) == found[1::3]
+    assert sizes_of(node) == {node.log: 10}
+    assert verify.verify(node, None, lambda _: None) == verify.Verdict(10, None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"payload": 0.5}, {"expect": 7}, {"payload": b"x" * 300_000}, {"payload": "\ud800"}, {"deps": {b"X" * 16: 1}}],
+)
+def test_a_batch_with_one_bad_draft_stores_nothing(stores, sizes_of, draft, bad):
+    """All drafts of a call are stored or none, and the store goes on as if nothing had been asked."""
+    node = stores()
+    node.record([draft(1)]).result(10)
+    error = node.record([draft(1), draft(2), draft(3, **bad), draft(4)]).exception(10)
+    assert isinstance(error, RemoteProtocolError | StaleVersion | LocalProtocolError)
+    assert node.size(node.log) == 1
+    assert [r.version for r in node.record([draft(1), draft(2)]).result(10)] == [2, 1]
+    assert sizes_of(node) == {node.log: 3}
+
+
+def test_a_failing_request_among_good_ones_leaves_the_caches_right(stores, sizes_of, draft):
+    """In one group: streams, keys, positions and the tree go on as if the failing requests had never been."""
+    node = stores()
+    requests = []
+    for n in range(40):
+        good = [draft(n % 7, type=f"visit/{n % 5}", payload={"n": n}), draft(100 + n, payload={"n": n})]
+        requests.append((n, node.record(good)))
+        node.record([draft(n % 7, type=f"never/{n}"), draft(200 + n), draft(n, expect=99)])
+        node.record([draft(300 + n), draft(1, payload=0.5)])
+    answers = {n: future.result(10) for n, future in requests}
+    assert [r.seq for n in range(40) for r in answers[n]] == list(range(1, 81))
+    assert [text["n"] for text in texts(node)] == [n for n in range(40) for _ in range(2)]
+    assert set(node.type_names().values()) == {"visit/1"} | {f"visit/{n}" for n in range(5)}
+    assert sizes_of(node) == {node.log: 80}
+    node.close()
+    node = stores()
+    node.record([draft(3), draft(500)]).result(10)
+    assert sizes_of(node) == {node.log: 82}
+
+
+def test_a_stale_form_is_not_stored(stores, draft):
+    """A draft that saw another version than the stream has is refused, also before the stream's first entry."""
+    node = stores()
+    assert node.record([draft(1, expect=0)]).result(10)[0].version == 1
+    assert type(node.record([draft(1, expect=0)]).exception(10)) is StaleVersion
+    assert node.record([draft(1, expect=1)]).result(10)[0].version == 2
+    assert type(node.record([draft(1, expect=1)]).exception(10)) is StaleVersion
+    assert type(node.record([draft(2, expect=1)]).exception(10)) is StaleVersion
+    assert type(node.record([draft(1, expect=2), draft(1, expect=2)]).exception(10)) is StaleVersion
+    assert [r.version for r in node.record([draft(1, expect=2), draft(1, expect=3)]).result(10)] == [3, 4]
+
+
+def test_of_two_forms_that_saw_the_same_one_is_stored(stores, draft):
+    """Forms sent at once about one stream: exactly one of those that expect the same version wins."""
+    node = stores()
+    futures = [node.record([draft(1, expect=0, payload={"form": n})]) for n in range(20)]
+    wait(futures, 10)
+    assert [type(future.exception()) for future in futures] == [type(None)] + [StaleVersion] * 19
+    assert texts(node) == [{"form": 0}]
+
+
+def test_lamport_rises_above_what_the_author_had_seen(stores, authors, draft):
+    """1 + the largest of the stream's own and all deps; a dep that is not here is refused."""
+    node, author = stores(), authors(1).write(1).write(1).write(1)
+    node.add_log(author.log, author.public_key).result(10)
+    node.append(batch_of(author, 0, 3)).result(10)
+    node.record([draft(1)]).result(10)
+    node.record([draft(1, deps={author.log: 3})]).result(10)
+    node.record([draft(1)]).result(10)
+    assert [e.body().lamport for e in node.entries_of_log(node.log)] == [1, 4, 5]
+    assert type(node.record([draft(1, deps={author.log: 4})]).exception(10)) is LocalProtocolError
+
+
+def test_a_full_cache_of_streams_changes_nothing(stores, sizes_of, draft, monkeypatch):
+    """Streams that one batch begins and touches again stay the same streams when the cache overflows meanwhile."""
+    monkeypatch.setattr(store, "STREAMS_CACHED_MAX", 4)
+    node = stores()
+    node.record([draft(n) for n in range(8)]).result(10)
+    order = [20, 21, 0, 1, 20, 22, 2, 21, 23, 24, 3, 20, 0, 5, 20, 22]
+    recorded = node.record([draft(n) for n in order]).result(10)
+    assert [r.version for r in recorded] == [1, 1, 2, 2, 2, 1, 2, 2, 1, 1, 2, 3, 3, 2, 4, 2]
+    assert sizes_of(node) == {node.log: 24}
+
+
+def test_keys_are_given_once_over_restarts_and_rollbacks(stores, sizes_of, draft):
+    """However often the store is reopened or a request fails, no two streams share a key, and no key is wasted."""
+    subject = 0
+    for _ in range(4):
+        node = stores()
+        for _ in range(3):
+            node.record([draft(subject + n) for n in range(30)]).result(10)
+            node.record([draft(1000 + n) for n in range(10)] + [draft(1, payload=0.5)]).exception(10)
+            subject += 30
+        node.close()
+    node = stores()
+    keys = node.reading(lambda db: [number for (number,) in db.execute("SELECT key FROM stream ORDER BY id")])
+    assert keys == list(range(1, 361))
+    assert keys[-1] <= 2 * keyring.BLOCK_COUNT
+    assert sizes_of(node) == {node.log: 360}
+
+
+# A peer's log
+
+
+def test_a_peers_log_is_held_as_it_was_written(stores, authors, sizes_of, draft):
+    """Batches of two logs and own entries share the positions; each log has its author's bodies and roots."""
+    hub, first, second = stores("hub"), authors(1).write_many(20, 4), authors(2).write_many(15, 3)
+    for author in (first, second, first):
+        hub.add_log(author.log, author.public_key).result(10)
+    for start, end in ((0, 1), (1, 8), (8, 15)):
+        assert hub.append(batch_of(first, start, end)).result(10) == end
+        assert hub.append(batch_of(second, start, end)).result(10) == end
+        hub.record([draft(end)]).result(10)
+    for author, size in ((first, 15), (second, 15)):
+        assert [entry.packed for entry in hub.entries_of_log(author.log)] == author.bodies[:size]
+        assert [hub.root(author.log, n) for n in range(size + 1)] == [
+            author.frontier(n).root() for n in range(size + 1)
+        ]
+        assert hub.last_checkpoint(author.log)[:3] == (size, author.frontier(size).root(), author.signature(size))
+    hub.close()
+    hub = stores("hub")
+    assert hub.append(batch_of(first, 15, 20)).result(10) == 20
+    assert sizes_of(hub) == {hub.log: 3, first.log: 20, second.log: 15}
+    subject = first.subjects[0]
+    assert {entry.log for entry in hub.entries_of_subject(subject)} == {first.log, second.log}
+    assert verify.verify(hub, None, lambda _: None).ok
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 5), (3, 9), (6, 9), (0, 9)])
+def test_a_batch_that_does_not_continue_the_log_stores_nothing(stores, authors, sizes_of, start, end):
+    """Only a batch that starts where the log ends is stored, so that nothing is doubled and nothing left out."""
+    hub, author = stores(), authors(1).write_many(9)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(batch_of(author, 0, 5)).result(10)
+    assert type(hub.append(batch_of(author, start, end)).exception(10)) is StaleVersion
+    assert sizes_of(hub) == {hub.log: 0, author.log: 5}
+    assert hub.append(batch_of(author, 5, 9)).result(10) == 9
+    assert sizes_of(hub) == {hub.log: 0, author.log: 9}
+
+
+def test_a_batch_that_fails_midway_leaves_nothing(stores, authors, sizes_of):
+    """A batch whose last entry names a stream that is not there is rolled back, keys and caches included."""
+    hub, author = stores(), authors(1).write_many(9)
+    hub.add_log(author.log, author.public_key).result(10)
+    batch = batch_of(author, 0, 9)
+    broken = batch._replace(entries=[*batch.entries[:-1], batch.entries[-1]._replace(ordinal=77)])
+    assert type(hub.append(broken).exception(10)) is LocalProtocolError
+    assert sizes_of(hub) == {hub.log: 0, author.log: 0}
+    assert hub.append(batch).result(10) == 9
+    assert sizes_of(hub) == {hub.log: 0, author.log: 9}
+
+
+def test_a_log_under_another_logs_key_is_not_begun(stores, authors):
+    """A log's id is the hash of its key, and an unknown log is named in the error."""
+    hub, author = stores(), authors(1)
+    assert type(hub.add_log(author.log, authors(2).public_key).exception(10)) is LocalProtocolError
+    for ask in (hub.size, hub.last_checkpoint, lambda log: hub.root(log, 0)):
+        with pytest.raises(LocalProtocolError, match=author.log.hex()):
+            ask(author.log)
+
+
+def test_a_receipt_once_kept_stays(stores, draft):
+    """A later word about the same size never takes a receipt away, and the largest signed size is found."""
+    node = stores()
+    node.record([draft(n) for n in range(3)]).result(10)
+    two, three = node.sign(2), node.sign(3)
+    node.keep_checkpoint(node.log, two._replace(receipt=b"r" * 72)).result(10)
+    node.keep_checkpoint(node.log, two).result(10)
+    node.keep_checkpoint(node.log, three).result(10)
+    assert node.last_checkpoint(node.log) == three
+    assert node.last_checkpoint(node.log, with_receipt=True) == two._replace(receipt=b"r" * 72)
+    assert node.receipts_count(node.log) == 1
+
+
+# What a node says of its log
+
+
+def test_pushes_of_a_store_are_taken_by_a_hub(stores, sizes_of, draft):
+    """What is read from one store and pushed in portions of any size is the same log in another."""
+    node, hub = stores("node"), stores("hub")
+    node.record([draft(n % 9, actor=f"w{n % 2}", payload={"n": n}) for n in range(50)]).result(10)
+    public_key = node.signer.public_key
+    hub.add_log(node.log, public_key).result(10)
+    receiver, at = receiver_of(hub, node), 0
+    for count in (1, 2, 30, 500):
+        push = push_of(node, at, count)
+        for effect in receiver.receive(push, 0)[:1]:
+            hub.append(effect.batch).result(10)
+        at = push.end
+    assert at == 50
+    assert sizes_of(hub) == {hub.log: 0, node.log: 50}
+    assert hub.root(node.log, 50) == node.root(node.log, 50)
+    assert [e.packed for e in hub.entries_of_log(node.log)] == [e.packed for e in node.entries_of_log(node.log)]
+
+
+def receiver_of(hub: Store, node: Store):
+    from sync.replicator import Receiver
+
+    return Receiver(node.log, node.signer.public_key, hub.frontier(node.log, 0), 0, lambda _: None)
+
+
+def test_a_push_of_large_entries_is_cut_to_fit(stores, draft):
+    """Whatever entries hold, each push is a message within bounds, and together they are the whole log."""
+    from sync import wire
+
+    node = stores()
+    noise = random.Random(7).randbytes
+    node.record([draft(n % 3, payload=noise(size)) for n, size in enumerate([10, 200_000, 10] + [250_000] * 6)]).result(
+        20
+    )
+    at, seen = 0, []
+    while at < 9:
+        push = push_of(node, at, 2000)
+        assert wire.decode(wire.encode(push)) == push
+        seen += [row.payload for row in push.rows]
+        assert all(isinstance(row, PushRow) for row in push.rows)
+        at = push.end
+    assert seen == texts(node)
+
+
+# Reading beside the writer
+
+
+def test_readers_beside_the_writer_see_whole_batches(stores, draft):
+    """While batches of ten are recorded, every look from another opening of the folder sees whole ones, in order."""
+    node = stores()
+    reader = StoredLog(node.folder)
+    futures, seen = [], []
+    for n in range(60):
+        futures.append(node.record([draft(m, payload={"batch": n}) for m in range(10)]))
+        if n % 3 == 0:
+            found = reader.entries_after(0)
+            assert len(found) % 10 == 0
+            assert [entry.seq for entry in found] == list(range(1, len(found) + 1))
+            seen.append(len(found))
+            size = reader.size(reader.log)
+            assert reader.root(reader.log, size) == node.root(node.log, size)
+    wait(futures, 20)
+    assert seen == sorted(seen)
+    assert reader.position() == 600
+    reader.close()
+
+
+def test_a_reader_learns_of_logs_that_were_added_since(stores, authors):
+    """Entries of logs that a long-open reader has never heard of are read with their log's id, in any mixture."""
+    hub = stores("hub")
+    reader = StoredLog(hub.folder)
+    many = [authors(n).write_many(2) for n in range(1, 6)]
+    for author in many:
+        hub.add_log(author.log, author.public_key).result(10)
+    assert reader.size(many[4].log) == 0  # makes it know the newest, but not those before it
+    for author in many:
+        hub.append(batch_of(author, 0, 1)).result(10)
+    hub.append(batch_of(many[4], 1, 2)).result(10)
+    for stored in (hub, reader):
+        assert [entry.log for entry in stored.entries_after(0)] == [author.log for author in [*many, many[4]]]
+        assert {e.log for e in stored.entries_of_subject(bytes(16))} == {author.log for author in many}
+    reader.close()
+
+
+def test_who_waits_is_woken(stores, draft):
+    """A follower waits for what is beyond its position, not longer than it says, and wakes for what comes."""
+    node = stores()
+    assert node.wait_beyond(0, 0.01) == 0
+    node.record([draft(1)]).result(10)
+    assert node.wait_beyond(0, 10) == 1
+
+
+# Opening
+
+
+def test_a_folder_without_its_files_is_refused(tmp_path):
+    """An empty or missing folder is an error and stays as it is."""
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(FolderError, match=r"log\.db"):
+            Store(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_is_never_made_over_another(stores):
+    """Creating in a folder that holds a node changes nothing."""
+    node = stores()
+    with pytest.raises(FolderError):
+        Store.create(node.folder)
+    log = node.log
+    node.close()
+    assert stores().log == log
+
+
+@pytest.mark.parametrize("name", ["log.db", "keys.db"])
+@pytest.mark.parametrize(
+    ("harm", "error"),
+    [
+        (lambda path: path.unlink(), FolderError),
+        (lambda path: path.write_bytes(b"not a database" * 1000), LogCorrupt),
+        (lambda path: path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2]), LogCorrupt),
+        (lambda path: scribble(path, 4096, None), LogCorrupt),
+        (lambda path: change(path, "PRAGMA application_id=77"), LogCorrupt),
+        (lambda path: change(path, "PRAGMA user_version=99"), NewerFormat),
+    ],
+    ids=["missing", "foreign", "cut in half", "all pages but the first", "another program's", "newer"],
+)
+def test_each_kind_of_wrong_file_has_its_error(stores, draft, name, harm, error):
+    """A folder with a wrong file is refused by an error that names the file, for readers and for the writer."""
+    node = stores()
+    node.record([draft(n) for n in range(300)]).result(10)
+    folder = node.folder
+    node.close()
+    harm(folder / name)
+    for opening in (Store, StoredLog):
+        with pytest.raises(error, match=name):
+            opening(folder).close()
+
+
+def change(path: Path, sql: str) -> None:
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute(sql)
+
+
+def scribble(path: Path, start: int, end: int | None) -> None:
+    data = bytearray(path.read_bytes())
+    data[start:end] = b"\xa5" * len(data[start:end])
+    path.write_bytes(bytes(data))
+
+
+def test_keys_of_another_folder_are_refused(stores, draft):
+    """A log.db with the keys.db of another node says what to put back."""
+    node, other = stores("node"), stores("other")
+    for opened in (node, other):
+        opened.record([draft(1)]).result(10)
+        opened.close()
+    (node.folder / "keys.db").write_bytes((other.folder / "keys.db").read_bytes())
+    with pytest.raises(LogCorrupt, match=r"keys\.db"):
+        Store(node.folder)
+
+
+# Faults
+
+
+def test_a_commit_that_fails_keeps_what_was_acknowledged(stores, sizes_of, draft):
+    """After a refused commit the store stops; reading and reopening show exactly what was acknowledged before."""
+    node = stores()
+    node.record([draft(1), draft(2)]).result(10)
+    node.submit(lambda db: db.set_commit_hook(lambda: True) and None)
+    failed = node.record([draft(1), draft(3)])
+    assert type(failed.exception(10)) is OutcomeUnknown
+    assert type(node.record([draft(4)]).exception(10)) is OutcomeUnknown
+    assert node.wait_beyond(2, 0.01) == 2
+    assert sizes_of(node) == {node.log: 2}
+    node.close()
+    node = stores()
+    node.record([draft(1), draft(3)]).result(10)
+    assert sizes_of(node) == {node.log: 4}
+
+
+@pytest.mark.parametrize("pages", [60, 90, 130])
+def test_a_full_disk_loses_nothing_that_was_acknowledged(stores, sizes_of, draft, pages):
+    """With no page left some records fail; those that were answered are whole, and go on once there is room."""
+    node = stores()
+    node.submit(lambda db: db.execute(f"PRAGMA max_page_count={pages}").get).result(10)
+    good = 0
+    for n in range(60):
+        future = node.record([draft(n % 5, payload={"n": n, "pad": "x" * 2000}) for _ in range(4)])
+        if (error := future.exception(10)) is None:
+            good += 4
+        else:
+            assert isinstance(error, apsw.FullError | OutcomeUnknown)
+    assert 0 < good < 240
+    assert sizes_of(node) == {node.log: good}
+    node.close()
+    node = stores()
+    assert sizes_of(node) == {node.log: good}
+    node.record([draft(7)]).result(10)
+    assert sizes_of(node) == {node.log: good + 1}
+
+
+WRITING = """
+import random, resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from sync.batch import Draft
+from sync.store import Store
+store = Store(Path(sys.argv[2]))
+dice = random.Random(int(sys.argv[3]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+if int(sys.argv[4]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))
+print("ready", flush=True)
+waiting = []
+for n in range(1500):
+    drafts = [
+        Draft("visit/%d" % dice.randrange(9), "", bytes([dice.randrange(99)]) * 16, n, {"p": "x" * dice.randrange(900)})
+        for _ in range(dice.randrange(1, 6))
+    ]
+    waiting.append(store.record(drafts))
+    if len(waiting) > dice.randrange(9):
+        for future in waiting:
+            if future.exception() is None:
+                print(*(r.id.hex() for r in future.result()), flush=True)
+        waiting.clear()
+"""
+
+
+def start_writing(folder: Path, seed: int, file_size_max: int = 0) -> subprocess.Popen[str]:
+    writing = subprocess.Popen(
+        [sys.executable, "-c", WRITING, str(ROOT), str(folder), str(seed), str(file_size_max)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert writing.stdout is not None
+    assert writing.stdout.readline() == "ready\n"
+    return writing
+
+
+def test_a_killed_writer_has_everything_that_it_acknowledged(stores, sizes_of, draft):
+    """kill -9 at random moments: what was printed as stored is there, in order, and the folder goes on."""
+    node = stores()
+    folder, log = node.folder, node.log
+    node.close()
+    dice, acknowledged = random.Random(5), []
+    for seed in range(5):
+        writing = start_writing(folder, seed)
+        time.sleep(dice.uniform(0.0, 0.12))
+        writing.kill()
+        printed, _ = writing.communicate(timeout=10)
+        complete = printed[: printed.rfind("\n") + 1]  # the last line may have been cut by the kill itself
+        acknowledged += [bytes.fromhex(word) for word in complete.split()]
+        node = stores()
+        found = [entry.id for entry in node.entries_of_log(log)]
+        assert set(acknowledged) <= set(found)
+        assert [one for one in found if one in set(acknowledged)] == acknowledged
+        assert sizes_of(node) == {log: len(found)}
+        acknowledged += [r.id for r in node.record([draft(1), draft(7)]).result(10)]
+        assert sizes_of(node)[log] == len(found) + 2
+        node.close()
+    assert len(acknowledged) > 100
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are a matter of POSIX")
+def test_a_disk_that_takes_no_more_bytes_loses_nothing_acknowledged(stores, sizes_of, draft):
+    """Where the system refuses to let the files grow, what was printed as stored is there, and the folder goes on."""
+    node = stores()
+    folder, log = node.folder, node.log
+    node.close()
+    writing = start_writing(folder, 1, file_size_max=600_000)
+    printed, _ = writing.communicate(timeout=60)
+    acknowledged = [bytes.fromhex(word) for word in printed.split()]
+    assert 20 < len(acknowledged) < 4000
+    node = stores()
+    found = [entry.id for entry in node.entries_of_log(log)]
+    assert set(acknowledged) <= set(found)
+    assert sizes_of(node) == {log: len(found)}
+    node.record([draft(1)]).result(10)
+    assert sizes_of(node) == {log: len(found) + 1}
+
+
+def test_a_damaged_page_is_named_when_it_is_met(stores, draft):
+    """Whichever page is damaged, opening, reading, verifying and writing do their work or stop with LogCorrupt."""
+    node = stores()
+    node.record([draft(n, payload={"pad": "x" * 500}) for n in range(200)]).result(10)
+    folder = node.folder
+    node.close()
+    path, met = folder / "log.db", 0
+    whole = path.read_bytes()
+    for page in range(1, len(whole) // 4096, 5):
+        path.write_bytes(whole)
+        scribble(path, 4096 * page, 4096 * (page + 1))
+        for work in (
+            lambda stored: stored.entries_after(0),
+            lambda stored: verify.verify(stored, None, lambda _: None),
+            lambda stored: [stored.record([draft(n)]).result(10) for n in (1, 100, 1000)],
+        ):
+            stored = None
+            try:
+                stored = Store(folder)
+                work(stored)
+            except OutcomeUnknown:  # met while rolling back: the writer has stopped
+                met += 1
+            except LogCorrupt as error:
+                assert "log.db" in str(error)  # noqa: PT017 -- it need not be met
+                met += 1
+            finally:
+                if stored is not None:
+                    stored.close()
+    assert met > 20
+
+
+def test_an_entrys_id_is_its_commitments_beginning(stores, draft):
+    """What record answers is the id by which everybody will know the entry."""
+    node = stores()
+    (recorded,) = node.record([draft(1)]).result(10)
+    (entry,) = node.entries_after(0)
+    assert recorded.id == entry.id == entry_id(entry.commitment)

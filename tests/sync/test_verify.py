@@ -1,0 +1,174 @@
+"""Tampering with the files directly, as somebody with the disk in hand could, is found and named."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import apsw
+import pytest
+
+from sync import log_sql
+from sync.entry import Body, commitment, derive, leaf, pack_body, unpack_body
+from sync.log_sql import NODE_SHIFT
+from sync.merkle import Frontier, node_number, nodes_in
+from sync.stored_log import StoredLog
+from sync.verify import Verdict, verify
+
+SIZE = 12
+
+
+@pytest.fixture
+def hub(stores, authors, draft):
+    """A closed folder that holds twelve entries of a peer's log (branch 2, signed at 5 and 12) and four own ones."""
+    author = authors(1).write_many(SIZE, 4)
+    store = stores("hub")
+    store.add_log(author.log, author.public_key).result(10)
+    receiver = author.receiver()
+    for start, end in ((0, 5), (5, SIZE)):
+        store.append(receiver.receive(author.push(start, end), 0)[0].batch).result(10)
+        store.record([draft(n) for n in range(2)]).result(10)
+    store.keep_checkpoint(store.log, store.sign(4)).result(10)
+    store.close()
+    return store.folder, author
+
+
+def verdict_of(folder) -> Verdict:
+    stored = StoredLog(folder)
+    try:
+        return verify(stored, None, lambda _: None)
+    finally:
+        stored.close()
+
+
+def tamper(folder, *statements: str, name: str = "log.db") -> None:
+    with closing(apsw.Connection(str(folder / name))) as db:
+        for statement in statements:
+            db.execute(statement)
+            assert db.total_changes() > 0, statement
+
+
+def test_an_untouched_store_is_whole(hub):
+    """Every entry of every log is compared, and nothing is found."""
+    assert verdict_of(hub[0]) == Verdict(SIZE + 4, None)
+
+
+COPY = "INSERT INTO entry SELECT {}, type, commitment, body FROM entry WHERE branch=2 AND seq={}"
+PEER = "branch=2 AND seq=7"
+LEAF = (2 << NODE_SHIFT) + node_number(0, 6)
+
+
+@pytest.mark.parametrize(
+    ("statements", "seq"),
+    [
+        ([f"UPDATE entry SET body=CAST(replace(body, X'6e07', X'6e08') AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=CAST(body || X'00' AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=X'' WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=(SELECT body FROM entry WHERE branch=2 AND seq=3) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET commitment=zeroblob(32) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET commitment=zeroblob(32), body=NULL WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET stream=stream+1 WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET stream=1 WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET prev=1 WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET version=version+3 WHERE {PEER}"], 11),  # the stream's next entry no longer follows it
+        (["INSERT INTO type VALUES(99, 'x')", f"UPDATE entry SET type=99 WHERE {PEER}"], 7),
+        ([f"DELETE FROM entry WHERE {PEER}"], 7),
+        ([f"DELETE FROM entry WHERE branch=2 AND seq={SIZE}"], SIZE),
+        (["UPDATE entry SET seq=99 WHERE branch=2 AND seq=7", "UPDATE entry SET seq=7 WHERE branch=2 AND seq=8",
+          "UPDATE entry SET seq=8 WHERE branch=2 AND seq=99"], 7),
+        ([f"UPDATE entry SET seq=99 WHERE {PEER}"], 7),
+        ([f"UPDATE node SET hash=zeroblob(32) WHERE id={LEAF}"], 7),
+        ([f"DELETE FROM node WHERE id={LEAF}"], 7),
+        ([f"UPDATE node SET hash=zeroblob(32) WHERE id={(2 << NODE_SHIFT) + node_number(2, 1)}"], 8),
+        (["UPDATE branch SET size=11 WHERE id=2"], None),
+        (["UPDATE branch SET size=13 WHERE id=2"], 13),
+        (["UPDATE checkpoint SET root=zeroblob(32) WHERE branch=2 AND size=12"], 6),
+        (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=12"], 6),
+        (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=5"], 1),
+        (["UPDATE stream SET name=zeroblob(16) WHERE id=(2<<40)+3"], 3),
+        (["UPDATE stream SET subject=zeroblob(16) WHERE id=(2<<40)+3"], 3),
+        (["UPDATE stream SET key=key+1 WHERE id=(2<<40)+3"], 3),
+        (["UPDATE stream SET head=1 WHERE id=(2<<40)+3"], 11),
+        (["UPDATE stream SET version=99 WHERE id=(2<<40)+3"], 11),
+        (["DELETE FROM stream WHERE id=(2<<40)+3"], 3),
+        ([COPY.format("99, branch, 13, stream, version+1, position", SIZE)], 13),
+        ([COPY.format("99, 7, 1, stream, version, prev", 7)], None),
+        ([f"INSERT INTO node VALUES({(2 << NODE_SHIFT) + nodes_in(SIZE)}, zeroblob(32))"], 13),
+        (["UPDATE entry SET position=99 WHERE position=16"], None),
+    ],
+)  # fmt: skip
+def test_every_kind_of_tampering_is_found(hub, statements, seq):
+    """Changed, removed, inserted and reordered entries, nodes, heads and signatures: the first bad entry is named."""
+    folder, author = hub
+    tamper(folder, *statements)
+    verdict = verdict_of(folder)
+    assert not verdict.ok
+    if seq is not None:
+        assert (verdict.first_bad.log, verdict.first_bad.seq) == (author.log, seq), verdict
+
+
+def test_the_first_of_several_is_named(hub):
+    """Of two changed entries the earlier one is named, with its position."""
+    folder, author = hub
+    tamper(folder, "UPDATE entry SET body=X'00' WHERE branch=2 AND seq IN (4, 9)")
+    bad = verdict_of(folder).first_bad
+    assert (bad.log, bad.seq, bad.position) == (author.log, 4, 4)
+
+
+def test_a_log_cut_back_without_a_trace_is_found(hub):
+    """Who removes the newest entries with their nodes, heads and size still leaves what the log's key has signed."""
+    folder, author = hub
+    keep = 10
+    with closing(apsw.Connection(str(folder / "log.db"))) as db:
+        db.execute("DELETE FROM entry WHERE branch=2 AND seq>?", (keep,))
+        db.execute("DELETE FROM node WHERE id>=? AND id<?", ((2 << NODE_SHIFT) + nodes_in(keep), 3 << NODE_SHIFT))
+        db.execute("UPDATE branch SET size=? WHERE id=2", (keep,))
+        for number in (3, 4):
+            rows = [row for row in log_sql.entries_of_branch(db, 2, 1, 99) if row.stream == (2 << 40) + number]
+            values = (rows[-1].position, rows[-1].version, rows[-1].stream)
+            db.execute("UPDATE stream SET head=?, version=? WHERE id=?", values)
+    bad = verdict_of(folder).first_bad
+    assert (bad.log, bad.seq) == (author.log, keep + 1)
+
+
+def test_a_history_rewritten_with_all_its_hashes_is_found(hub):
+    """Who has all keys but the log's own, and makes commitment, leaf and tree anew, is betrayed by the signature."""
+    folder, author = hub
+    seq = 7
+    subject = author.subjects[2]
+    keys = derive(author.key(3))
+    old = unpack_body(author.bodies[seq - 1])
+    packed = pack_body(Body(*old[:6], {"n": "forged"}, old[7]))
+    committed = commitment(keys.salt, author.log, seq, packed)
+    leaves = list(author.leaves)
+    with closing(apsw.Connection(str(folder / "log.db"))) as db:
+        stream = log_sql.stream_by_id(db, (2 << 40) + 3)
+        assert stream.subject == subject
+        leaves[seq - 1] = leaf(author.log, seq, stream.name, committed)
+        _, nodes = Frontier().extend(leaves)
+        db.execute("UPDATE entry SET body=?, commitment=? WHERE branch=2 AND seq=?", (packed, committed, seq))
+        for number, value in enumerate(nodes):
+            db.execute("UPDATE node SET hash=? WHERE id=?", (value, (2 << NODE_SHIFT) + number))
+    bad = verdict_of(folder).first_bad
+    assert (bad.log, bad.seq) == (author.log, 6)  # the first after the last signed size that still holds
+    assert "signed" in bad.why
+
+
+def test_a_lost_stream_key_is_found(hub):
+    """An entry whose key is gone without an erasure is named."""
+    folder, author = hub
+    with closing(apsw.Connection(str(folder / "log.db"))) as db:
+        key = log_sql.stream_by_id(db, (2 << 40) + 2).key
+    tamper(folder, f"DELETE FROM stream_key WHERE id={key}", name="keys.db")
+    bad = verdict_of(folder).first_bad
+    assert (bad.log, bad.seq) == (author.log, 2)
+
+
+def test_an_own_log_is_checked_like_a_peers(hub):
+    """A changed entry of the node's own is named under its own log."""
+    folder, _ = hub
+    tamper(folder, "UPDATE entry SET body=X'00' WHERE branch=1 AND seq=2")
+    stored = StoredLog(folder)
+    own = stored.log
+    stored.close()
+    bad = verdict_of(folder).first_bad
+    assert (bad.log, bad.seq) == (own, 2)

@@ -1,0 +1,419 @@
+"""Frames: every message there and back, and anything else a RemoteProtocolError in bounded time and memory."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+import unicodedata
+import zlib
+
+import msgpack
+import pytest
+import zstandard
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sync import wire
+from sync.entry import INT_MAX, TIME_MS_MAX
+from sync.errors import RemoteProtocolError
+from sync.messages import Ack, Beginning, Close, Held, Hello, Push, PushRow, Receipt, Refusal
+from sync.wire import FrameBuffer, decode, encode
+
+MIB = 1024 * 1024
+
+
+def frame_of(rest: bytes, dictionary: int = 0) -> bytes:
+    """A frame whose length and checksum hold, around anything."""
+    rest = struct.pack(">I", dictionary) + rest
+    return struct.pack(">II", len(rest) + 4, zlib.crc32(rest)) + rest
+
+
+def framed(packed: bytes, **compression) -> bytes:
+    return frame_of(zstandard.ZstdCompressor(**compression).compress(packed))
+
+
+def names(size_max: int):
+    plain = st.text(st.characters(exclude_categories=["Cs"]), max_size=size_max // 3)
+    return plain.map(lambda s: unicodedata.normalize("NFC", s))
+
+
+def exactly(size: int):
+    return st.binary(min_size=size, max_size=size)
+
+
+sizes, clocks = st.integers(0, INT_MAX), st.integers(-TIME_MS_MAX, TIME_MS_MAX)
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | names(30) | st.binary(max_size=20)
+values = st.recursive(
+    scalars,
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(names(9) | st.integers(0, 9), v, max_size=3),
+    max_leaves=8,
+)
+rows = st.builds(
+    PushRow,
+    ordinal=st.integers(1, 2**40),
+    type=names(30),
+    actor=names(30),
+    lamport=st.integers(1, 2**53),
+    recorded_at_ms=st.integers(0, TIME_MS_MAX),
+    deps=st.dictionaries(exactly(16), st.integers(1, INT_MAX), max_size=2),
+    payload=values,
+    extensions=st.dictionaries(st.integers(0, 127), values, max_size=2),
+)
+beginnings = st.builds(Beginning, subject=exactly(16), key=exactly(32), name=st.none() | exactly(16))
+pushes = st.builds(
+    Push,
+    start=st.integers(0, 2**62),
+    first_ordinal=st.integers(1, 2**40),
+    streams=st.lists(beginnings, max_size=3),
+    rows=st.lists(rows, max_size=4),
+    root=exactly(32),
+    signature=exactly(64),
+)
+messages = (
+    st.builds(Hello, protocol=sizes, log=exactly(16), size=sizes, clock_ms=clocks)
+    | st.builds(Held, size=sizes, clock_ms=clocks)
+    | pushes
+    | st.builds(Ack, size=sizes)
+    | st.builds(Close, size=sizes, root=exactly(32), signature=exactly(64))
+    | st.builds(Receipt, size=sizes, cosignature=exactly(72))
+    | st.builds(Refusal, code=names(40), text=names(200))
+)
+junk = st.recursive(
+    scalars | st.floats(),
+    lambda v: (
+        st.lists(v)
+        | st.dictionaries(scalars, v)
+        | st.builds(msgpack.ExtType, st.integers(0, 127), st.binary(max_size=4))
+    ),
+)
+VISIT = PushRow(1, "visit/1", "li", 1, 1_741_392_000_000, {}, {"note": "奶奶在家"}, {})
+PUSH = Push(0, 1, [Beginning(b"S" * 16, b"K" * 32, None)], [VISIT] * 20, b"R" * 32, b"G" * 64)
+
+
+def decoded_or_refused(frame: bytes) -> object:
+    """The message, or None where it was refused; every other outcome fails the test."""
+    try:
+        return decode(frame)
+    except RemoteProtocolError:
+        return None
+
+
+# There and back
+
+
+@given(messages)
+def test_every_message_comes_back(message):
+    """What one side says is what the other hears, types included."""
+    back = decode(encode(message))
+    assert back == message
+    assert type(back) is type(message)
+
+
+@given(st.lists(messages, max_size=4), st.data())
+def test_frames_are_found_however_the_stream_is_cut(said, data):
+    """Any division of the bytes into chunks gives the same messages, in order."""
+    stream = b"".join(encode(message) for message in said)
+    buffer, heard, at = FrameBuffer(), [], 0
+    while at < len(stream):
+        size = data.draw(st.integers(1, len(stream) - at))
+        heard += [decode(frame) for frame in buffer.feed(stream[at : at + size])]
+        at += size
+    assert heard == said
+    assert buffer.waiting == 0
+
+
+def test_a_cut_stream_gives_whole_frames_only():
+    """Of a frame that is not complete nothing comes out, and what waits is counted."""
+    stream = encode(Ack(1)) + encode(PUSH)
+    for size in range(len(stream)):
+        buffer = FrameBuffer()
+        complete = list(buffer.feed(stream[:size]))
+        assert complete == ([encode(Ack(1))] if size >= len(encode(Ack(1))) else [])
+        assert buffer.waiting == size - sum(map(len, complete))
+
+
+@pytest.mark.parametrize("length", [0, 7, wire.FRAME_SIZE_BYTES_MAX + 1, 2**32 - 1])
+def test_a_stream_with_an_impossible_length_ends(length):
+    """A length beyond the bounds is refused at once, before anything is collected for it."""
+    with pytest.raises(RemoteProtocolError, match=str(length)):
+        list(FrameBuffer().feed(struct.pack(">I", length)))
+
+
+def test_a_message_beyond_its_bound_is_not_made():
+    """A writer cannot make what no reader may take."""
+    big = PUSH._replace(rows=[VISIT._replace(payload=b"x" * 200_000)] * 6)
+    with pytest.raises(ValueError, match="1048576"):
+        encode(big)
+
+
+def test_the_largest_message_fits_a_frame_even_if_nothing_compresses():
+    """The bound on frames leaves room for the bound on messages."""
+    noise = zstandard.ZstdCompressor(level=1).compress(bytes(range(256)) * 10)  # seed of something incompressible
+    payload = b"".join(zlib.crc32(noise + i.to_bytes(4, "big")).to_bytes(4, "big") for i in range(260_000))
+    frame = encode(PUSH._replace(rows=[VISIT._replace(payload=payload)]))
+    assert MIB - 20_000 < len(frame) <= wire.FRAME_SIZE_BYTES_MAX + 4
+    assert decode(frame).rows[0].payload == payload
+
+
+# Anything else
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_refused(data):
+    """Bytes that are no frame are refused, and nothing else happens."""
+    assert decoded_or_refused(data) is None
+    buffer = FrameBuffer()
+    try:
+        for frame in buffer.feed(data):
+            assert decoded_or_refused(frame) is None
+    except RemoteProtocolError:
+        pass
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_in_a_frame_are_refused(data):
+    """A frame that holds but has no zstd in it, or zstd without a message in it, is refused."""
+    assert decoded_or_refused(frame_of(data)) is None
+    decoded_or_refused(framed(data))
+
+
+@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 9)).map(list) | st.builds(
+    lambda kind, rest: [kind, *rest], st.integers(0, 9), st.lists(junk | st.integers() | exactly(32), max_size=10)
+))  # fmt: skip
+def test_any_framed_msgpack_is_a_message_or_refused(value):
+    """Well-formed msgpack gives a message that can be said again, or RemoteProtocolError."""
+    try:
+        packed = msgpack.packb(value)
+    except OverflowError:
+        return
+    message = decoded_or_refused(framed(packed))
+    if message is not None:
+        assert decode(encode(message)) == message
+
+
+@given(pushes, st.data())
+def test_a_push_with_one_wrong_element_is_a_message_or_refused(push, data):
+    """Any element of a push, at any depth, replaced by anything gives a message or RemoteProtocolError."""
+    elements = msgpack.unpackb(msgpack.packb(wire._elements(push)), strict_map_key=False)
+    holder = elements
+    at = data.draw(st.integers(0, len(holder) - 1))
+    while isinstance(holder[at], list) and holder[at] and data.draw(st.booleans()):
+        holder = holder[at]
+        at = data.draw(st.integers(0, len(holder) - 1))
+    holder[at] = data.draw(junk)
+    decoded_or_refused(framed(msgpack.packb(elements)))
+
+
+@given(messages, st.data())
+def test_no_flipped_bit_goes_unnoticed(message, data):
+    """A frame with any bits of one byte flipped is refused: length or checksum fails."""
+    frame = encode(message)
+    at, flip = data.draw(st.integers(0, len(frame) - 1)), data.draw(st.integers(1, 255))
+    assert decoded_or_refused(frame[:at] + bytes([frame[at] ^ flip]) + frame[at + 1 :]) is None
+
+
+@given(pushes, st.data())
+def test_a_flipped_bit_behind_a_valid_checksum_is_a_message_or_refused(push, data):
+    """A liar who mends the checksum gets no further than to say another message."""
+    rest = bytearray(encode(push)[12:])
+    rest[data.draw(st.integers(0, len(rest) - 1))] ^= data.draw(st.integers(1, 255))
+    decoded_or_refused(frame_of(bytes(rest)))
+
+
+@pytest.mark.parametrize("message", [Ack(7), PUSH])
+def test_no_truncation_goes_unnoticed(message):
+    """A prefix is refused, also where length and checksum were mended to fit it."""
+    frame = encode(message)
+    assert [n for n in range(len(frame)) if decoded_or_refused(frame[:n]) is not None] == []
+    assert [n for n in range(12, len(frame)) if decoded_or_refused(frame_of(frame[12:n])) is not None] == []
+
+
+@pytest.mark.parametrize("behind", [b"\0", encode(Ack(7))[12:], bytes(64), b"\x50\x2a\x4d\x18\x00\x00\x00\x00"])
+def test_nothing_may_stand_behind_the_message(behind):
+    """A frame is one zstd frame with one array in it: no byte, second frame or skippable frame follows."""
+    assert decoded_or_refused(frame_of(encode(Ack(7))[12:] + behind)) is None
+    assert decoded_or_refused(framed(msgpack.packb([4, 7]) + behind)) is None
+    assert decoded_or_refused(encode(Ack(7)) + behind) is None
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_reader_takes_frames_that_state_their_size_and_those_that_do_not(stated):
+    """Both forms that zstd knows are the same message."""
+    assert decode(framed(msgpack.packb([4, 7]), write_content_size=stated, write_checksum=stated)) == Ack(7)
+
+
+def test_an_unknown_dictionary_is_refused():
+    """A frame that needs what we do not have is refused by its number."""
+    with pytest.raises(RemoteProtocolError, match="dictionary 5"):
+        decode(frame_of(encode(Ack(7))[12:], dictionary=5))
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [],
+        [0, 1],
+        [8, 1],
+        [True, 1],
+        [4],
+        [4, 1, 2],
+        [4, -1],
+        [4, 2**63],
+        [4, True],
+        [4, "1"],
+        [2, 1, 2**63],
+        [2, True, 1],
+        [1, True, b"L" * 16, 1, 1],
+        [1, 1, b"L" * 15, 1, 1],
+        [1, 1, "L" * 16, 1, 1],
+        [5, 1, b"R" * 31, b"G" * 64],
+        [5, 1, b"R" * 32, b"G" * 63],
+        [6, 1, b"C" * 64],
+        [7, "x" * 41, ""],
+        [7, "", "x" * 2001],
+        [7, "e\u0301", ""],
+        {4: 7},
+        7,
+    ],
+)
+def test_a_message_outside_its_form_is_refused(elements):
+    """Number, type and bounds of every element are checked."""
+    assert decoded_or_refused(framed(msgpack.packb(elements))) is None
+
+
+def push_elements(**changes) -> list:
+    keys = ["kind", "start", "first_ordinal", "base", "types", "actors", "streams", "rows", "root", "signature"]
+    plain = dict(zip(keys, [3, 0, 1, 0, ["t"], ["a"], [], [[1, 0, 0, 1, 0, None]], b"R" * 32, b"G" * 64], strict=True))
+    return list((plain | changes).values())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start": -1},
+        {"first_ordinal": 0},
+        {"base": -1},
+        {"base": TIME_MS_MAX + 1},
+        {"types": ["x" * 121]},
+        {"types": [b"t"]},
+        {"types": {"t": 0}},
+        {"types": ["t"] * 4097},
+        {"actors": ["a"] * 4097},
+        {"streams": [[b"S" * 16]]},
+        {"streams": [[b"S" * 16, b"K" * 31]]},
+        {"streams": [[b"S" * 15, b"K" * 32]]},
+        {"streams": [[b"S" * 16, b"K" * 32, b"N" * 15]]},
+        {"streams": [[b"S" * 16, b"K" * 32, None]]},
+        {"streams": [[b"S" * 16, b"K" * 32]] * 4097},
+        {"rows": [[1, 0, 0, 1, 0, None]] * 4097},
+        {"rows": [[1, 1, 0, 1, 0, None]]},
+        {"rows": [[1, 0, 1, 1, 0, None]]},
+        {"rows": [[1, -1, 0, 1, 0, None]]},
+        {"rows": [[1, 0, 0, 1, 0]]},
+        {"rows": [[1, 0, 0, 1, 0, None, {}]]},
+        {"rows": [[1, 0, 0, 1, 0, None, {}, []]]},
+        {"rows": [[1, 0, 0, 1, 0.5, None]]},
+        {"rows": [None]},
+        {"root": b"R" * 33},
+        {"signature": None},
+    ],
+)
+def test_a_push_outside_its_form_is_refused(changes):
+    """Every list in a push is bounded, every index has its name, every row its form."""
+    assert decode(framed(msgpack.packb(push_elements()))).end == 1
+    assert decoded_or_refused(framed(msgpack.packb(push_elements(**changes)))) is None
+
+
+# Bombs
+
+
+def rle_bomb(size: int, stated: bool) -> bytes:
+    """A zstd frame of blocks of 128 KiB that each are one repeated byte: 4 bytes of it become 131,072."""
+    header = b"\x28\xb5\x2f\xfd" + (b"\xe0" + size.to_bytes(8, "little") if stated else b"\x00\x58")
+    blocks, block = [], 128 * 1024
+    for at in range(0, size, block):
+        last = at + block >= size
+        blocks.append(((block << 3) | 2 | last).to_bytes(3, "little") + b"\x90")
+    return header + b"".join(blocks)
+
+
+def peak_bytes(frame: bytes) -> int:
+    tracemalloc.start()
+    try:
+        assert decoded_or_refused(frame) is None
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_zstd_bomb_is_refused_before_it_grows(stated):
+    """A frame of 130 kB that would become 4 GiB costs a few MiB, whether or not it states its size."""
+    bomb = rle_bomb(4096 * MIB, stated)
+    assert len(bomb) < 140_000
+    assert peak_bytes(frame_of(bomb)) < 16 * MIB
+
+
+@pytest.mark.parametrize("size", [2**32, 2**63])
+def test_a_stated_size_is_not_believed(size):
+    """A small frame that states a huge size takes no memory for it."""
+    lie = b"\x28\xb5\x2f\xfd\xe0" + size.to_bytes(8, "little") + b"\x11\x00\x00\x04\x07"
+    assert peak_bytes(frame_of(lie)) < 16 * MIB
+
+
+def test_a_huge_window_is_refused():
+    """A frame that asks for a window beyond the bound is refused before the window is made."""
+    params = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    compressor = zstandard.ZstdCompressor(compression_params=params).compressobj()
+    frame = frame_of(compressor.compress(msgpack.packb([4, 7])) + compressor.flush())
+    assert zstandard.get_frame_parameters(frame[12:]).window_size > wire.WINDOW_SIZE_BYTES_MAX
+    with pytest.raises(RemoteProtocolError, match="decompress"):
+        decode(frame)
+
+
+@pytest.mark.parametrize("opening", [b"\x91", b"\x81\xc0", b"\xdd\0\0\0\1"])
+@pytest.mark.parametrize("depth", [600, 100_000])
+def test_deep_nesting_is_refused(opening, depth):
+    """Nesting beyond what the stack bears is refused, and never overflows it."""
+    assert decoded_or_refused(framed(opening * depth + b"\xc0")) is None
+    packed = msgpack.packb(push_elements(rows=[]))
+    deep = packed.replace(b"\x90" + b"\xc4\x20", b"\x91\x96\1\0\0\1\0" + opening * depth + b"\xc0" + b"\xc4\x20")
+    assert deep != packed
+    decoded_or_refused(framed(deep))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+        b"\xdb\xff\xff\xff\xff",
+        b"\xc9\xff\xff\xff\xff\1",
+        b"\x92\x04\xdd\xff\xff\xff\xff",
+        b"\xdc\xff\xff" * 300,
+    ],
+)
+def test_huge_counts_are_not_believed(packed):
+    """A count without its items takes no memory."""
+    assert peak_bytes(framed(packed)) < 16 * MIB
+
+
+@pytest.mark.parametrize("item", [b"\x90", b"\x80", b"\xa0", b"\xc0"])
+def test_the_worst_message_has_bounded_memory(item):
+    """A message full of empty arrays, the costliest byte there is, stays below 100 MiB."""
+    count = MIB - 10
+    assert peak_bytes(framed(b"\xdd" + count.to_bytes(4, "big") + item * count)) < 100 * MIB
+    assert peak_bytes(framed(b"\xdd" + (MIB + 10).to_bytes(4, "big") + item * (MIB + 10))) < 16 * MIB
+
+
+@given(st.integers(0, 2**70))
+@example(2**64 - 1)
+def test_times_that_add_up_beyond_all_bounds_do_no_harm(later):
+    """A row's time may be anything until the body is checked; it is never an error of another kind."""
+    try:
+        packed = msgpack.packb(push_elements(rows=[[1, 0, 0, 1, later, None]] * 3))
+    except OverflowError:
+        return
+    message = decode(framed(packed))
+    assert [row.recorded_at_ms for row in message.rows] == [later, 2 * later, 3 * later]
