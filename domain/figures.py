@@ -13,11 +13,12 @@ Key = tuple[str, str, str]
 class Figures:
     """Sums of what counts as it was written; amended facts are added when a state is made."""
 
-    __slots__ = ("_last", "_sums")
+    __slots__ = ("_last", "_made", "_sums")
 
     def __init__(self) -> None:
         self._sums: dict[Key, list[int]] = {}
         self._last: dict[str, dt.date] = {}
+        self._made: dict[Key, Sum] = {}  # sums as values, until they move
 
     def add(self, home: str, one: Measure) -> None:
         """Count one fact more."""
@@ -26,13 +27,16 @@ class Figures:
         if total is None:
             total = self._sums[key] = [0, 0, 0, 0, 0]
         _plus(total, one, 1)
+        self._made.pop(key, None)
         last = self._last.get(one.kind)
         if last is None or one.on > last:
             self._last[one.kind] = one.on
 
     def remove(self, home: str, one: Measure, others: Iterable[Measure]) -> None:
         """Count one fact less; `others` are the measures that go on counting, read only if it was the last."""
-        _plus(self._sums[(home, one.on.isoformat()[:7], one.kind)], one, -1)
+        key = (home, one.on.isoformat()[:7], one.kind)
+        _plus(self._sums[key], one, -1)
+        self._made.pop(key, None)
         if self._last[one.kind] == one.on:
             days = [other.on for other in others if other.kind == one.kind]
             if days:
@@ -42,7 +46,10 @@ class Figures:
 
     def total(self, amended: Iterable[tuple[str, Measure]]) -> tuple[dict[Key, Sum], dict[str, dt.date]]:
         """The sums and last dates, with amended facts as they read now."""
-        sums = {key: Sum(*total) for key, total in self._sums.items() if total[0]}
+        for key, total in self._sums.items():
+            if key not in self._made and total[0]:
+                self._made[key] = Sum(*total)
+        sums = dict(self._made)
         last = dict(self._last)
         for home, one in amended:
             key = (home, one.on.isoformat()[:7], one.kind)

@@ -1,0 +1,59 @@
+"""What the hub answers to nodes: joining; and to its own command line: inviting. Exchanges are `sync.server`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from aiohttp import web
+
+from central_hub.registry import Admissions
+from domain.errors import Refused
+from node import control, joining
+from node.invitation import Invitation, new_secret, require_loopback
+from sync.store import Store
+
+
+class Api:
+    """The hub's small requests."""
+
+    def __init__(self, store: Store, registry: Admissions, county: str) -> None:
+        self.token = ""
+        self.url = ""
+        self._store = store
+        self._registry = registry
+        self._county = county
+
+    def routes(self) -> list[web.RouteDef]:
+        """What to add to the application's router."""
+        return [web.post(joining.PATH, self.join), web.post("/control/invite", self.invite)]
+
+    async def join(self, request: web.Request) -> web.Response:
+        """Admit a node that holds an invitation."""
+        try:
+            code, secret, public_key = joining.read_question(await request.json())
+            digest = hashlib.sha256(b"homeward/invitation/1" + secret).digest()
+            await asyncio.to_thread(self._registry.join, code, digest, public_key)
+        except (ValueError, RecursionError):
+            raise web.HTTPBadRequest(text="not JSON") from None
+        except Refused as error:
+            return control.refused(error)
+        return joining.answer(self._county, self._store.signer, secret, public_key)
+
+    async def invite(self, request: web.Request) -> web.Response:
+        """Make an invitation for the command line of this folder's owner."""
+        control.require_token(request, self.token)
+        asked = await request.json()
+        try:
+            address = asked.get("address") or self.url
+            made = await asyncio.to_thread(invite, self._store, self._registry, asked["code"], asked["name"], address)
+        except Refused as error:
+            return control.refused(error)
+        return web.json_response({"invitation": made})
+
+
+def invite(store: Store, registry: Admissions, code: str, name: str, address: str) -> str:
+    """Invite one node of a home; the text to hand over."""
+    invitation = Invitation(require_loopback(address), store.signer.public_key, code, new_secret())
+    registry.invite(code, name, invitation.digest)
+    return invitation.text()

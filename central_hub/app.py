@@ -1,0 +1,110 @@
+"""The county's hub at work: exchanges, joining, its follower, its page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from typing import Any, Final
+
+from aiohttp import web
+
+from central_hub import reports
+from central_hub.api import Api
+from central_hub.cli import status_of
+from central_hub.registry import Admissions
+from domain.codes import SEX
+from node import control, service
+from node import web as kit
+from node.clock import Clock
+from node.folder import VIEWS_LOCK_FILE, Folder
+from node.opening import WAIT_FOR_VIEWS_S, writing
+from node.views import Projection, Views
+from sync.server import ExchangeServer
+from sync.store import Store
+
+TABLES: Final = (("按年龄", "by_age"), ("按年级", "by_grade"), ("按乡镇", "by_township"), ("按类别", "by_category"))
+
+
+def run(folder: Folder, listen: str, clock: Clock) -> int:
+    """Serve a county until told to stop."""
+    host, port = service.parse_listen(listen)
+    with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
+        registry = Admissions(store, clock)
+        projection = Projection(store, folder.views, registry.code_of)
+        follower = service.FollowerThread(store, projection)
+        try:
+            asyncio.run(_serve(folder, store, registry, projection, follower, host, port, clock))
+        finally:
+            control.close_control(folder.path)
+            follower.stop()
+            projection.close()
+        if follower.failure is not None:
+            raise follower.failure
+    return 0
+
+
+async def _serve(
+    folder: Folder,
+    store: Store,
+    registry: Admissions,
+    projection: Projection,
+    follower: service.FollowerThread,
+    host: str,
+    port: int,
+    clock: Clock,
+) -> None:
+    api = Api(store, registry, folder.config.name)
+    exchanges = ExchangeServer(store, registry.key_of, clock, lambda _log, _hello: None)
+    app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
+    app.add_routes(api.routes())
+    app.add_routes(exchanges.routes())
+    app.add_routes([web.get("/", Page(folder, store, registry, projection, clock).show)])
+
+    def started(url: str) -> None:
+        api.url, api.token = url, control.open_control(folder.path, url)
+        folder.save_config(listen=url)
+        print(f"listening on {url}", flush=True)
+
+    async def nothing() -> None:
+        await asyncio.Event().wait()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        await service.serve(app, host, port, started, nothing, follower)
+
+
+class Page:
+    """The county's one page."""
+
+    def __init__(
+        self, folder: Folder, store: Store, registry: Admissions, projection: Projection, clock: Clock
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._registry = registry
+        self._projection = projection
+        self._clock = clock
+        self._templates = kit.templates("central_hub")
+
+    async def show(self, _request: web.Request) -> web.Response:
+        """The county's homes with what is held and when they were heard, and R01."""
+        values = await asyncio.to_thread(self._projection.read, self._values)
+        return kit.page(self._templates, "county.html", **values)
+
+    def _values(self, views: Views) -> dict[str, Any]:
+        found = status_of(self._store, self._registry)
+        r01 = reports.make("R01", self._store, self._registry, views, self._clock)
+        homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
+        return {
+            "name": self._folder.config.name,
+            "homes": homes,
+            "entries": found["entries"],
+            "r01": r01,
+            "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
+            "sex_label": SEX.label,
+            "tables": [(title, r01[key]) for title, key in TABLES],
+        }
+
+
+def _instant_ms(text: str | None) -> int | None:
+    return None if text is None else int(dt.datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,59 @@
+"""The auditors' command line: `hub-audit` reads a hub's or a home's folder and changes nothing in it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from central_hub.cli import homes_of
+from node import cli, exits
+from node.clock import rfc3339
+from node.folder import Folder
+from node.opening import reading
+from sync.stored_log import StoredLog
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `hub-audit`."""
+    top, commands = cli.parser(
+        "hub-audit", "审计 — reads the county's log: who wrote what, when, and whether it still holds."
+    )
+    cli.add(commands, "logs", logs, "every log that is held, with its last signed checkpoint and receipt", as_json=True)
+    made = cli.add(commands, "checkpoint", checkpoint, "a log's last checkpoint and receipt as a C2SP signed note")
+    made.add_argument("log", metavar="LOG", help="the log's id, 32 hex digits")
+    cli.add_reading(commands, "hub", homes_of)
+    return cli.main(top, argv)
+
+
+def logs(arguments: argparse.Namespace) -> int:
+    """Every log with its last checkpoint."""
+    with reading(Folder(arguments.dir, "hub")) as store:
+        found = [_log_json(store, branch.log, branch.size) for branch in store.branches()]
+    cli.show({"logs": found}, arguments.json)
+    return exits.DONE
+
+
+def _log_json(store: StoredLog, log: bytes, size: int) -> dict[str, Any]:
+    kept = store.last_checkpoint(log, with_receipt=True)
+    receipt = kept.receipt if kept else None
+    return {
+        "log": log.hex(),
+        "size": size,
+        "root": store.root(log, size).hex(),
+        "receipt_size": kept.size if kept and receipt else None,
+        "receipt_at": rfc3339(int.from_bytes(receipt[:8], "big") * 1000) if receipt else None,
+    }
+
+
+def checkpoint(arguments: argparse.Namespace) -> int:
+    """A log's last checkpoint with its receipt."""
+    with reading(Folder(arguments.dir, "hub")) as store:
+        held = any(branch.log.hex() == arguments.log for branch in store.branches())
+        note = store.note(bytes.fromhex(arguments.log), store.signer.public_key) if held else None
+    if note is None:
+        print(f"no signed checkpoint of log {arguments.log} is held here", file=sys.stderr)
+        return exits.REFUSED
+    print(note.format(), end="")
+    return exits.DONE

@@ -1,0 +1,147 @@
+"""The county's command line: `central-hub`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from central_hub import reports
+from central_hub.api import invite as make_invitation
+from central_hub.registry import Admissions, Registry
+from domain.errors import Refused
+from node import cli, control, exits
+from node.clock import rfc3339, system_clock
+from node.folder import Config, Folder, create_folder
+from node.invitation import require_loopback
+from node.opening import HomesOf, current_views, reading, writing
+from sync.errors import FolderInUse
+from sync.stored_log import StoredLog
+
+DEFAULT_LISTEN = "127.0.0.1:8100"
+
+
+def homes_of(_folder: Folder) -> HomesOf:
+    """At the hub the registry says which home a log belongs to."""
+    return lambda store: Registry(store).code_of
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `central-hub`."""
+    return cli.main(build_parser(), argv)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their help."""
+    top, commands = cli.parser(
+        "central-hub", "县级枢纽 — the county's hub: receives every home's records, shows the county."
+    )
+    made = cli.add(commands, "init", init, "make a new data folder for a county")
+    made.add_argument("--name", required=True, help="the county's name")
+    made = cli.add(
+        commands, "invite", invite, "make an invitation for one home; its last line is the text to hand over"
+    )
+    made.add_argument("--name", required=True, help="the home's name")
+    made.add_argument("--code", required=True, help="the home's code, like home-01")
+    made.add_argument("--address", metavar="URL", help="where the home reaches the hub (default: where serve listens)")
+    made = cli.add(commands, "serve", serve, "receive the homes' records, and serve the county's page")
+    made.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="port 0 picks a free one")
+    cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
+    made = cli.add(commands, "report", report, "a report's figures", as_json=True)
+    made.add_argument("report", choices=("R01", "R17"), help="R01: children; R17: what the homes did in a period")
+    made.add_argument("--as-of", type=_date, metavar="DATE", help="R01: as of this date; R17: the month of this date")
+    made.add_argument(
+        "--period", metavar="PERIOD", help="R17: a month (2024-09), a year (2024) or a span (2024-09..2025-01)"
+    )
+    cli.add_reading(commands, "hub", homes_of)
+    return top
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a date is written like 2025-03-01, found {text!r}") from None
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Make a data folder."""
+    name = arguments.name.strip()
+    if not name or len(name) > 80:
+        raise Refused("请填写县名", "a county has a name")
+    log = create_folder(arguments.dir, Config(kind="hub", name=name))
+    print(f"{arguments.dir}: {name}, log {log.hex()}")
+    return exits.DONE
+
+
+def invite(arguments: argparse.Namespace) -> int:
+    """Invite a home, also while `serve` is running."""
+    folder = Folder(arguments.dir, "hub")
+    if arguments.address:
+        require_loopback(arguments.address)
+    asked = {"code": arguments.code.strip(), "name": arguments.name.strip(), "address": arguments.address}
+    try:
+        with writing(folder) as store:
+            address = asked["address"] or folder.config.listen or f"http://{DEFAULT_LISTEN}"
+            text = make_invitation(store, Admissions(store, system_clock()), asked["code"], asked["name"], address)
+    except FolderInUse:
+        text = control.ask(folder.path, "invite", asked)["invitation"]
+    print(f"Invitation for {asked['name']} ({asked['code']}), good for one node and 72 hours:")
+    print(text)
+    return exits.DONE
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from central_hub.app import run
+
+    return run(Folder(arguments.dir, "hub"), arguments.listen, system_clock())
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """What is held of each home."""
+    folder = Folder(arguments.dir, "hub")
+    with reading(folder) as store:
+        found = status_of(store, Registry(store))
+    cli.show(found, arguments.json)
+    return exits.DONE
+
+
+def status_of(store: StoredLog, registry: Registry) -> dict[str, Any]:
+    """The county's state as JSON: its homes by code."""
+    homes = [_home_status(store, home.code, home.name, home.logs) for home in registry.homes()]
+    return {"homes": homes, "entries": sum(home["held"] or 0 for home in homes)}
+
+
+def _home_status(store: StoredLog, code: str, name: str, logs: dict[bytes, bytes]) -> dict[str, Any]:
+    sizes = {branch.log: branch.size for branch in store.branches()}
+    receipts = [kept for log in logs if log in sizes and (kept := store.last_checkpoint(log, with_receipt=True))]
+    heard_s = max((int.from_bytes(kept.receipt[:8], "big") for kept in receipts if kept.receipt), default=None)
+    held = [{"log": log.hex(), "held": sizes.get(log, 0)} for log in sorted(logs)]
+    return {
+        "code": code,
+        "name": name,
+        "logs": held,
+        "held": sum(log["held"] for log in held) if logs else None,
+        "last_exchange": None if heard_s is None else rfc3339(heard_s * 1000),
+        "returned": 0 if logs else None,
+    }
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """A report's figures."""
+    folder = Folder(arguments.dir, "hub")
+    clock = system_clock()
+    with current_views(folder, homes_of(folder)) as (store, views):
+        found = reports.make(
+            arguments.report,
+            store,
+            Registry(store),
+            views,
+            clock,
+            as_of=arguments.as_of,
+            period=arguments.period,
+        )
+    cli.show(found, arguments.json)
+    return exits.DONE

@@ -1,0 +1,130 @@
+"""Which homes the county has invited, and which logs belong to them: a fold of the hub's own log.
+
+Entries about the hub itself have the hub's log id as their subject; no other node ever sees them, and the domain's read
+models leave them out. One invitation admits one node; the same node may repeat its request, because an answer can be
+lost on the way.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from domain.errors import Refused
+from node.clock import Clock
+from sync.batch import Draft
+from sync.entry import log_id
+from sync.store import Store
+from sync.stored_log import StoredLog
+
+INVITED: Final = "home-invited/1"
+JOINED: Final = "node-joined/1"
+VALID_FOR_MS: Final = 72 * 3600 * 1000
+CODE_SIZE_MAX: Final = 40
+NAME_SIZE_MAX: Final = 80
+
+
+class InvitationRefused(Refused):
+    """The invitation admits nobody, or not this node."""
+
+
+@dataclass(slots=True)
+class Invited:
+    """An invitation as the hub remembers it; the secret itself is not kept."""
+
+    code: str
+    expires_ms: int
+    used_by: bytes | None = None
+
+
+@dataclass(slots=True)
+class Home:
+    """A home of the county: its code, name and logs (id to public key), oldest first."""
+
+    code: str
+    name: str
+    logs: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class Registry:
+    """The county's homes, as the hub's log says."""
+
+    def __init__(self, store: StoredLog) -> None:
+        self._invited: dict[bytes, Invited] = {}
+        self._homes: dict[str, Home] = {}
+        self._code_of: dict[bytes, str] = {}
+        for entry in store.entries_of_log(store.log):
+            body = entry.body()
+            if body is not None and body.subject == store.log:
+                self._evolve(body.type, body.payload)
+
+    def _evolve(self, kind: str, payload: Any) -> None:
+        match kind, payload:
+            case "home-invited/1", {"code": code, "name": name, "digest": digest, "expires_ms": expires_ms}:
+                self._invited[digest] = Invited(code, expires_ms)
+                self._homes.setdefault(code, Home(code, name)).name = name
+            case "node-joined/1", {"code": code, "digest": digest, "public_key": public_key}:
+                log = log_id(public_key)
+                self._invited[digest].used_by = log
+                self._homes[code].logs[log] = public_key
+                self._code_of[log] = code
+
+    def key_of(self, log: bytes) -> bytes | None:
+        """A log's public key, if the county knows it."""
+        code = self._code_of.get(log)
+        return None if code is None else self._homes[code].logs[log]
+
+    def code_of(self, log: bytes) -> str:
+        """The home that a log belongs to; empty for the county's own."""
+        return self._code_of.get(log, "")
+
+    def homes(self) -> list[Home]:
+        """All homes by code."""
+        return sorted(self._homes.values(), key=lambda home: home.code)
+
+
+class Admissions(Registry):
+    """Who may join. Changes are durable when a method returns; call from any thread."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        super().__init__(store)
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def _record(self, kind: str, payload: dict[str, Any]) -> None:
+        self._store.record([Draft(kind, "county", self._store.log, self._clock(), payload)]).result()
+        self._evolve(kind, payload)
+
+    def invite(self, code: str, name: str, digest: bytes) -> None:
+        """Invite one node of a home."""
+        if not code or not name or len(code) > CODE_SIZE_MAX or len(name) > NAME_SIZE_MAX or code.split() != [code]:
+            raise Refused("请填写之家的编号和名称，编号中不能有空格", "a home has a code without spaces, and a name")
+        with self._lock:
+            expires_ms = self._clock() + VALID_FOR_MS
+            self._record(INVITED, {"code": code, "name": name, "digest": digest, "expires_ms": expires_ms})
+
+    def join(self, code: str, digest: bytes, public_key: bytes) -> None:
+        """Admit a node that holds an invitation; raises InvitationRefused."""
+        with self._lock:
+            invited = self._invited.get(digest)
+            if invited is None or invited.code != code:
+                raise InvitationRefused("县里没有发过这个邀请码", "the county has not issued this invitation")
+            log = log_id(public_key)
+            if invited.used_by == log:
+                return
+            if invited.used_by is not None:
+                raise InvitationRefused(
+                    "这个邀请码已经用过了，请县里重新发一个",
+                    "this invitation was used already: ask the county for a new one",
+                )
+            if self._clock() > invited.expires_ms:
+                raise InvitationRefused(
+                    "这个邀请码已过期（72小时），请县里重新发一个",
+                    "this invitation is older than 72 hours: ask for a new one",
+                )
+            if log in self._code_of:
+                raise InvitationRefused("这台电脑已经加入过了", "this node belongs to a home of the county already")
+            self._store.add_log(log, public_key).result()
+            self._record(JOINED, {"code": code, "digest": digest, "public_key": public_key})

@@ -1,0 +1,186 @@
+"""A node's data folder: what lies in it, who may write to it, and how it comes into being.
+
+    config.json     what this node is, and which hub it belongs to       precious, small
+    log.db keys.db  the entries; the keys that open them                 precious: back up both
+    checkpoint.txt  the last checkpoint and receipt, outside the databases, so that a restored copy is noticed
+    exchange.json   when the last exchange was, and how it went          may be lost
+    views.db        read models                                          may be deleted at any time
+    lock            held by the one process that writes entries
+    views.lock      held by the one process that writes views.db: `serve`, or for moments a command that reads them
+
+A folder is made under another name beside its place and moved there whole, so a power cut leaves none or all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import apsw
+import filelock
+
+from sync.errors import FolderError, FolderInUse, LogCorrupt, NewerFormat
+from sync.store import Store
+from sync.stored_log import StoredLog
+
+FORMAT: Final = 1
+CONFIG_FILE: Final = "config.json"
+EXCHANGE_FILE: Final = "exchange.json"
+CHECKPOINT_FILE: Final = "checkpoint.txt"
+VIEWS_FILE: Final = "views.db"
+LOCK_FILE: Final = "lock"
+VIEWS_LOCK_FILE: Final = "views.lock"
+REBUILD_LOCK_FILE: Final = "rebuild.lock"
+
+Kind = Literal["home", "hub"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """The hub that a home has joined: its address, its log's public key (hex) and its county's name."""
+
+    url: str
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a node is. A hub has no code; a home that has not joined has no hub."""
+
+    kind: Kind
+    name: str
+    code: str = ""
+    hub: Hub | None = None
+    listen: str = ""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeState:
+    """How exchanges went; nothing depends on it but what a person is shown."""
+
+    last_exchange_ms: int | None = None
+    clock_offset_s: int | None = None
+    exchanges: int = 0
+    retries: int = 0
+    last_failure: str = ""
+
+
+class Folder:
+    """The paths and small files of one data folder."""
+
+    def __init__(self, path: Path, kind: Kind) -> None:
+        """An existing folder; raises FolderError, NewerFormat or LogCorrupt if it cannot be used."""
+        self.path = path
+        self.config = _load_config(path)
+        if self.config.kind != kind:
+            wanted, found = ("home", "hub") if kind == "home" else ("hub", "home")
+            raise FolderError(f"{path} is the data folder of a {found}, this command needs that of a {wanted}")
+
+    @property
+    def views(self) -> Path:
+        """The file of the read models."""
+        return self.path / VIEWS_FILE
+
+    @contextmanager
+    def lock(self, name: str = LOCK_FILE, wait_s: float = 0) -> Iterator[None]:
+        """Be the one process that writes entries (or what another lock stands for); FolderInUse if another is."""
+        lock = filelock.FileLock(self.path / name, timeout=wait_s)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise FolderInUse(
+                f"{self.path} is in use by another process (is `serve` running?): stop it, or wait until it ends"
+            ) from None
+        except OSError as error:
+            raise FolderError(f"{self.path} cannot be written: {error.strerror}") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def save_config(self, **changes: Any) -> None:
+        """Change the configuration, durably."""
+        self.config = replace(self.config, **changes)
+        write_file(self.path / CONFIG_FILE, json.dumps(asdict(self.config), ensure_ascii=False, indent=2) + "\n")
+
+    def exchange_state(self) -> ExchangeState:
+        """How exchanges went; the beginning again if the file is lost or unreadable."""
+        try:
+            return ExchangeState(**json.loads((self.path / EXCHANGE_FILE).read_text("utf-8")))
+        except (OSError, ValueError, TypeError):
+            return ExchangeState()
+
+    def save_exchange_state(self, state: ExchangeState) -> None:
+        """Keep how exchanges went."""
+        write_file(self.path / EXCHANGE_FILE, json.dumps(asdict(state), ensure_ascii=False) + "\n")
+
+    def save_checkpoint(self, store: StoredLog, hub_key: bytes | None) -> None:
+        """Keep the last signed size, and the receipt for it, outside the databases."""
+        note = store.note(store.log, hub_key)
+        if note is not None:
+            write_file(self.path / CHECKPOINT_FILE, note.format())
+
+
+def _load_config(path: Path) -> Config:
+    if not path.is_dir():
+        raise FolderError(f"{path} is missing: make it with `init`")
+    file = path / CONFIG_FILE
+    if not file.exists():
+        raise FolderError(f"{file} is missing: {path} is not a data folder, or was only half copied")
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        if found["format"] > FORMAT:
+            raise NewerFormat(f"{file} was written by a newer version of the program: install that version")
+        hub = found.pop("hub", None)
+        return Config(hub=Hub(**hub) if hub else None, **found)
+    except (ValueError, KeyError, TypeError) as error:
+        raise LogCorrupt(f"{file} is damaged ({error}): put back a copy of it") from None
+
+
+def create_folder(path: Path, config: Config) -> bytes:
+    """Make a new data folder, whole or not at all; its log's id."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FolderError(f"{path} exists and is not empty: choose another place")
+    making = path.with_name(f"{path.name}.making-{os.getpid()}")
+    shutil.rmtree(making, ignore_errors=True)
+    try:
+        making.mkdir(parents=True)
+        log = Store.create(making)
+        write_file(making / CONFIG_FILE, json.dumps(asdict(config), ensure_ascii=False, indent=2) + "\n")
+        if path.exists():
+            path.rmdir()
+        making.rename(path)
+        _sync_folder(path.parent)
+    except (OSError, apsw.Error) as error:
+        shutil.rmtree(making, ignore_errors=True)
+        why = error.strerror if isinstance(error, OSError) else error
+        raise FolderError(f"{path} cannot be made: {why}") from None
+    return log
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a small file, so that a power cut leaves the old or the new one, never half."""
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

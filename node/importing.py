@@ -1,0 +1,217 @@
+"""Importing facts from a file: one line, one entry, exactly once.
+
+A line is named by its home and instant, and that name is stored in its entry. So an import begins by reading which
+lines the log holds already; a second run, or one after a power cut, adds only what is missing, whatever the first one
+had reached. Entries are recorded some hundred at a time, each time durably; while one batch is on its way to the disk
+the next is being read. A line that cannot be read stops the import: what was before it stays, nothing after it is lost,
+and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from domain import schema
+from domain.commands import Command
+from domain.decide import decide
+from domain.errors import BadField, Refused
+from domain.facts import Book, Lifted, at_ms, lift
+from domain.folding import Folding
+from domain.records import Record
+from node.clock import Clock
+from node.records import draft_of, fits, record_of
+from sync.batch import Draft, Recorded
+from sync.entry import EXT_SOURCE
+from sync.errors import RemoteProtocolError
+from sync.store import Store
+
+BATCH_COUNT: Final = 500
+LINE_SIZE_BYTES_MAX: Final = 256 * 1024
+FOLDINGS_MAX: Final = 50_000
+
+
+class BadLine(Refused):
+    """One line of the file cannot become an entry; those before it are stored."""
+
+    def __init__(self, number: int, stored: int, why: Refused) -> None:
+        self.number = number
+        super().__init__(
+            f"第{number}行有误：{why.zh}。之前的{stored}条已保存，改正后重新导入即可继续",
+            f"line {number}: {why.en}; {stored} lines before it are stored, mend it and run the import again to go on",
+        )
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did: lines recorded now, known from before, and of other homes."""
+
+    recorded: int = 0
+    known: int = 0
+    elsewhere: int = 0
+
+
+class _Pending(NamedTuple):
+    """A lifted line on its way to the disk."""
+
+    number: int
+    site: str
+    at: int
+    subject: UUID
+    event: Any
+    actor: str
+
+
+class Importer:
+    """One run over one file."""
+
+    def __init__(self, store: Store, home: str, clock: Clock, *, all_sites: bool) -> None:
+        self.done = Imported()
+        self._store = store
+        self._home = home
+        self._clock = clock
+        self._all_sites = all_sites
+        self._book = Book()
+        self._known: set[tuple[str, int]] = set()
+        self._foldings: dict[bytes, Folding] = {}
+        self._batch: list[_Pending] = []
+        self._drafts: list[Draft] = []
+        self._waiting: tuple[list[_Pending], list[Draft], Future[list[Recorded]]] | None = None
+
+    def learn_log(self, progress: Callable[[int], None]) -> None:
+        """Read what the log holds already."""
+        for entry in self._store.entries_of_log(self._store.log):
+            body = entry.body()
+            source = body.extensions.get(EXT_SOURCE) if body else None
+            if body is None or source is None:
+                continue
+            site, at = source
+            event = schema.decode(body.type, body.payload)
+            self._known.add((site, at))
+            self._book.learn(site, at, UUID(bytes=body.subject), entry.id, event)
+            self._folding(body.subject).add(record_of(entry, body, site))
+            if entry.seq % 1000 == 0:
+                progress(entry.seq)
+
+    def run(self, path: Path, progress: Callable[[int], None]) -> Imported:
+        """Import a file of JSON lines; raises BadLine at the first that cannot be read. `progress` gets bytes read."""
+        number = read_bytes = 0
+        try:
+            with path.open("rb") as file:
+                for number, line in enumerate(_lines(file), 1):
+                    read_bytes += len(line)
+                    if len(line) > LINE_SIZE_BYTES_MAX:
+                        raise BadField("line", f"more than {len(line) - 1} bytes", "a shorter one / 一行太长")
+                    if line.strip():
+                        self._take(number, _parsed(line))
+                    if number % 200 == 0:
+                        progress(read_bytes)
+        except BadLine:
+            raise
+        except Refused as error:
+            self._flush()
+            self._settle()
+            raise BadLine(number, self.done.recorded + self.done.known, error) from None
+        except OSError as error:
+            raise Refused(f"打不开文件 {path}", f"{path} cannot be read: {error.strerror}") from None
+        self._flush()
+        self._settle()
+        progress(read_bytes)
+        return self.done
+
+    def _take(self, number: int, fact: dict[str, Any]) -> None:
+        site, at_text = fact.get("site"), fact.get("at")
+        if not isinstance(site, str) or not isinstance(at_text, str):
+            raise BadField("site, at", f"{site!r}, {at_text!r}", "the home's code and an instant / 之家编号和时间")
+        if site != self._home and not self._all_sites:
+            self.done.elsewhere += 1
+            return
+        at = at_ms(at_text)
+        if (site, at) in self._known:
+            self.done.known += 1
+            return
+        lifted = self._lift(fact)
+        for event in self._decide(lifted.subject.bytes, lifted.command):
+            self._known.add((site, at))
+            self._batch.append(_Pending(number, site, at, lifted.subject, event, lifted.by))
+            self._drafts.append(draft_of(lifted.subject.bytes, event, lifted.by, self._clock(), source=(site, at)))
+        if len(self._batch) >= BATCH_COUNT:
+            self._flush()
+
+    def _lift(self, fact: dict[str, Any]) -> Lifted:
+        """A line may speak of one just before it, whose entry's id is known only once it is stored."""
+        try:
+            return lift(fact, self._book)
+        except Refused:
+            if not self._batch and self._waiting is None:
+                raise
+            self._flush()
+            self._settle()
+            return lift(fact, self._book)
+
+    def _decide(self, subject: bytes, command: Command) -> list[Any]:
+        try:
+            return decide(self._folding(subject), command)
+        except Refused:
+            if not self._batch and self._waiting is None:
+                raise
+            self._flush()
+            self._settle()
+            return decide(self._folding(subject), command)
+
+    def _flush(self) -> None:
+        """Hand the batch to the disk, once the one before it is there."""
+        self._settle()
+        if self._batch:
+            self._waiting = (self._batch, self._drafts, self._store.record(self._drafts))
+            self._batch, self._drafts = [], []
+
+    def _settle(self) -> None:
+        """Wait until the batch that is on its way is durable, and learn its entries' ids."""
+        if self._waiting is None:
+            return
+        batch, drafts, future = self._waiting
+        self._waiting = None
+        try:
+            self._learn(batch, future.result())
+        except RemoteProtocolError as error:  # one of them cannot be an entry; a batch is stored whole or not at all
+            good = next((i for i, draft in enumerate(drafts) if not fits(draft)), None)
+            if good is None:
+                raise
+            self._learn(batch[:good], self._store.record(drafts[:good]).result())
+            number, stored = batch[good].number, self.done.recorded + self.done.known
+            raise BadLine(number, stored, BadField("line", batch[good].event, f"an entry: {error}")) from None
+
+    def _learn(self, batch: list[_Pending], done: list[Recorded]) -> None:
+        for pending, recorded in zip(batch, done, strict=True):
+            self._book.learn(pending.site, pending.at, pending.subject, recorded.id, pending.event)
+            record = Record(recorded.id, None, self._store.log, recorded.seq, pending.site, pending.actor, pending.at,
+                            recorded.version, {}, pending.event)  # fmt: skip
+            self._folding(pending.subject.bytes).add(record)
+        self.done.recorded += len(batch)
+
+    def _folding(self, subject: bytes) -> Folding:
+        found = self._foldings.get(subject)
+        if found is None:
+            found = self._foldings[subject] = Folding(subject)
+        return found
+
+
+def _lines(file: Any) -> Iterator[bytes]:
+    while line := file.readline(LINE_SIZE_BYTES_MAX + 1):
+        yield line
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        fact = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadField("line", line[:60].decode("utf-8", "replace"), f"a JSON object / JSON 对象 ({error})") from None
+    if not isinstance(fact, dict):
+        raise BadField("line", line[:60].decode("utf-8", "replace"), "a JSON object / JSON 对象")
+    return fact

@@ -1,0 +1,81 @@
+"""How a node joins its hub: one request, proved with the node's key and answered under the hub's.
+
+    node -> hub   POST /v1/join {code, secret, public_key, proof}   proof: signature over a tag, secret, public key
+    hub -> node   {county, proof}                                   proof: signature over another tag, secret, log id
+
+The hub's entry that admits the node is durable before the answer. If the answer is lost, the same request repeats it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from domain.errors import Refused
+from node.invitation import Invitation
+from sync.entry import log_id
+from sync.errors import RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.note import Signer, is_public_key, verify_bytes
+
+PATH: Final = "/v1/join"
+ASK_TAG: Final = b"homeward/join/1\n"
+ANSWER_TAG: Final = b"homeward/joined/1\n"
+TIMEOUT_S: Final = 30
+
+
+async def join(url: str, invitation: Invitation, signer: Signer) -> str:
+    """Ask the hub at `url` to admit this node; the county's name.
+
+    Raises:
+        Unreachable, RefusedByPeer: as said. VerificationError: who answered is not the hub of the invitation.
+    """
+    question = {
+        "code": invitation.code,
+        "secret": invitation.secret.hex(),
+        "public_key": signer.public_key.hex(),
+        "proof": signer.sign_bytes(ASK_TAG + invitation.secret + signer.public_key).hex(),
+    }
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as http,
+            http.post(url + PATH, json=question) as response,
+        ):
+            answer = await response.json()
+    except (aiohttp.ContentTypeError, ValueError):
+        raise RemoteProtocolError(f"{url} does not answer like a hub: check the address") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(f"{url}: {error or type(error).__name__}") from None
+    match answer:
+        case {"refused": str(reason)}:
+            raise RefusedByPeer("refused", reason)
+        case {"county": str(county), "proof": str(proof)}:
+            signed = ANSWER_TAG + invitation.secret + log_id(signer.public_key)
+            try:
+                verify_bytes(invitation.hub_key, signed, bytes.fromhex(proof))
+            except ValueError:
+                raise RemoteProtocolError("the hub's proof is not hex") from None
+            return county
+    raise RemoteProtocolError(f"{url} does not answer like a hub: check the address")
+
+
+def read_question(question: Any) -> tuple[str, bytes, bytes]:
+    """The hub's side: code, secret and public key of a request whose proof holds; raises Refused."""
+    try:
+        code, secret = question["code"], bytes.fromhex(question["secret"])
+        public_key, proof = bytes.fromhex(question["public_key"]), bytes.fromhex(question["proof"])
+        if not isinstance(code, str) or not is_public_key(public_key):
+            raise ValueError("not a key")
+        verify_bytes(public_key, ASK_TAG + secret + public_key, proof)
+    except (KeyError, TypeError, ValueError, VerificationError, RemoteProtocolError):
+        raise Refused(
+            "这个请求不完整，请重试", "the request to join is not complete or its proof does not hold"
+        ) from None
+    return code, secret, public_key
+
+
+def answer(county: str, signer: Signer, secret: bytes, public_key: bytes) -> web.Response:
+    """The hub's answer to a node that it has admitted."""
+    proof = signer.sign_bytes(ANSWER_TAG + secret + log_id(public_key))
+    return web.json_response({"county": county, "proof": proof.hex()})

@@ -1,0 +1,149 @@
+"""Opening a data folder: for writing by one process, for reading beside it, with read models that are up to date.
+
+A reading command never disturbs `serve`: it opens the log for reading, and brings the read models up to date itself
+only if no other process is doing so. Otherwise it waits until that one has reached the newest entry.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from node import views as views_module
+from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
+from node.progress import bar
+from node.views import HomeOf, Projection, Views
+from sync.errors import FolderInUse, LogCorrupt, SyncError
+from sync.store import Store
+from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog
+
+WAIT_FOR_VIEWS_S: Final = 60.0
+POLL_S: Final = 0.05
+HomesOf = Callable[[StoredLog], HomeOf]
+
+
+@contextmanager
+def reading(folder: Folder) -> Iterator[StoredLog]:
+    """The log, for reading, whoever else is writing."""
+    with _naming_what_is_damaged(folder):
+        store = StoredLog(folder.path)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def writing(folder: Folder) -> Iterator[Store]:
+    """The log, for the one process that writes; raises FolderInUse at once if another has it."""
+    with folder.lock(), _naming_what_is_damaged(folder):
+        store = Store(folder.path)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def _naming_what_is_damaged(folder: Folder) -> Iterator[None]:
+    """SQLite does not say which of its files it found damaged: ask each."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
+        for path in (folder.path / LOG_FILE, folder.path / KEYS_FILE):
+            if not _is_sound(path):
+                raise LogCorrupt(f"{path} is damaged ({error}): put back a backup, and keep the damaged file") from None
+        raise
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        return bool(db.execute("PRAGMA quick_check(1)").get == "ok")
+    except apsw.Error:
+        return False
+
+
+@contextmanager
+def current_views(folder: Folder, homes_of: HomesOf) -> Iterator[tuple[StoredLog, Views]]:
+    """The log and its read models, the latter as new as the log was when this began."""
+    with reading(folder) as store:
+        goal = store.position()
+        deadline = time.monotonic() + WAIT_FOR_VIEWS_S
+        while True:
+            try:
+                with folder.lock(VIEWS_LOCK_FILE):
+                    _follow(folder, store, homes_of(store), goal)
+            except FolderInUse:
+                if not _reached(folder, goal):
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(POLL_S)
+                    continue
+            try:
+                views = Views(folder.views)
+            except SyncError:  # being replaced at this moment
+                if time.monotonic() > deadline:
+                    raise
+                continue
+            try:
+                yield store, views
+            finally:
+                views.close()
+            return
+
+
+def _follow(folder: Folder, store: StoredLog, home_of: HomeOf, goal: int) -> None:
+    projection = Projection(store, folder.views, home_of)
+    try:
+        if projection.views.position() < goal:
+            with bar("read models", goal) as show:
+                for position in projection.catch_up():
+                    show(position)
+    finally:
+        projection.close()
+
+
+def _reached(folder: Folder, goal: int) -> bool:
+    try:
+        views = Views(folder.views)
+    except (SyncError, apsw.Error):
+        return False  # being replaced at this moment
+    try:
+        return views.position() >= goal
+    except (SyncError, apsw.Error):
+        return False
+    finally:
+        views.close()
+
+
+def rebuild(folder: Folder, homes_of: HomesOf) -> tuple[dict[str, str], dict[str, str]]:
+    """Build the read models anew and put them in place, also beside a running `serve`; digests before and after."""
+    with folder.lock(REBUILD_LOCK_FILE):
+        with current_views(folder, homes_of) as (store, views):
+            position, before = views.digest_at()  # while a node serves, the log grows: compare like with like
+            with bar("rebuild", position) as show:
+                after = views_module.rebuild(store, folder.views, homes_of(store), show, position)
+        _adopt(folder, homes_of)
+    return before, after
+
+
+def _adopt(folder: Folder, homes_of: HomesOf) -> None:
+    """Put the rebuilt file in place, or wait until the process that follows has done so."""
+    rebuilt = folder.views.with_name(folder.views.name + views_module.REBUILT_SUFFIX)
+    deadline = time.monotonic() + WAIT_FOR_VIEWS_S
+    while rebuilt.exists():
+        try:
+            with folder.lock(VIEWS_LOCK_FILE), reading(folder) as store:
+                projection = Projection(store, folder.views, homes_of(store))
+                projection.adopt()
+                projection.close()
+        except FolderInUse:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)

@@ -1,0 +1,120 @@
+"""What a person or a program can ask of a node: plain JSON values, made from the log and the read models."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from domain import schema
+from domain.folding import fold
+from domain.views import TABLES, VIEWS_VERSION, child_json
+from node import opening
+from node.clock import rfc3339
+from node.folder import Folder
+from node.opening import HomesOf, current_views
+from node.records import record_of
+from node.views import HomeOf
+from sync.batch import Entry
+from sync.entry import ERASED
+from sync.stored_log import StoredLog
+
+
+@contextmanager
+def log_of(folder: Folder) -> Iterator[StoredLog]:
+    """The log, for reading."""
+    with opening.reading(folder) as store:
+        yield store
+
+
+def row_json(table: str, row: tuple[Any, ...]) -> dict[str, Any]:
+    """A row of a read model: its subject as `id`, other ids as UUID text."""
+    columns = [name for name, _ in TABLES[table].columns]
+    named = dict(zip(columns, row, strict=True))
+    subject = named.pop("subject")
+    return {"id": str(uuid.UUID(bytes=subject)), **{key: plain(value) for key, value in named.items()}}
+
+
+def plain(value: Any) -> Any:
+    """A stored value as JSON: 16 bytes are an id, other bytes are hex."""
+    match value:
+        case bytes():
+            return str(uuid.UUID(bytes=value)) if len(value) == 16 else value.hex()
+        case dict():
+            return {str(plain(key)): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case _:
+            return value
+
+
+def children(folder: Folder, homes_of: HomesOf) -> dict[str, Any]:
+    """Every child's row, sorted by home, name and id."""
+    with current_views(folder, homes_of) as (_, views):
+        found = [row_json("child", row) for row in views.rows_of("child")]
+    found.sort(key=lambda c: (c.get("home") or "", c.get("name") or "", c["id"]))
+    return {"children": found}
+
+
+def child(folder: Folder, homes_of: HomesOf, subject: bytes) -> dict[str, Any] | None:
+    """One child's folded file; None if no entry makes it a child."""
+    with log_of(folder) as store:
+        return child_of(store, homes_of(store), subject)
+
+
+def child_of(store: StoredLog, home_of: HomeOf, subject: bytes) -> dict[str, Any] | None:
+    """As `child`, from an open log."""
+    records, is_child = [], False
+    for entry in store.entries_of_subject(subject):
+        body = entry.body()
+        if body is not None and isinstance(body.payload, dict):
+            is_child |= schema.subject_kind(body.type) == "child"
+            records.append(record_of(entry, body, home_of(entry.log)))
+    if not is_child:
+        return None
+    return {"id": str(uuid.UUID(bytes=subject)), **child_json(fold("child", subject, records))}
+
+
+def history(folder: Folder, subject: bytes) -> dict[str, Any]:
+    """Every entry about a subject in canonical order."""
+    with log_of(folder) as store:
+        return {"entries": history_of(store, subject)}
+
+
+def history_of(store: StoredLog, subject: bytes) -> list[dict[str, Any]]:
+    """As `history`, from an open log."""
+    found = []
+    for entry in store.entries_of_subject(subject):
+        body = entry.body()
+        found.append(((body.lamport if body else 0, entry.log, entry.seq), entry_json(entry)))
+    found.sort(key=lambda pair: pair[0])
+    return [shown for _, shown in found]
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """One entry as JSON; what was erased is null."""
+    body = entry.body()
+    where = {"log": entry.log.hex(), "seq": entry.seq}
+    if body is None:
+        return {"id": entry.id.hex(), "type": ERASED, "actor": None, "recorded_at": None, **where, "payload": None}
+    return {
+        "id": entry.id.hex(),
+        "type": body.type,
+        "actor": body.actor,
+        "recorded_at": rfc3339(body.recorded_at_ms),
+        **where,
+        "payload": plain(body.payload),
+    }
+
+
+def digest(folder: Folder, homes_of: HomesOf) -> dict[str, Any]:
+    """The fingerprint of every table."""
+    with current_views(folder, homes_of) as (_, views):
+        return {"views_version": VIEWS_VERSION, "tables": views.digest()}
+
+
+def rebuild(folder: Folder, homes_of: HomesOf) -> dict[str, Any]:
+    """Build the read models anew, put them in place, and say whether they are what the live ones were."""
+    before, after = opening.rebuild(folder, homes_of)
+    return {"equal": before == after, "views_version": VIEWS_VERSION, "tables": after}

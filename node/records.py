@@ -1,0 +1,54 @@
+"""Where the two pure halves meet: entries of the log as records of the domain, and decided events as drafts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import schema
+from domain.records import Record
+from sync.batch import Draft, Entry
+from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body, check_body, pack_body
+from sync.errors import RemoteProtocolError
+
+
+def record_of(entry: Entry, body: Body, home: str) -> Record:
+    """An entry as the domain sees it."""
+    return Record(
+        id=entry.id,
+        first_id=body.extensions.get(EXT_FIRST_ID),
+        log=entry.log,
+        seq=entry.seq,
+        home=home,
+        actor=body.actor,
+        recorded_at_ms=body.recorded_at_ms,
+        lamport=body.lamport,
+        deps=body.deps,
+        event=schema.decode(body.type, body.payload),
+    )
+
+
+def draft_of(
+    subject: bytes,
+    event: Any,
+    actor: str,
+    now_ms: int,
+    *,
+    source: tuple[str, int] | None = None,
+    expect: int | None = None,
+) -> Draft:
+    """A decided event, ready to be recorded; `source` names what it was made from (for an import)."""
+    kind, payload = schema.encode(event)
+    extensions = {EXT_SOURCE: list(source)} if source else {}
+    return Draft(kind, actor, subject, now_ms, payload, extensions=extensions, expect=expect)
+
+
+def fits(draft: Draft) -> bool:
+    """Whether a draft can be an entry at all."""
+    body = Body(draft.type, draft.actor, draft.subject, 1, draft.recorded_at_ms, dict(draft.deps), draft.payload,
+                dict(draft.extensions))  # fmt: skip
+    try:
+        check_body(body)
+        pack_body(body)
+    except RemoteProtocolError:
+        return False
+    return True

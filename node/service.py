@@ -1,0 +1,139 @@
+"""Running a node: the web server, the follower of the read models, and a clean end on SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from domain.errors import Refused
+from node import web as kit
+from node.invitation import NotLoopback
+from node.views import Projection
+from sync.database import OutcomeUnknown
+from sync.errors import FolderError
+from sync.store import Store
+
+FOLLOW_PAUSE_S: Final = 0.5
+REST_S_MAX: Final = (
+    0.2  # after working, rest as long: arriving entries gain half in speed, and are folded in fewer turns
+)
+SHUTDOWN_TIMEOUT_S: Final = 2.0
+LINGERING_TIME_S: Final = 2.0  # how long the rest of a refused request is still read
+REQUEST_SIZE_BYTES_MAX: Final = 64 * 1024
+PORT_MAX: Final = 65_535
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """HOST:PORT of a loopback address; raises Refused."""
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    try:
+        number = int(port)
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise Refused(
+            f"监听地址应写成 127.0.0.1:8101，现在是 {text}", f"--listen takes HOST:PORT, found {text!r}"
+        ) from None
+    if not 0 <= number <= PORT_MAX:
+        zh, en = f"端口应在 0 到 {PORT_MAX} 之间，现在是 {number}", f"a port is at most {PORT_MAX}, found {number}"
+        raise Refused(zh, en)
+    if not local:
+        raise NotLoopback(text)
+    return host, number
+
+
+class FollowerThread:
+    """Keeps the read models up to date while the node serves."""
+
+    def __init__(self, store: Store, projection: Projection) -> None:
+        self._store = store
+        self._projection = projection
+        self._stopping = threading.Event()
+        self.failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the batch at hand."""
+        self._stopping.set()
+        self._store.wake()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def fail(self, error: BaseException) -> None:
+        """Have the node stop because of this: a failure is never only logged."""
+        self.failure = error
+        signal.raise_signal(signal.SIGTERM)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                began = time.monotonic()
+                for _ in self._projection.catch_up():
+                    if self._stopping.is_set():
+                        return
+                self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
+                self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
+        except BaseException as error:  # noqa: BLE001 -- raised again by the thread that waits
+            self.fail(error)
+
+
+def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def middleware(request: web.Request, handler: kit.Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except OutcomeUnknown as error:  # from now on nothing can be stored: better no answer than half a node
+            follower.fail(error)
+            raise
+
+    return middleware
+
+
+async def serve(
+    app: web.Application,
+    host: str,
+    port: int,
+    started: Callable[[str], None],
+    background: Callable[[], Awaitable[None]],
+    follower: FollowerThread,
+) -> None:
+    """Serve until SIGTERM or SIGINT; `started` learns the address, `background` runs beside."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    follower.start()  # not before: its failure is a signal
+    app.middlewares.append(_end_with_the_store(follower))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S, lingering_time=LINGERING_TIME_S)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise FolderError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+    port = runner.addresses[0][1]
+    started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    task = asyncio.ensure_future(background())
+    try:
+        await asyncio.wait([task, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            await stop.wait()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await runner.cleanup()

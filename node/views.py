@@ -1,0 +1,341 @@
+"""`views.db`: read models that may be deleted at any time, and the follower that feeds them.
+
+The follower reads entries after its position, folds every touched subject again and writes that subject's rows, what
+they replace and the new position in one transaction. A power cut leaves the rows of the position before; following goes
+on from there. A subject that is remembered from the last time is not read again: its fold goes on if the entry comes
+after all others in canonical order, and starts anew from the log if it does not. Live and rebuild are this same code.
+
+A rebuild fills a file beside the live one, `views.db.rebuilt`. The process that holds the lock of the views puts it
+in place between two batches (`adopt`), so pages are served all the time and following goes on from the new file's mark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeGuard, TypeVar
+
+import apsw
+import msgpack
+
+from domain.folding import Folding
+from domain.records import Record
+from domain.views import TABLES, VIEWS_VERSION, rows
+from node.records import record_of
+from sync.batch import Entry
+from sync.database import Readers, create_database, open_database
+from sync.entry import Body
+from sync.errors import SyncError
+from sync.stored_log import StoredLog
+
+APPLICATION_ID: Final = 0x48575657  # "HWVW"
+BATCH_COUNT: Final = 2000
+REBUILD_BATCH_COUNT: Final = 10_000  # nobody waits for a single batch, and a subject is written once a batch
+SUBJECTS_REMEMBERED_MAX: Final = 100_000
+REBUILT_SUFFIX: Final = ".rebuilt"
+BUILDING_SUFFIX: Final = ".building"
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+HomeOf = Callable[[bytes], str]
+
+
+def _schema() -> str:
+    parts = ["CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"]
+    for table in TABLES.values():
+        columns = ", ".join(f"{name} {kind}" for name, kind in table.columns)
+        parts.append(f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) WITHOUT ROWID;")
+    parts.append("INSERT INTO mark VALUES('position', 0);")
+    return "\n".join(parts)
+
+
+class Views:
+    """One file of read models."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file; FolderError if it is missing, LogCorrupt or NewerFormat if it is of no use."""
+        self.path = path
+        self._db = open_database(path, APPLICATION_ID, VIEWS_VERSION)
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self.version: int = self._db.execute("PRAGMA user_version").get
+        self._readers = Readers(lambda: open_database(path, APPLICATION_ID, VIEWS_VERSION))
+
+    @classmethod
+    def create(cls, path: Path) -> Views:
+        """A new, empty file, in place of whatever was there."""
+        remove(path)
+        create_database(path, APPLICATION_ID, VIEWS_VERSION, _schema()).close()
+        return cls(path)
+
+    def is_sound(self) -> bool:
+        """Whether the file has its tables and its pages hang together; reads all of it."""
+        try:
+            tables = {name for (name,) in self.query("SELECT name FROM sqlite_schema WHERE type='table'")}
+            return tables == {"mark", *TABLES} and self.query("PRAGMA quick_check(1)") == [("ok",)]
+        except apsw.Error:
+            return False
+
+    def close(self) -> None:
+        """Close the file; its WAL is folded into it if nobody else reads."""
+        self._readers.close()
+        self._db.close()
+
+    def position(self) -> int:
+        """How far the log was followed."""
+        with self._readers() as db:
+            return int(db.execute("SELECT value FROM mark WHERE name='position'").get)
+
+    def query(self, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
+        """Rows of one reading."""
+        with self._readers() as db:
+            return db.execute(sql, tuple(bindings)).fetchall()
+
+    def rows_of(self, table: str) -> list[Row]:
+        """All rows of a table in the order of its key."""
+        return self.query(f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}")  # noqa: S608 -- our names
+
+    def replace(self, position: int, gone: Iterable[tuple[str, Row]], fresh: Iterable[tuple[str, Row]]) -> None:
+        """Take rows away by key, write rows, move the mark: all or none."""
+        with self._db:
+            for name, keys in _by_table(gone).items():
+                condition = " AND ".join(f"{column}=?" for column in TABLES[name].key)
+                self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
+            for name, new in _by_table(fresh).items():
+                marks = ",".join("?" * len(TABLES[name].columns))
+                self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
+            self._db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
+
+    def forget_subject(self, subject: bytes) -> list[tuple[str, Row]]:
+        """The keys of a subject's rows as they are stored."""
+        found: list[tuple[str, Row]] = []
+        for name, table in TABLES.items():
+            keys = self.query(f"SELECT {', '.join(table.key)} FROM {name} WHERE subject=?", (subject,))  # noqa: S608
+            found += [(name, key) for key in keys]
+        return found
+
+    def digest(self) -> dict[str, str]:
+        """SHA-256 of every table's rows in key order: equal sets of entries give equal digests."""
+        return self.digest_at()[1]
+
+    def digest_at(self) -> tuple[int, dict[str, str]]:
+        """The position and the digest, of one moment."""
+        with self._readers() as db:
+            db.execute("BEGIN")
+            try:
+                position = int(db.execute("SELECT value FROM mark WHERE name='position'").get)
+                return position, {name: _table_digest(db, name) for name in sorted(TABLES)}
+            finally:
+                db.execute("COMMIT")
+
+
+def _table_digest(db: apsw.Connection, name: str) -> str:
+    digest = hashlib.sha256()
+    order = ", ".join(TABLES[name].key)
+    for row in db.execute(f"SELECT * FROM {name} ORDER BY {order}"):  # noqa: S608 -- our names
+        digest.update(msgpack.packb(row))
+    return digest.hexdigest()
+
+
+def _by_table(items: Iterable[tuple[str, Row]]) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = {}
+    for name, row in items:
+        grouped.setdefault(name, []).append(row)
+    return grouped
+
+
+def remove(path: Path) -> None:
+    """Delete a file of read models with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+class Remembered:
+    """A subject's fold and the rows that it gave the last time."""
+
+    __slots__ = ("folding", "rows")
+
+    def __init__(self, folding: Folding) -> None:
+        self.folding = folding
+        self.rows: dict[tuple[str, Row], Row] | None = {}  # None: what is stored is not known
+
+
+class Follower:
+    """Feeds one file of read models from the log. Used by one thread."""
+
+    def __init__(self, store: StoredLog, views: Views, home_of: HomeOf) -> None:
+        self.views = views
+        self._store = store
+        self._home_of = home_of
+        self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
+        self.position = views.position()
+        self._knows_all = self.position == 0  # then whoever is not remembered has no entries before
+
+    def catch_up(self, until: int | None = None, batch_count: int = BATCH_COUNT) -> Iterator[int]:
+        """Follow to the newest entry, a batch at a time; gives the position after each."""
+        end = self._store.position() if until is None else until
+        while self.position < end:
+            entries = self._store.entries_after(self.position, min(batch_count, end - self.position))
+            if not entries:
+                return
+            self.take(entries)
+            yield self.position
+
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Fold a batch of entries and write what it changes."""
+        touched: dict[bytes, Remembered] = {}
+        position = entries[-1].position
+        for entry in entries:
+            body = entry.body()
+            if not _of_the_domain(body, entry):
+                continue
+            record = record_of(entry, body, self._home_of(entry.log))
+            subject = touched.get(body.subject)
+            if subject is None:
+                subject = touched[body.subject] = self._recall(body.subject, position)
+            if not subject.folding.add(record):
+                subject.folding = self._fold_again(body.subject, position)
+        gone: list[tuple[str, Row]] = []
+        fresh: list[tuple[str, Row]] = []
+        for name, subject in touched.items():
+            self._difference(name, subject, gone, fresh)
+        self.views.replace(position, gone, fresh)
+        self.position = position
+        self._limit_memory()
+
+    def _recall(self, subject: bytes, until: int) -> Remembered:
+        found = self._remembered.get(subject)
+        if found is not None:
+            self._remembered.move_to_end(subject)
+            return found
+        found = Remembered(Folding(subject))
+        if not self._knows_all:
+            found.folding = self._fold_again(subject, until)
+            found.rows = None
+        self._remembered[subject] = found
+        return found
+
+    def _fold_again(self, subject: bytes, until: int) -> Folding:
+        """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
+        records: list[Record] = []
+        for entry in self._store.entries_of_subject(subject):
+            body = entry.body()
+            if entry.position <= until and _of_the_domain(body, entry):
+                records.append(record_of(entry, body, self._home_of(entry.log)))
+        folding = Folding(subject)
+        for record in sorted(records, key=lambda r: r.order):
+            folding.add(record)
+        return folding
+
+    def _difference(
+        self, subject: bytes, remembered: Remembered, gone: list[tuple[str, Row]], fresh: list[tuple[str, Row]]
+    ) -> None:
+        now = {(name, row[: KEY_SIZES[name]]): row for name, row in rows(remembered.folding.state())}
+        before = remembered.rows
+        if before is None:
+            stored = self.views.forget_subject(subject)
+            gone += [key for key in stored if key not in now]
+            fresh += [(name, row) for (name, _), row in now.items()]
+        else:
+            gone += [key for key in before if key not in now]
+            fresh += [(name, row) for (name, key), row in now.items() if before.get((name, key)) != row]
+        remembered.rows = now
+
+    def _limit_memory(self) -> None:
+        while len(self._remembered) > SUBJECTS_REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+            self._knows_all = False
+
+
+KEY_SIZES: Final = {table.name: len(table.key) for table in TABLES.values()}
+assert all(table.key == tuple(name for name, _ in table.columns)[: len(table.key)] for table in TABLES.values()), (
+    "a row begins with its key"
+)
+
+
+def _of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
+    """Not erased, not an event of the library's own, and not about the log itself (a node's own affairs)."""
+    return body is not None and ":" not in body.type and body.subject != entry.log
+
+
+class Projection:
+    """The live read models of a data folder: opened, followed, rebuilt and swapped."""
+
+    def __init__(self, store: StoredLog, path: Path, home_of: HomeOf) -> None:
+        """For the holder of the views' lock. A file that is missing, damaged or of another version is made anew."""
+        self._store = store
+        self._path = path
+        self._home_of = home_of
+        self._swapping = threading.Lock()
+        self.views = self._open()
+        self._follower = Follower(store, self.views, home_of)
+
+    def read(self, work: Callable[[Views], T]) -> T:
+        """Run a reading of the live read models, from any thread; one that a swap disturbed is made again."""
+        while True:
+            views = self.views
+            try:
+                return work(views)
+            except (SyncError, apsw.Error):
+                with self._swapping:
+                    if views is self.views:
+                        raise
+
+    def _open(self) -> Views:
+        try:
+            views = Views(self._path)
+        except (SyncError, apsw.Error):
+            return Views.create(self._path)
+        if views.version != VIEWS_VERSION or not views.is_sound() or views.position() > self._store.position():
+            views.close()
+            return Views.create(self._path)
+        return views
+
+    def catch_up(self) -> Iterator[int]:
+        """Follow to the newest entry; a finished rebuild is put in place, a deleted file made anew on the way."""
+        if not self.adopt() and not self._path.exists():
+            with self._swapping:
+                self._reopen()
+        yield from self._follower.catch_up()
+
+    @property
+    def position(self) -> int:
+        """How far the log was followed."""
+        return self._follower.position
+
+    def adopt(self) -> bool:
+        """Put a finished rebuild in place; False if there is none."""
+        rebuilt = self._path.with_name(self._path.name + REBUILT_SUFFIX)
+        if not rebuilt.exists():
+            return False
+        with self._swapping:
+            self.views.close()
+            remove(self._path)
+            rebuilt.replace(self._path)
+            self._reopen()
+        return True
+
+    def _reopen(self) -> None:
+        self.views.close()
+        self.views = self._open()
+        self._follower = Follower(self._store, self.views, self._home_of)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.views.close()
+
+
+def rebuild(
+    store: StoredLog, path: Path, home_of: HomeOf, progress: Callable[[int], None], until: int
+) -> dict[str, str]:
+    """Fill a new file beside the live one up to a position, ready to be adopted; its digest."""
+    building = path.with_name(path.name + BUILDING_SUFFIX)
+    views = Views.create(building)
+    for position in Follower(store, views, home_of).catch_up(until, REBUILD_BATCH_COUNT):
+        progress(position)
+    digest = views.digest()
+    views.close()
+    building.replace(path.with_name(path.name + REBUILT_SUFFIX))
+    return digest

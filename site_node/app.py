@@ -1,0 +1,114 @@
+"""The home's node at work: its page, its follower, its exchanges."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+from aiohttp import web
+
+from domain.codes import SEX
+from node import service
+from node import web as kit
+from node.clock import Clock
+from node.folder import VIEWS_LOCK_FILE, Folder
+from node.opening import WAIT_FOR_VIEWS_S, writing
+from node.reading import row_json
+from node.views import Projection, Views
+from site_node.cli import homes_of, status_of
+from site_node.exchanging import Exchanger
+from sync.store import Store
+
+CLOCK_OFFSET_SHOWN_S: Final = 300
+
+
+def run(folder: Folder, listen: str, exchange_every_s: float, clock: Clock) -> int:
+    """Serve a home until told to stop."""
+    host, port = service.parse_listen(listen)
+    with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
+        projection = Projection(store, folder.views, homes_of(folder)(store))
+        follower = service.FollowerThread(store, projection)
+        try:
+            asyncio.run(_serve(folder, store, projection, follower, host, port, exchange_every_s, clock))
+        finally:
+            follower.stop()
+            projection.close()
+        if follower.failure is not None:
+            raise follower.failure
+    return 0
+
+
+async def _serve(
+    folder: Folder,
+    store: Store,
+    projection: Projection,
+    follower: service.FollowerThread,
+    host: str,
+    port: int,
+    every_s: float,
+    clock: Clock,
+) -> None:
+    app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
+    app.add_routes([web.get("/", Page(folder, projection, clock).show)])
+
+    def started(url: str) -> None:
+        print(f"listening on {url}", flush=True)
+
+    async def exchange() -> None:
+        if folder.config.hub is None:
+            await asyncio.Event().wait()
+        await Exchanger(folder, store, clock).keep_up(every_s)
+
+    with contextlib.suppress(asyncio.CancelledError):
+        await service.serve(app, host, port, started, exchange, follower)
+
+
+class Page:
+    """The home's one page."""
+
+    def __init__(self, folder: Folder, projection: Projection, clock: Clock) -> None:
+        self._folder = folder
+        self._projection = projection
+        self._clock = clock
+        self._templates = kit.templates("site_node")
+
+    async def show(self, _request: web.Request) -> web.Response:
+        """The home's children with their last contacts, and the sync line."""
+        values = await asyncio.to_thread(self._projection.read, self._values)
+        return kit.page(self._templates, "home.html", **values)
+
+    def _values(self, views: Views) -> dict[str, Any]:
+        config, state = self._folder.config, self._folder.exchange_state()
+        rows = [row_json("child", row) for row in views.rows_of("child")]
+        today = kit.today(self._clock)
+        here = [
+            {
+                **row,
+                "sex_label": SEX.label(row["sex"] or ""),
+                "age": kit.age(row["born_on"], today),
+                "guardian": " ".join(filter(None, (row["guardian_name"], row["guardian_phone"]))),
+                "leaving": row["status"] == "leaving",
+            }
+            for row in rows
+            if row["home"] == config.code and row["status"] in ("here", "leaving")
+        ]
+        here.sort(key=lambda child: (child["number"] is None, child["number"], child["name"] or ""))
+        return {
+            "name": config.name,
+            "code": config.code,
+            "here": here,
+            "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
+            "status": status_of(self._folder),
+            "last_exchange": state.last_exchange_ms,
+            "clock_wrong": _offset_words(state.clock_offset_s),
+        }
+
+
+def _offset_words(offset_s: int | None) -> str:
+    if offset_s is None or abs(offset_s) < CLOCK_OFFSET_SHOWN_S:
+        return ""
+    minutes = abs(offset_s) // 60
+    if minutes < 120:
+        return f"{minutes} 分钟"
+    return f"{minutes // 60} 小时" if minutes < 72 * 60 else f"{minutes // 1440} 天"

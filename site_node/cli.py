@@ -1,0 +1,252 @@
+"""The home's command line: `site-node`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from domain import schema
+from domain.commands import wish
+from domain.decide import decide
+from domain.errors import BadField, Refused
+from domain.folding import Folding
+from node import cli, exits, joining
+from node.clock import rfc3339, system_clock
+from node.folder import Config, Folder, Hub, create_folder
+from node.importing import Importer
+from node.invitation import BadInvitation, parse, require_loopback
+from node.opening import HomesOf, reading, writing
+from node.progress import bar
+from node.records import draft_of, record_of
+from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
+from sync.errors import RefusedByPeer
+
+
+def homes_of(folder: Folder) -> HomesOf:
+    """At a home every log belongs to it: no other home's is held yet."""
+    return lambda _store: lambda _log: folder.config.code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `site-node`."""
+    return cli.main(build_parser(), argv)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their help."""
+    top, commands = cli.parser(
+        "site-node", "留守儿童之家 — a village home's node: records offline, keeps the county up to date."
+    )
+    made = cli.add(commands, "init", init, "make a new data folder for a home")
+    made.add_argument("--name", required=True, help="the home's name, as on its sign")
+    made.add_argument("--code", required=True, help="the home's code in the county, like home-01")
+    made = cli.add(commands, "join", join, "join the county with an invitation")
+    made.add_argument("invitation", metavar="INVITATION", help="the invitation's text, or a file that holds it")
+    made.add_argument("--hub", metavar="URL", help="reach the hub at this address instead of the invitation's")
+    made = cli.add(commands, "import", import_facts, "record the facts of a file, each once")
+    made.add_argument("file", type=Path, metavar="FACTS.jsonl", help="one JSON object a line")
+    made.add_argument("--all", action="store_true", help="also lines of other homes")
+    made = cli.add(commands, "record", record, "record one event")
+    made.add_argument("event", metavar="EVENT", help="its stored name, like home-visit-recorded/1")
+    made.add_argument("--subject", required=True, metavar="ID|new", help="what it is about")
+    made.add_argument("--by", required=True, metavar="WORKER", help="who records it")
+    made.add_argument(
+        "--payload-json", metavar="-|JSON", help="the payload as JSON, or - to read it from standard input"
+    )
+    made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
+    made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
+    made.add_argument("--listen", default="127.0.0.1:8101", metavar="HOST:PORT", help="port 0 picks a free one")
+    made.add_argument(
+        "--exchange-every", type=_interval_s, default=300.0, metavar="S", help="seconds between exchanges"
+    )
+    cli.add(commands, "sync", sync, "exchange with the county now")
+    cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
+    cli.add_reading(commands, "home", homes_of)
+    return top
+
+
+def _interval_s(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"an interval is a number of seconds above 0, found {text!r}")
+    return seconds
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """Make a data folder."""
+    code, name = arguments.code.strip(), arguments.name.strip()
+    if not name or code.split() != [code] or len(code) > 40 or len(name) > 80:
+        raise Refused("请填写之家的名称和编号，编号中不能有空格", "a home has a name, and a code without spaces")
+    log = create_folder(arguments.dir, Config(kind="home", name=name, code=code))
+    print(f"{arguments.dir}: {name} ({code}), log {log.hex()}")
+    print("Back up log.db and keys.db together; without keys.db nobody can read the records.", file=sys.stderr)
+    return exits.DONE
+
+
+def join(arguments: argparse.Namespace) -> int:
+    """Join a hub."""
+    folder = Folder(arguments.dir, "home")
+    invitation = parse(_text_or_file(arguments.invitation))
+    if invitation.code != folder.config.code:
+        raise BadInvitation(f"it is for {invitation.code}, this is {folder.config.code}")
+    url = require_loopback(arguments.hub or invitation.url)
+    with writing(folder) as store:
+        county = asyncio.run(joining.join(url, invitation, store.signer))
+        folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=county))
+    print(f"{folder.config.name} belongs to {county} now ({url})")
+    return exits.DONE
+
+
+def _text_or_file(text: str) -> str:
+    path = Path(text)
+    try:
+        if len(text) < 1000 and path.is_file():
+            lines = path.read_text("utf-8").strip().splitlines()
+            return lines[-1] if lines else ""
+    except (OSError, UnicodeDecodeError):
+        return text
+    return text
+
+
+def import_facts(arguments: argparse.Namespace) -> int:
+    """Import a file of facts."""
+    folder = Folder(arguments.dir, "home")
+    if not arguments.file.is_file():
+        raise Refused(f"找不到文件 {arguments.file}", f"{arguments.file} is not a file")
+    with writing(folder) as store:
+        importer = Importer(store, folder.config.code, system_clock(), all_sites=arguments.all)
+        with bar("reading the log", store.size(store.log)) as progress:
+            importer.learn_log(progress)
+        with bar("import", arguments.file.stat().st_size) as progress:
+            done = importer.run(arguments.file, progress)
+    print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes")
+    return exits.DONE
+
+
+def record(arguments: argparse.Namespace) -> int:
+    """Record one event."""
+    folder = Folder(arguments.dir, "home")
+    event = _event(arguments)
+    subject = uuid.uuid4().bytes if arguments.subject == "new" else _subject(arguments.subject)
+    with writing(folder) as store:
+        folding = Folding(subject)
+        records = [
+            record_of(entry, body, folder.config.code)
+            for entry in store.entries_of_subject(subject)
+            if (body := entry.body()) is not None
+        ]
+        for known in sorted(records, key=lambda r: r.order):
+            folding.add(known)
+        events = decide(folding, wish(folder.config.code, event))
+        now_ms = system_clock()()
+        done = store.record([draft_of(subject, one, arguments.by, now_ms) for one in events]).result()
+    print(json.dumps({"id": done[0].id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done[0].seq}))
+    return exits.DONE
+
+
+def _subject(text: str) -> bytes:
+    try:
+        return cli.subject_id(text)
+    except argparse.ArgumentTypeError:
+        raise BadField("--subject", text, "a UUID, or new") from None
+
+
+def _event(arguments: argparse.Namespace) -> Any:
+    if arguments.payload_json is None:
+        pairs = [field.partition("=") for field in arguments.fields]
+        for name, equals, _ in pairs:
+            if not equals:
+                raise BadField(name, name, "field=value")
+        return schema.from_text(arguments.event, {name: value for name, _, value in pairs})
+    text = sys.stdin.read() if arguments.payload_json == "-" else arguments.payload_json
+    try:
+        payload = json.loads(text)
+    except ValueError as error:
+        raise BadField("--payload-json", text[:60], f"a JSON object ({error})") from None
+    if not isinstance(payload, dict):
+        raise BadField("--payload-json", text[:60], "a JSON object")
+    return schema.from_json(arguments.event, payload)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    from site_node.app import run
+
+    return run(Folder(arguments.dir, "home"), arguments.listen, arguments.exchange_every, system_clock())
+
+
+def sync(arguments: argparse.Namespace) -> int:
+    """One exchange now."""
+    folder = Folder(arguments.dir, "home")
+    _require_joined(folder)
+    with writing(folder) as store:
+        exchanger = Exchanger(folder, store, system_clock())
+        with bar("exchange", store.size(store.log)) as progress:
+            kept = asyncio.run(_sync(exchanger, progress))
+        waiting = store.size(store.log) - kept.signed.size
+    print(f"the county holds {kept.signed.size} entries, {waiting} are waiting")
+    return exits.DONE if waiting == 0 else exits.PROMISE_FAILED
+
+
+async def _sync(exchanger: Exchanger, progress: Any) -> Any:
+    async def watch() -> None:
+        while True:
+            progress(exchanger.acknowledged)
+            await asyncio.sleep(0.2)
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        return await exchanger.until_receipt(TRIES_WITHOUT_PROGRESS_MAX)
+    finally:
+        watcher.cancel()
+
+
+def _require_joined(folder: Folder) -> None:
+    if folder.config.hub is None:
+        raise RefusedByPeer("joined", f"{folder.config.name} has not joined a county: use `join` with its invitation")
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """What is recorded, and what the county has."""
+    cli.show(status_of(Folder(arguments.dir, "home")), arguments.json)
+    return exits.DONE
+
+
+def status_of(folder: Folder) -> dict[str, Any]:
+    """The home's state as JSON; fields of a home that never joined are null."""
+    with reading(folder) as store:
+        size = store.size(store.log)
+        receipt = store.last_checkpoint(store.log, with_receipt=True)
+        root = store.root(store.log, size)
+        receipts = store.receipts_count(store.log)
+    state = folder.exchange_state()
+    joined = folder.config.hub is not None
+    held = receipt.size if receipt else 0
+    return {
+        "code": folder.config.code,
+        "name": folder.config.name,
+        "log": store.log.hex(),
+        "entries": size,
+        "at_the_county": held if joined else None,
+        "waiting": size - held if joined else None,
+        "returned": 0 if joined else None,
+        "size": size,
+        "root": root.hex(),
+        "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
+        "clock_offset_s": state.clock_offset_s,
+        "county": folder.config.hub.name if folder.config.hub else None,
+        "receipts": receipts,
+        "exchanges": state.exchanges,
+        "retries": state.retries,
+        "last_failure": state.last_failure or None,
+    }

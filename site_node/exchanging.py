@@ -1,0 +1,108 @@
+"""When a home exchanges with its hub, and what it does after a failure.
+
+An exchange is tried until the hub's receipt covers everything that was stored when it began. An attempt that was cut
+but brought something forward is followed by the next one almost at once; one that brought nothing waits twice as long
+as the one before, up to a ceiling, with jitter so that a county's homes do not come back all in one second, for ever.
+The only state that counts is on the disks: the hub's size of our log, and our last receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import Final
+
+import aiohttp
+
+from node.clock import Clock
+from node.folder import Folder
+from sync.client import Exchange
+from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.replicator import PUSH_SIZE_BYTES_FIRST, PUSH_SIZE_BYTES_MIN, KeepReceipt, Sender
+from sync.store import Store
+
+PAUSE_S_MIN: Final = 0.2
+PAUSE_S_MAX: Final = 300.0
+TRIES_WITHOUT_PROGRESS_MAX: Final = 5
+
+
+class Exchanger:
+    """One home's exchanges with its hub; use it from one task."""
+
+    def __init__(self, folder: Folder, store: Store, clock: Clock) -> None:
+        hub = folder.config.hub
+        if hub is None:
+            raise LocalProtocolError("a home that has not joined has nobody to exchange with")
+        self._folder = folder
+        self._store = store
+        self._clock = clock
+        self._url = hub.url
+        self._hub_key = bytes.fromhex(hub.key)
+        self._push_size_bytes = PUSH_SIZE_BYTES_FIRST
+        self._was_cut = False
+        self._pause_s = PAUSE_S_MIN
+        receipt = store.last_checkpoint(store.log, with_receipt=True)
+        self.acknowledged = receipt.size if receipt else 0
+
+    async def keep_up(self, every_s: float) -> None:
+        """Exchange for ever: at once, then whenever the time has come."""
+        while True:
+            try:
+                await self.until_receipt()
+            except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
+                self._note(last_failure=str(error))  # waiting may help: a person at the county may act
+            await asyncio.sleep(every_s)
+
+    async def until_receipt(self, tries_max: int | None = None) -> KeepReceipt:
+        """Try until the hub's receipt covers all entries; raises Unreachable after `tries_max` fruitless tries."""
+        fruitless = 0
+        while True:
+            before = self.acknowledged
+            try:
+                return await self.once()
+            except Unreachable as error:
+                self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
+                fruitless = 0 if self.acknowledged > before else fruitless + 1
+                if tries_max is not None and fruitless >= tries_max:
+                    raise
+            self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
+            await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
+
+    async def once(self) -> KeepReceipt:
+        """One attempt."""
+        size = await asyncio.to_thread(self._store.size, self._store.log)
+        sender = Sender(
+            self._store.log,
+            self._hub_key,
+            size,
+            min(self.acknowledged, size),
+            ask_first=self._was_cut,
+            push_size_bytes=self._push_size_bytes,
+        )
+        exchange = Exchange(self._store, sender, self._url, self._clock)
+        self._was_cut = True
+        try:
+            async with aiohttp.ClientSession() as http:
+                kept = await exchange.run(http)
+            self._was_cut = False
+        finally:
+            self.acknowledged = sender.acknowledged
+            halved = max(PUSH_SIZE_BYTES_MIN, sender.push_size_bytes // 2)
+            self._push_size_bytes = halved if self._was_cut else sender.push_size_bytes
+        self._pause_s = PAUSE_S_MIN
+        await asyncio.to_thread(self._finished, kept)
+        return kept
+
+    def _finished(self, kept: KeepReceipt) -> None:
+        now_ms = self._clock()
+        self._note(
+            last_exchange_ms=now_ms,
+            clock_offset_s=now_ms // 1000 - kept.timestamp_s,
+            exchanges=self._folder.exchange_state().exchanges + 1,
+            last_failure="",
+        )
+        self._folder.save_checkpoint(self._store, self._hub_key)
+
+    def _note(self, **changes: object) -> None:
+        self._folder.save_exchange_state(replace(self._folder.exchange_state(), **changes))  # type: ignore[arg-type]

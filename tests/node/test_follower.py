@@ -1,0 +1,183 @@
+"""Read models: whatever the batches, cuts and late entries, the live ones are what a rebuild gives."""
+
+import lzma
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.views import TABLES, VIEWS_VERSION
+from node import views as views_module
+from node.importing import Importer
+from node.views import Follower, Projection, Views, rebuild
+from sync.batch import Draft
+from sync.store import Store
+
+SAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "sample" / "facts.jsonl.xz"
+LINES = lzma.open(SAMPLE, "rt", encoding="utf-8").read().splitlines()
+
+
+def home_of(_log):
+    return "home-01"
+
+
+def no_progress(_done):
+    pass
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A log of facts of all homes, corrections and moves among them, with an unknown type, read by all tests."""
+    folder = tmp_path_factory.mktemp("log")
+    Store.create(folder)
+    opened = Store(folder)
+    late = [line for line in LINES if '"type":"CorrectionMade"' in line or "Transfer" in line or "Moved" in line]
+    (folder / "facts.jsonl").write_text("\n".join([*LINES[:700]]) + "\n", encoding="utf-8")
+    Importer(opened, "home-01", lambda: 1_725_148_800_000, all_sites=True).run(folder / "facts.jsonl", no_progress)
+    opened.record([Draft("moon-visited/1", "w", bytes(16), 1, {"n": len(late)})]).result()
+    opened.record([Draft("moon-visited/1", "w", bytes(16), 1, [1, 2])]).result()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def expected(store, tmp_path_factory):
+    """What one pass over the whole log gives."""
+    views = Views.create(tmp_path_factory.mktemp("views") / "views.db")
+    for _ in Follower(store, views, home_of).catch_up():
+        pass
+    found = views.digest()
+    views.close()
+    return found
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=8), st.booleans())
+@settings(max_examples=12)
+def test_any_batches_give_the_same(store, expected, tmp_path_factory, sizes, forgetful):
+    """Split anywhere, with or without what was remembered from the last batch, following gives what one pass gives."""
+    views = Views.create(tmp_path_factory.mktemp("views") / "views.db")
+    follower, at = Follower(store, views, home_of), 0
+    for size in [*sizes, 10_000]:
+        at = min(at + size, store.position())
+        if forgetful:
+            follower = Follower(store, views, home_of)
+        for _ in follower.catch_up(at):
+            pass
+        assert views.position() == at
+    assert views.digest() == expected
+    views.close()
+
+
+def test_a_cut_between_rows_and_mark_leaves_neither(store, expected, tmp_path, monkeypatch):
+    """A batch whose writing fails leaves the position before; a new follower goes on and ends up the same."""
+    views = Views.create(tmp_path / "views.db")
+    for _ in Follower(store, views, home_of).catch_up(200):
+        pass
+    before = views.digest_at()
+
+    real = views_module.Views.replace
+
+    def cut(self, position, gone, fresh):
+        def torn():
+            yield from list(fresh)[:3]
+            raise OSError("power cut")
+
+        return real(self, position, gone, torn())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views_module.Views, "replace", cut)
+        with pytest.raises(OSError, match="power cut"):
+            for _ in Follower(store, views, home_of).catch_up():
+                pass
+    assert views.digest_at() == before
+    views.close()
+    views = Views(tmp_path / "views.db")
+    for _ in Follower(store, views, home_of).catch_up():
+        pass
+    assert views.digest() == expected
+    views.close()
+
+
+def test_a_rebuild_is_adopted(store, expected, tmp_path):
+    """A finished rebuild takes the live file's place; readers go over to it, and following goes on from its mark."""
+    projection = Projection(store, tmp_path / "views.db", home_of)
+    for _ in projection.catch_up():
+        pass
+    assert not projection.adopt()
+    old = projection.views
+    assert rebuild(store, tmp_path / "views.db", home_of, no_progress, 300) != expected
+    for _ in projection.catch_up():
+        pass
+    assert projection.views is not old
+    assert projection.position == store.position()
+    assert projection.read(Views.digest) == expected
+    projection.close()
+
+
+def test_a_rebuild_that_was_cut_is_begun_anew(store, expected, tmp_path):
+    """A half-built file is never adopted, and does not hinder the next rebuild."""
+    half = Views.create(tmp_path / "views.db.building")
+    next(Follower(store, half, home_of).catch_up(100))
+    half.close()
+    projection = Projection(store, tmp_path / "views.db", home_of)
+    assert not projection.adopt()
+    assert rebuild(store, tmp_path / "views.db", home_of, no_progress, store.position()) == expected
+    assert projection.adopt()
+    projection.close()
+
+
+@pytest.mark.parametrize("how", ["version", "ahead", "table", "garbage"])
+def test_a_file_of_no_use_is_made_anew(store, expected, tmp_path, how):
+    """Read models of another version, of another log, without a table or of no database at all are replaced."""
+    path = tmp_path / "views.db"
+    views = Views.create(path)
+    db = views._db
+    match how:
+        case "version":
+            db.execute(f"PRAGMA user_version={VIEWS_VERSION + 1}")
+        case "ahead":
+            db.execute("UPDATE mark SET value=1000000")
+        case "table":
+            db.execute("DROP TABLE child")
+    views.close()
+    if how == "garbage":
+        path.write_bytes(b"garbage" * 1000)
+    projection = Projection(store, path, home_of)
+    for _ in projection.catch_up():
+        pass
+    assert projection.read(Views.digest) == expected
+    projection.close()
+
+
+def test_a_reading_that_a_swap_disturbs_is_made_again(store, expected, tmp_path):
+    """Whoever reads while the file is swapped gets an answer from the new one; a real error is still raised."""
+    projection = Projection(store, tmp_path / "views.db", home_of)
+    for _ in projection.catch_up():
+        pass
+    tries = []
+
+    def work(views):
+        tries.append(views)
+        if len(tries) == 1:
+            rebuild(store, tmp_path / "views.db", home_of, no_progress, store.position())
+            projection.adopt()
+            raise views_module.SyncError("the file is gone")
+        return views.digest()
+
+    assert projection.read(work) == expected
+    assert len(tries) == 2
+    with pytest.raises(views_module.apsw.SQLError):
+        projection.read(lambda views: views.query("SELECT nothing FROM nowhere"))
+    projection.close()
+
+
+def test_unknown_types_are_counted_and_shown(store, tmp_path):
+    """Entries of a type that this version does not know have rows of their own, whatever their payload."""
+    views = Views.create(tmp_path / "views.db")
+    for _ in Follower(store, views, home_of).catch_up():
+        pass
+    rows = views.rows_of("unknown_entry")
+    assert [row[2] for row in rows] == ["moon-visited/1"] * 2
+    assert len(rows[0]) == len(TABLES["unknown_entry"].columns)
+    views.close()
