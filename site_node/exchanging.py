@@ -43,7 +43,7 @@ class Exchanger:
         self._was_cut = False
         self._pause_s = PAUSE_S_MIN
         receipt = store.last_checkpoint(store.log, with_receipt=True)
-        self.acknowledged = receipt.size if receipt else 0
+        self.acknowledged = self._receipted = receipt.size if receipt else 0
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
@@ -77,6 +77,7 @@ class Exchanger:
             self._hub_key,
             size,
             min(self.acknowledged, size),
+            receipted=min(self._receipted, size),
             ask_first=self._was_cut,
             push_size_bytes=self._push_size_bytes,
         )
@@ -87,7 +88,7 @@ class Exchanger:
                 kept = await exchange.run(http)
             self._was_cut = False
         finally:
-            self.acknowledged = sender.acknowledged
+            self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
             halved = max(PUSH_SIZE_BYTES_MIN, sender.push_size_bytes // 2)
             self._push_size_bytes = halved if self._was_cut else sender.push_size_bytes
         self._pause_s = PAUSE_S_MIN

@@ -16,7 +16,7 @@ from sync import wire
 from sync.errors import RemoteProtocolError, Unreachable
 from sync.messages import Push
 from sync.outgoing import push_of
-from sync.replicator import Finished, KeepReceipt, Portion, Send, Sender, Wait
+from sync.replicator import Ask, KeepReceipt, Portion, Send, Sender, Wait
 from sync.store import Store
 
 PATH: Final = "/v1/exchange"
@@ -78,18 +78,18 @@ class Exchange:
             for effect in self.sender.start(self._clock_ms()):
                 if isinstance(effect, Send):
                     yield self._count(wire.encode(effect.message))
-            while not isinstance(step := self.sender.next(), Finished):
-                if isinstance(step, Wait):
-                    await self._hear()
-                    continue
-                push, frame = await asyncio.to_thread(self._push_frame, step)
-                if self.sender.pushed(push, len(frame)):
-                    yield self._count(frame)
-            for effect in self.sender.close(await asyncio.to_thread(self._store.sign, self.sender.size)):
-                if isinstance(effect, Send):
-                    yield self._count(wire.encode(effect.message))
             while self.sender.receipt is None:  # aiohttp forgets who reads the answer if a cut meets the body's end
-                await self._hear()
+                match self.sender.next():
+                    case Wait():
+                        await self._hear()
+                    case Portion() as portion:
+                        push, frame = await asyncio.to_thread(self._push_frame, portion)
+                        if self.sender.pushed(push, len(frame)):
+                            yield self._count(frame)
+                    case Ask(size):
+                        for effect in self.sender.ask(await asyncio.to_thread(self._store.sign, size)):
+                            if isinstance(effect, Send):
+                                yield self._count(wire.encode(effect.message))
         except Exception as error:  # aiohttp would call it a failure of the link
             self._failure = error
             raise

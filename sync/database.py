@@ -58,6 +58,8 @@ def open_database(path: Path, application_id: int, format_version: int) -> apsw.
         raise LogCorrupt(
             f"{path} is not a file of this program (application id {found_id:#x}): put back the right file"
         )
+    if found_version < 1:  # `create_database` sets it last, with the tables
+        raise FolderError(f"{path} was never finished: delete the folder, and make it again")
     if found_version > format_version:
         raise NewerFormat(
             f"{path} has format {found_version}, this version of the program reads up to {format_version}: "

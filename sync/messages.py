@@ -66,8 +66,8 @@ class Ack(NamedTuple):
     size: int
 
 
-class Close(NamedTuple):
-    """The node has nothing more to say; its signed checkpoint."""
+class Confirm(NamedTuple):
+    """The node's signed checkpoint at a size that the hub should hold now: it asks for a receipt."""
 
     size: int
     root: bytes
@@ -88,4 +88,4 @@ class Refusal(NamedTuple):
     text: str
 
 
-Message = Hello | Held | Push | Ack | Close | Receipt | Refusal
+Message = Hello | Held | Push | Ack | Confirm | Receipt | Refusal

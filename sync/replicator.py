@@ -8,7 +8,7 @@ other state to repair.
     Hello(size, clock)            ------------>      Held(size, clock)            at once, before reading on
     Push(start, rows, signature)  ------------>      verify, Append, then Ack(size)
     Push …                        ------------>      … pipelined: the node does not wait for Acks
-    Close(size, root, signature)  ------------>      compare with what is held, then Receipt(cosignature)
+    Confirm(size, root, signature) ----------->      compare with what is held, then Receipt(cosignature)
 
 The node begins at its last acknowledged size without waiting; after a cut it waits for Held, so that nothing that
 had arrived is sent twice. A push that begins before what the hub holds is a repeat: the part that is new is verified
@@ -25,7 +25,7 @@ from sync.batch import Arrived, Batch, NewStream, SignedSize
 from sync.entry import Body, check_body, commitment, derive, leaf, log_id, origin, pack_body, stream_id
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Close, Held, Hello, Message, Push, Receipt, Refusal
+from sync.messages import Ack, Confirm, Held, Hello, Message, Push, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 
 PROTOCOL: Final = 1
@@ -34,6 +34,7 @@ PUSH_SIZE_BYTES_FIRST: Final = 8_000
 PUSH_SIZE_BYTES_MAX: Final = 64_000
 PUSH_ROWS_MAX: Final = 2_000
 IN_FLIGHT_MAX: Final = 16
+RECEIPT_EVERY_PUSHES: Final = 16
 
 
 class Send(NamedTuple):
@@ -83,19 +84,30 @@ class Portion(NamedTuple):
     rows_count: int
 
 
-class Finished(NamedTuple):
-    """Everything was sent: close the exchange."""
+class Ask(NamedTuple):
+    """Sign the log at this size and ask for the hub's receipt."""
+
+    size: int
 
 
 class Sender:
     """The node's side of one exchange about its own log, up to the size that it had at the beginning."""
 
     def __init__(
-        self, log: bytes, hub_key: bytes, size: int, acknowledged: int, *, ask_first: bool, push_size_bytes: int
+        self,
+        log: bytes,
+        hub_key: bytes,
+        size: int,
+        acknowledged: int,
+        *,
+        receipted: int = 0,
+        ask_first: bool,
+        push_size_bytes: int,
     ) -> None:
         self.log = log
         self.size = size
         self.acknowledged = acknowledged
+        self.receipted = receipted
         self.hub_clock_ms: int | None = None
         self.receipt: KeepReceipt | None = None
         self.push_size_bytes = push_size_bytes
@@ -104,22 +116,31 @@ class Sender:
         self._ask_first = ask_first
         self._row_size_bytes = 80.0
         self._in_flight: list[int] = []
-        self._closed: SignedSize | None = None
+        self._has_pushed = False
+        self._pushes = 0  # since the last time a receipt was asked for
+        self._asked: dict[int, SignedSize] = {}
 
     def start(self, clock_ms: int) -> list[Effect]:
         """Open the exchange."""
         return [Send(Hello(PROTOCOL, self.log, self.size, clock_ms))]
 
-    def next(self) -> Wait | Portion | Finished:
+    def next(self) -> Wait | Portion | Ask:
         """What to do now."""
         if self._ask_first and self.hub_clock_ms is None:
             return Wait()
-        if self._cursor >= self.size:
-            return Finished()
-        if len(self._in_flight) >= IN_FLIGHT_MAX:
+        if self._cursor not in self._asked and self._wants_receipt():
+            return Ask(self._cursor)
+        if self._cursor >= self.size or len(self._in_flight) >= IN_FLIGHT_MAX:
             return Wait()
         count = int(self.push_size_bytes / self._row_size_bytes)
         return Portion(self._cursor, max(1, min(count, PUSH_ROWS_MAX, self.size - self._cursor)))
+
+    def _wants_receipt(self) -> bool:
+        """At the end; and on the way for what an attempt before this one, or the last pushes, brought to the hub."""
+        if self._cursor >= self.size:
+            return True
+        known = self.hub_clock_ms is not None and self._cursor > self.receipted
+        return known and (self._pushes >= RECEIPT_EVERY_PUSHES or not (self._asked or self._has_pushed))
 
     def pushed(self, push: Push, frame_size_bytes: int) -> bool:
         """A push is ready for the link; False if the hub's answer has meanwhile made it useless."""
@@ -127,13 +148,16 @@ class Sender:
             return False
         self._cursor = push.end
         self._in_flight.append(push.end)
+        self._pushes += 1
+        self._has_pushed = True
         self._row_size_bytes = max(8.0, frame_size_bytes / max(1, len(push.rows)))
         return True
 
-    def close(self, signed: SignedSize) -> list[Effect]:
-        """Everything was sent: say so, with the log's checkpoint."""
-        self._closed = signed
-        return [Send(Close(signed.size, signed.root, signed.signature))]
+    def ask(self, signed: SignedSize) -> list[Effect]:
+        """Ask for a receipt for all that was pushed so far."""
+        self._asked[signed.size] = signed
+        self._pushes = 0
+        return [Send(Confirm(signed.size, signed.root, signed.signature))]
 
     def receive(self, message: Message) -> list[Effect]:
         """The hub said something."""
@@ -167,13 +191,16 @@ class Sender:
         self.push_size_bytes = min(PUSH_SIZE_BYTES_MAX, self.push_size_bytes * 2)
 
     def _keep(self, size: int, cosignature: bytes) -> list[Effect]:
-        if self._closed is None or size != self._closed.size:
+        signed = self._asked.get(size)
+        if signed is None:
             raise RemoteProtocolError(f"a receipt for {size} entries that was not asked for")
-        text = checkpoint_text(origin(self.log), size, self._closed.root)
+        text = checkpoint_text(origin(self.log), size, signed.root)
         timestamp_s = verify_cosignature(self._hub_key, text, cosignature)
-        self.acknowledged = size
-        self.receipt = KeepReceipt(self._closed._replace(receipt=cosignature), timestamp_s)
-        return [self.receipt]
+        self.acknowledged = self.receipted = size
+        kept = KeepReceipt(signed._replace(receipt=cosignature), timestamp_s)
+        if size == self.size:
+            self.receipt = kept  # the exchange is over
+        return [kept]
 
 
 class Receiver:
@@ -207,7 +234,7 @@ class Receiver:
                 return [Send(Held(self.size, clock_ms))]
             case Push():
                 return self._take(message)
-            case Close(size, root, signature):
+            case Confirm(size, root, signature):
                 return self._confirm(SignedSize(size, root, signature, None))
             case _:
                 raise RemoteProtocolError(f"unexpected {type(message).__name__} from a node")

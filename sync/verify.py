@@ -95,7 +95,8 @@ class _Reading:
                 seq += 1
                 why = self._entry(branch, row, seq, streams, names)
                 if why:
-                    position = row.position if row.seq == seq else log_sql.first_gap(self._db)
+                    itself = row.seq == seq or seq > branch.size  # otherwise it is the missing one that is bad
+                    position = row.position if itself else log_sql.first_gap(self._db)
                     return Bad(position, branch.log, seq, why)
                 leaves.append(leaf(branch.log, seq, streams[row.stream].name, row.commitment))
                 if next_signed is not None and next_signed.size == seq:
@@ -199,7 +200,8 @@ class _Reading:
         position = log_sql.first_gap(self._db) if last != count else last
         row = log_sql.entry_at(self._db, position)
         why = f"{count} entries stand at {last} positions, the branches hold {held}"
-        return [Bad(position, self._own, row.seq if row else 0, why)]
+        logs = {branch.id: branch.log for branch in log_sql.branches(self._db)}
+        return [Bad(position, logs.get(row.branch, self._own) if row else self._own, row.seq if row else 0, why)]
 
     def _strange_nodes(self) -> list[Bad]:
         for branch in log_sql.branches(self._db):

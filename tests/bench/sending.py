@@ -21,7 +21,7 @@ from node.clock import system_clock
 from node.folder import Folder
 from sync import wire
 from sync.client import CONTENT_TYPE, PATH, Exchange
-from sync.messages import Close, Hello, Receipt
+from sync.messages import Confirm, Hello, Receipt
 from sync.outgoing import push_of
 from sync.replicator import PROTOCOL, PUSH_SIZE_BYTES_FIRST, PUSH_SIZE_BYTES_MAX, Sender
 from sync.store import Store
@@ -58,7 +58,7 @@ async def exchange(folder: Path, url: str) -> int:
     return attempt.traffic.sent_bytes
 
 
-async def send_prepared(log: bytes, frames: list[bytes], close: Close, url: str) -> int:
+async def send_prepared(log: bytes, frames: list[bytes], close: Confirm, url: str) -> int:
     """Everything at once, without waiting for acknowledgements; the bytes sent."""
     hello = wire.encode(Hello(PROTOCOL, log, close.size, system_clock()()))
     all_frames = [hello, *frames, wire.encode(close)]
@@ -87,7 +87,7 @@ def main(folder: Path, url: str, *, prepared: bool) -> None:
     log, size, signed = store.log, store.size(store.log), store.sign(store.size(store.log))
     frames = frames_of(store) if prepared else []
     store.close()
-    work = send_prepared(log, frames, Close(*signed[:3]), url) if prepared else exchange(folder, url)
+    work = send_prepared(log, frames, Confirm(*signed[:3]), url) if prepared else exchange(folder, url)
     cpu_s, began = time.process_time(), time.perf_counter()
     sent_bytes = asyncio.run(work)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s

@@ -28,8 +28,8 @@ from sync.note import checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
 from sync.replicator import (
     Append,
+    Ask,
     Cosign,
-    Finished,
     KeepReceipt,
     Portion,
     Receiver,
@@ -168,12 +168,18 @@ class Home(Disk):
             self._world.hub.store.signer.public_key,
             size,
             min(self.acknowledged, size),
+            receipted=min(self.receipted(), size),
             ask_first=self.was_cut,
             push_size_bytes=self._world.dice.choice([200, 500, 2000]),
         )
         self.line, self.closed, self.was_cut = Line(self), False, True
         self._world.lines.append(self.line)
         self.perform(self.sender.start(self.clock_ms()))
+
+    def receipted(self) -> int:
+        """The size that the last receipt on this home's disk covers."""
+        kept = self.store.last_checkpoint(self.log, with_receipt=True)
+        return kept.size if kept else 0
 
     def go_on(self) -> bool:
         """Send the next frame; False where there is nothing to send now."""
@@ -185,9 +191,9 @@ class Home(Disk):
                 frame = wire.encode(push)
                 if self.sender.pushed(push, len(frame)):
                     self.line.send(frame)
-            case Finished():
-                self.closed = True
-                self.perform(self.sender.close(self.store.sign(self.sender.size)))
+            case Ask(size):
+                self.closed = size == self.sender.size
+                self.perform(self.sender.ask(self.store.sign(size)))
             case _:
                 return False
         return True
@@ -215,8 +221,9 @@ class Home(Disk):
                     self.line.send(wire.encode(message))
                 case KeepReceipt(signed, _):
                     self.write("receipt at the home", lambda s=signed: self.store.keep_checkpoint(self.log, s))
-                    self.was_cut = False
-                    self._world.end(self.line)
+                    if self.sender is not None and self.sender.receipt is not None:
+                        self.was_cut = False
+                        self._world.end(self.line)
 
     def forget_line(self) -> None:
         if self.sender is not None:

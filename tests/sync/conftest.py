@@ -11,7 +11,7 @@ from sync import log_sql
 from sync.batch import Draft
 from sync.entry import Body, commitment, derive, leaf, log_id, origin, pack_body, read_body, stream_id
 from sync.merkle import Frontier
-from sync.messages import Beginning, Close, Push, PushRow
+from sync.messages import Beginning, Confirm, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
 from sync.replicator import Receiver, StreamRef
 from sync.store import Store
@@ -70,8 +70,8 @@ class Author:
         first = begun if streams else 1
         return Push(start, first, streams, self.rows[start:end], self.frontier(end).root(), self.signature(end))
 
-    def close(self, size: int) -> Close:
-        return Close(size, self.frontier(size).root(), self.signature(size))
+    def close(self, size: int) -> Confirm:
+        return Confirm(size, self.frontier(size).root(), self.signature(size))
 
     def receiver(self, size: int = 0) -> Receiver:
         """A hub's side that holds the first `size` entries and knows of them what the disk would give."""

@@ -13,7 +13,7 @@ import zstandard
 
 from sync import entry, note, wire
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Beginning, Close, Held, Hello, Push, PushRow, Receipt, Refusal
+from sync.messages import Ack, Beginning, Confirm, Held, Hello, Push, PushRow, Receipt, Refusal
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -27,7 +27,7 @@ def read_vectors() -> dict[str, dict[str, str]]:
 
 
 VECTORS = read_vectors()
-KINDS = ("Hello", "Held", "Push", "Ack", "Close", "Receipt", "Refusal")
+KINDS = ("Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal")
 
 
 def hexed(vector: str, name: str) -> bytes:
@@ -45,7 +45,7 @@ def messages() -> dict[str, object]:
         "Held": Held(0, 1_741_392_001_500),
         "Push": Push(0, 1, [begins], rows, root, signature),
         "Ack": Ack(2),
-        "Close": Close(2, root, signature),
+        "Confirm": Confirm(2, root, signature),
         "Receipt": Receipt(2, hexed("receipt", "cosignature")),
         "Refusal": Refusal("gap", "the hub holds 0 of 2 entries"),
     }

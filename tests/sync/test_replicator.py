@@ -18,9 +18,9 @@ from sync.errors import (
     VerificationError,
 )
 from sync.merkle import EMPTY_ROOT, Frontier, nodes_in
-from sync.messages import Ack, Close, Held, Hello, Push, Receipt, Refusal
+from sync.messages import Ack, Confirm, Held, Hello, Push, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, cosign, sign
-from sync.replicator import Append, Cosign, Finished, KeepReceipt, Portion, Receiver, Send, Sender, Wait
+from sync.replicator import Append, Ask, Cosign, KeepReceipt, Portion, Receiver, Send, Sender, Wait
 
 HUB = Signer("homeward/hub", b"H" * 32)
 CLOCK_MS = 1_741_392_000_000
@@ -215,7 +215,7 @@ def test_an_empty_log_gets_its_receipt(author):
 
 @pytest.mark.parametrize("message", [
     Held(1, 1), Ack(1), Receipt(1, b"0" * 72), Refusal("no", "no"), Hello(1, b"X" * 16, 1, 1),
-    Close(0, bytes(32), bytes(64)), Close(8, EMPTY_ROOT, bytes(64)), Close(8, bytes(32), bytes(64)),
+    Confirm(0, bytes(32), bytes(64)), Confirm(8, EMPTY_ROOT, bytes(64)), Confirm(8, bytes(32), bytes(64)),
 ])  # fmt: skip
 def test_the_hub_refuses_what_a_node_may_not_say(author, message):
     """A message from the wrong side, about another log, or signed by nobody is an error of the peer's, not ours."""
@@ -247,8 +247,11 @@ def sender(size: int = 100, acknowledged: int = 0, *, ask_first: bool = False, p
 
 
 def send_next(made: Sender) -> tuple[int, int]:
-    """Do what the sender wants done next: the range that was pushed."""
+    """Do what the sender wants done next, receipts asked for on the way: the range that was pushed."""
     step = made.next()
+    if isinstance(step, Ask):
+        made.ask(SignedSize(step.size, b"R" * 32, b"G" * 64, None))
+        step = made.next()
     assert isinstance(step, Portion), step
     push = Push(step.start, 1, [], [None] * step.rows_count, bytes(32), bytes(64))
     assert made.pushed(push, 80 * step.rows_count)
@@ -288,7 +291,7 @@ def test_a_node_goes_on_from_what_the_hub_holds(held, goes_on_at):
     assert made.receive(Held(held, 7)) == []
     assert made.acknowledged == held
     if goes_on_at == 100:
-        assert made.next() == Finished()
+        assert made.next() == Ask(100)
     else:
         assert send_next(made)[0] == goes_on_at
 
@@ -317,6 +320,7 @@ def test_only_so_many_pushes_are_under_way():
         send_next(made)
     assert made.next() == Wait()
     made.receive(Held(0, 7))
+    close_of(made, 160)  # sixteen pushes are enough to ask for a receipt
     assert made.next() == Wait()
     made.receive(Ack(10))
     send_next(made)
@@ -354,12 +358,12 @@ def test_a_push_is_never_empty_and_never_beyond_the_log():
     made = sender(size=12)
     assert made.pushed(Push(0, 1, [], [None] * 10, bytes(32), bytes(64)), 100_000)
     assert [send_next(made), send_next(made)] == [(10, 11), (11, 12)]
-    assert made.next() == Finished()
+    assert made.next() == Ask(12)
 
 
 def close_of(made: Sender, size: int, root: bytes = b"R" * 32) -> SignedSize:
     signed_size = SignedSize(size, root, b"G" * 64, None)
-    assert made.close(signed_size) == [Send(Close(size, root, b"G" * 64))]
+    assert made.ask(signed_size) == [Send(Confirm(size, root, b"G" * 64))]
     return signed_size
 
 
@@ -399,7 +403,37 @@ def test_a_receipt_for_anything_else_is_refused(receipt):
     assert made.receipt is None
 
 
-def test_a_receipt_before_close_is_refused():
+def test_what_an_earlier_exchange_brought_is_confirmed_first():
+    """After a cut the node asks for a receipt for what the hub holds, before it pushes on."""
+    made = sender(acknowledged=40, ask_first=True)
+    assert made.next() == Wait()
+    made.receive(Held(60, 7))
+    assert made.next() == Ask(60)
+    close_of(made, 60)
+    assert send_next(made)[0] == 60
+    receipt = receipt_of(HUB, made.log, 60)
+    assert [type(effect) for effect in made.receive(receipt)] == [KeepReceipt]
+    assert (made.receipt, made.receipted) == (None, 60)
+
+
+def test_a_long_backlog_is_confirmed_while_it_travels():
+    """Every sixteen pushes the node asks for a receipt; what is confirmed is never asked for again."""
+    made = sender(size=10_000)
+    made.receive(Held(0, 7))
+    asked = []
+    while not asked or asked[-1] < 2000:
+        match made.next():
+            case Ask(size):
+                asked.append(size)
+                close_of(made, size)
+                made.receive(receipt_of(HUB, made.log, size))
+            case Portion(start, _):
+                assert made.pushed(Push(start, 1, [], [None] * 50, bytes(32), bytes(64)), 2000)
+                made.receive(Ack(start + 50))
+    assert asked == [800, 1600, 2400]
+
+
+def test_a_receipt_that_was_not_asked_for_is_refused():
     """A receipt must answer the node's own checkpoint."""
     made = sender(size=3)
     with pytest.raises(RemoteProtocolError):
@@ -407,7 +441,7 @@ def test_a_receipt_before_close_is_refused():
 
 
 @pytest.mark.parametrize("message", [Hello(1, b"L" * 16, 1, 1), Push(0, 1, [], [], bytes(32), bytes(64)),
-                                     Close(1, bytes(32), bytes(64)), Ack(101)])  # fmt: skip
+                                     Confirm(1, bytes(32), bytes(64)), Ack(101)])  # fmt: skip
 def test_the_node_refuses_what_a_hub_may_not_say(message):
     """A message from the wrong side, or more than exists, ends the exchange."""
     with pytest.raises(RemoteProtocolError):
@@ -435,11 +469,10 @@ def test_a_refusal_reaches_the_person():
 def converse(author, node: Sender, hub: Receiver, stored: list[bytes], data) -> None:
     """Carry one exchange without a cut, with anything that may be under way under way."""
     up, down = [effect.message for effect in node.start(CLOCK_MS)], []
-    closed = False
     while node.receipt is None:
         step = node.next()
         choices = [name for name, there in (("up", up), ("down", down)) if there]
-        if not closed and not isinstance(step, Wait):
+        if not isinstance(step, Wait):
             choices.append("send")
         match data.draw(st.sampled_from(choices)):
             case "send" if isinstance(step, Portion):
@@ -447,8 +480,8 @@ def converse(author, node: Sender, hub: Receiver, stored: list[bytes], data) -> 
                 assert node.pushed(push, 80 * step.rows_count)
                 up.append(push)
             case "send":
-                up += [effect.message for effect in node.close(signed(author, author.size))]
-                closed = True
+                assert isinstance(step, Ask)
+                up += [effect.message for effect in node.ask(signed(author, step.size))]
             case "up":
                 for effect in hub.receive(up.pop(0), CLOCK_MS):
                     match effect:

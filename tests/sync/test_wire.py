@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sync import wire
 from sync.entry import INT_MAX, TIME_MS_MAX
 from sync.errors import RemoteProtocolError
-from sync.messages import Ack, Beginning, Close, Held, Hello, Push, PushRow, Receipt, Refusal
+from sync.messages import Ack, Beginning, Confirm, Held, Hello, Push, PushRow, Receipt, Refusal
 from sync.wire import FrameBuffer, decode, encode
 
 MIB = 1024 * 1024
@@ -74,7 +74,7 @@ messages = (
     | st.builds(Held, size=sizes, clock_ms=clocks)
     | pushes
     | st.builds(Ack, size=sizes)
-    | st.builds(Close, size=sizes, root=exactly(32), signature=exactly(64))
+    | st.builds(Confirm, size=sizes, root=exactly(32), signature=exactly(64))
     | st.builds(Receipt, size=sizes, cosignature=exactly(72))
     | st.builds(Refusal, code=names(40), text=names(200))
 )
