@@ -39,7 +39,7 @@ class Book:
     def learn(
         self, site: str, at_ms: int, subject: UUID, entry_id: bytes, event: Event | UnknownEvent | UnreadableEvent
     ) -> None:
-        """Take note of a stored entry."""
+        """Take note of an entry, in the order of the log; its id is empty while it is still on its way to the disk."""
         self._facts.setdefault(site, {})[at_ms] = Noted(entry_id, subject.bytes, name_of(event))
         match event:
             case e.ChildRegistered(number=number, name=name) | e.ChildTransferAccepted(number=number, name=name):
@@ -55,6 +55,11 @@ class Book:
             case _:
                 pass
 
+    def stored(self, site: str, at_ms: int, entry_id: bytes) -> None:
+        """An entry learned on its way is on the disk now: corrections can name it."""
+        facts = self._facts[site]
+        facts[at_ms] = facts[at_ms]._replace(id=entry_id)
+
     def _learn_child(self, site: str, child: UUID, number: int | None, name: str | None) -> None:
         if number is not None:
             self._numbers[(site, number)] = child
@@ -65,8 +70,9 @@ class Book:
                 self._names[(site, name)] = None
 
     def find(self, site: str, at_ms: int) -> Noted | None:
-        """The entry that a site recorded at a moment."""
-        return self._facts.get(site, {}).get(at_ms)
+        """The stored entry that a site recorded at a moment."""
+        noted = self._facts.get(site, {}).get(at_ms)
+        return noted if noted is not None and noted.id else None
 
     def child(self, site: str, number: int) -> UUID | None:
         """The child with a register number at a site."""

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from domain import schema
-from domain.commands import Command
+from domain.commands import Command, RecordFact
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.facts import Book, Lifted, at_ms, lift
@@ -81,6 +81,8 @@ class Importer:
         self._foldings: dict[bytes, Folding] = {}
         self._batch: list[_Pending] = []
         self._drafts: list[Draft] = []
+        self._touched: set[bytes] = set()  # subjects with events that are not on the disk yet
+        self._weighty: set[bytes] = set()  # those among them whose state such an event changes
         self._waiting: tuple[list[_Pending], list[Draft], Future[list[Recorded]]] | None = None
 
     def learn_log(self, progress: Callable[[int], None]) -> None:
@@ -136,8 +138,16 @@ class Importer:
             self.done.known += 1
             return
         lifted = self._lift(fact)
-        for event in self._decide(lifted.subject.bytes, lifted.command):
+        subject = lifted.subject.bytes
+        if subject in self._weighty or (not isinstance(lifted.command, RecordFact) and subject in self._touched):
+            self._flush()  # what is decided must not depend on where a batch ends
+            self._settle()
+        for event in self._decide(subject, lifted.command):
             self._known.add((site, at))
+            self._book.learn(site, at, lifted.subject, b"", event)
+            self._touched.add(subject)
+            if not isinstance(lifted.command, RecordFact):
+                self._weighty.add(subject)
             self._batch.append(_Pending(number, site, at, lifted.subject, event, lifted.by))
             self._drafts.append(draft_of(lifted.subject.bytes, event, lifted.by, self._clock(), source=(site, at)))
         if len(self._batch) >= BATCH_COUNT:
@@ -177,6 +187,8 @@ class Importer:
             return
         batch, drafts, future = self._waiting
         self._waiting = None
+        self._touched = {pending.subject.bytes for pending in self._batch}
+        self._weighty &= self._touched
         try:
             self._learn(batch, future.result())
         except RemoteProtocolError as error:  # one of them cannot be an entry; a batch is stored whole or not at all
@@ -189,7 +201,7 @@ class Importer:
 
     def _learn(self, batch: list[_Pending], done: list[Recorded]) -> None:
         for pending, recorded in zip(batch, done, strict=True):
-            self._book.learn(pending.site, pending.at, pending.subject, recorded.id, pending.event)
+            self._book.stored(pending.site, pending.at, recorded.id)
             record = Record(recorded.id, None, self._store.log, recorded.seq, pending.site, pending.actor, pending.at,
                             recorded.version, {}, pending.event)  # fmt: skip
             self._folding(pending.subject.bytes).add(record)

@@ -1,5 +1,6 @@
 """Importing: one line, one entry, whatever was imported before."""
 
+import json
 import lzma
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from node.importing import BadLine, Importer
 from sync.store import Store
 
 SAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "sample" / "facts.jsonl.xz"
-LINES = lzma.open(SAMPLE, "rt", encoding="utf-8").read().splitlines()
+LINES = lzma.decompress(SAMPLE.read_bytes()).decode().splitlines()
 
 
 @pytest.fixture
@@ -35,15 +36,65 @@ def sources(store):
     return [tuple(entry.body().extensions[3]) for entry in store.entries_of_log(store.log)]
 
 
-@pytest.mark.parametrize("batch_count", [1, 7, 500])
-def test_batches_change_nothing(store, monkeypatch, batch_count):
-    """However many lines go to the disk at once, the log holds the same entries in the same order."""
+def payloads(store):
+    return [(body.subject, body.type, body.payload) for body in (e.body() for e in store.entries_of_log(store.log))]
+
+
+def without_targets(found):
+    """Entry ids are random; what a correction names is compared by its place, elsewhere."""
+    return [(s, t, {k: v for k, v in p.items() if k != "target"}) for s, t, p in found]
+
+
+def test_batches_change_nothing(tmp_path, monkeypatch):
+    """However many lines go to the disk at once, the log says the same in the same order."""
+    seen = []
+    for batch_count in (1, 7, 500):
+        monkeypatch.setattr(importing, "BATCH_COUNT", batch_count)
+        folder = tmp_path / str(batch_count)
+        folder.mkdir()
+        Store.create(folder)
+        store = Store(folder)
+        done = imported(store, LINES[:1500])
+        assert (done.recorded, done.known, done.elsewhere) == (1500, 0, 0)
+        assert len(set(sources(store))) == 1500
+        again = imported(store, LINES[:150])
+        assert (again.recorded, again.known) == (0, 150)
+        seen.append(without_targets(payloads(store)))
+        store.close()
+    assert seen[0] == seen[1] == seen[2]
+
+
+def line_of(kind, at, subject="11111111-1111-4111-8111-111111111111", **data):
+    fact = {"site": "home-01", "subject": subject, "type": kind, "at": at, "by": "w-01-01", "data": data}
+    return json.dumps(fact, ensure_ascii=False)
+
+
+CARD = next(json.loads(line)["data"] for line in LINES if json.loads(line)["type"] == "ChildRegistered")
+
+
+def test_a_book_that_comes_back_at_once_closes_its_own_loan(store):
+    """A return in the same batch as the lending is about the same loan."""
+    imported(store, [
+        line_of("ChildRegistered", "2024-09-01T09:00:00+08:00", **CARD),
+        line_of("BookLent", "2024-09-02T16:00:00+08:00", book="小王子#1", due="2024-09-09"),
+        line_of("BookReturned", "2024-09-03T16:00:00+08:00", book="小王子#1", late_days=0, state="完好"),
+        line_of("BookLent", "2024-09-04T16:00:00+08:00", book="小王子#1", due="2024-09-09"),
+        line_of("BookReturned", "2024-09-05T16:00:00+08:00", book="小王子#1", late_days=0, state="完好"),
+    ])  # fmt: skip
+    subjects = [subject for subject, _, _ in payloads(store)[1:]]
+    assert subjects[0] == subjects[1] != subjects[2] == subjects[3]
+
+
+@pytest.mark.parametrize("batch_count", [1, 500])
+def test_a_second_registration_is_refused_wherever_a_batch_ends(store, monkeypatch, batch_count):
+    """What is decided about a line sees every line before it."""
     monkeypatch.setattr(importing, "BATCH_COUNT", batch_count)
-    done = imported(store, LINES[:150])
-    assert (done.recorded, done.known, done.elsewhere) == (150, 0, 0)
-    assert len(set(sources(store))) == 150
-    again = imported(store, LINES[:150])
-    assert (again.recorded, again.known) == (0, 150)
+    with pytest.raises(BadLine, match="line 2"):
+        imported(store, [
+            line_of("ChildRegistered", "2024-09-01T09:00:00+08:00", **CARD),
+            line_of("ChildRegistered", "2024-09-02T09:00:00+08:00", **CARD),
+        ])  # fmt: skip
+    assert len(sources(store)) == 1
 
 
 def test_runs_that_overlap(store):
