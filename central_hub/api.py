@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import unicodedata
 
 from aiohttp import web
 
@@ -54,6 +55,7 @@ class Api:
 
 def invite(store: Store, registry: Admissions, code: str, name: str, address: str) -> str:
     """Invite one node of a home; the text to hand over."""
+    code, name = unicodedata.normalize("NFC", code), unicodedata.normalize("NFC", name)
     invitation = Invitation(require_loopback(address), store.signer.public_key, code, new_secret())
     registry.invite(code, name, invitation.digest)
     return invitation.text()

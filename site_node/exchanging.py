@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 
@@ -19,7 +19,7 @@ from node.clock import Clock
 from node.folder import Folder
 from sync.client import Exchange
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
-from sync.replicator import PUSH_SIZE_BYTES_FIRST, PUSH_SIZE_BYTES_MIN, KeepReceipt, Sender
+from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
 from sync.store import Store
 
 PAUSE_S_MIN: Final = 0.2
@@ -56,6 +56,7 @@ class Exchanger:
 
     async def until_receipt(self, tries_max: int | None = None) -> KeepReceipt:
         """Try until the hub's receipt covers all entries; raises Unreachable after `tries_max` fruitless tries."""
+        asyncio.get_running_loop().set_exception_handler(_leave_out_cuts)
         fruitless = 0
         while True:
             before = self.acknowledged
@@ -89,8 +90,7 @@ class Exchanger:
             self._was_cut = False
         finally:
             self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
-            halved = max(PUSH_SIZE_BYTES_MIN, sender.push_size_bytes // 2)
-            self._push_size_bytes = halved if self._was_cut else sender.push_size_bytes
+            self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
         self._pause_s = PAUSE_S_MIN
         await asyncio.to_thread(self._finished, kept)
         return kept
@@ -107,3 +107,9 @@ class Exchanger:
 
     def _note(self, **changes: object) -> None:
         self._folder.save_exchange_state(replace(self._folder.exchange_state(), **changes))  # type: ignore[arg-type]
+
+
+def _leave_out_cuts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The HTTP library's own writer may fail after the exchange has; a cut is noted once, not printed as well."""
+    if not isinstance(context.get("exception"), aiohttp.ClientError | ConnectionError):
+        loop.default_exception_handler(context)

@@ -93,7 +93,9 @@ def naming_damage(db: apsw.Connection) -> Iterator[None]:
 
 
 def _pragmas(db: apsw.Connection) -> None:
-    db.execute("PRAGMA journal_mode=WAL")
+    mode = db.execute("PRAGMA journal_mode=WAL").get  # runs it to its end: the commit comes after the row that it gives
+    if mode != "wal":  # SQLite says so and goes on; but with a journal, FULL may lose a commit that was answered
+        raise FolderError(f"{db.filename} stays in journal mode {mode}: is the disk full, or another program using it?")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("PRAGMA foreign_keys=OFF")
     db.execute("PRAGMA cache_size=-16384")

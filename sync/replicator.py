@@ -115,7 +115,7 @@ class Sender:
         self._cursor = acknowledged
         self._ask_first = ask_first
         self._row_size_bytes = 80.0
-        self._in_flight: list[int] = []
+        self._in_flight: list[tuple[int, int]] = []  # where each push ends, and the size that it was to have
         self._has_pushed = False
         self._pushes = 0  # since the last time a receipt was asked for
         self._asked: dict[int, SignedSize] = {}
@@ -147,7 +147,7 @@ class Sender:
         if push.start != self._cursor:
             return False
         self._cursor = push.end
-        self._in_flight.append(push.end)
+        self._in_flight.append((push.end, self.push_size_bytes))
         self._pushes += 1
         self._has_pushed = True
         self._row_size_bytes = max(8.0, frame_size_bytes / max(1, len(push.rows)))
@@ -186,9 +186,17 @@ class Sender:
     def _acknowledge(self, size: int) -> None:
         if size > self.size:
             raise RemoteProtocolError(f"the hub acknowledges {size} entries, {self.size} exist")
-        self._in_flight = [end for end in self._in_flight if end > size]
+        arrived = [of for end, of in self._in_flight if end <= size]
+        self._in_flight = [(end, of) for end, of in self._in_flight if end > size]
         self.acknowledged = max(self.acknowledged, size)
-        self.push_size_bytes = min(PUSH_SIZE_BYTES_MAX, self.push_size_bytes * 2)
+        if self.push_size_bytes in arrived:  # a push of the size that is tried now got through: try twice of it
+            self.push_size_bytes = min(PUSH_SIZE_BYTES_MAX, self.push_size_bytes * 2)
+
+    @property
+    def size_after_cut(self) -> int:
+        """What to try next after the link was cut: half of the smallest push that was lost."""
+        lost = min((of for _, of in self._in_flight), default=self.push_size_bytes)
+        return max(PUSH_SIZE_BYTES_MIN, lost // 2)
 
     def _keep(self, size: int, cosignature: bytes) -> list[Effect]:
         signed = self._asked.get(size)

@@ -145,7 +145,8 @@ class Yard:
 
     def invite(self, hub: str = "hub", code: str = "home-01", name: str = "南沟村之家", **options: Any) -> str:
         """An invitation."""
-        return self.run("central-hub", "invite", self / hub, "--name", name, "--code", code, **options).out.split()[-1]
+        run = self.run if options else self.quick
+        return run("central-hub", "invite", self / hub, "--name", name, "--code", code, **options).out.split()[-1]
 
     def close(self) -> None:
         for process in self._processes:
@@ -177,7 +178,7 @@ def shared_yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 @pytest.fixture(scope="session")
 def sample() -> list[str]:
     """The sample's lines."""
-    return lzma.open(SAMPLE, "rt", encoding="utf-8").read().splitlines()
+    return lzma.decompress(SAMPLE.read_bytes()).decode().splitlines()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+HALF_AN_EXCHANGE = (
+    b"POST /v1/exchange HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
+    b"Content-Type: application/vnd.homeward.frames\r\n\r\nabc"
+)
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -27,6 +31,7 @@ def test_the_home_s_page(yard):
     for name in ("石头", SCRIPT):
         child(yard, home, name)
     server = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
+    yard.quick("site-node", "children", home)  # waits until the server has followed
     text, headers = server.page()
     assert "石头" in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
@@ -66,13 +71,15 @@ def test_serve_stops_when_asked(yard, number):
     node = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
     hanging = []
     for server in (hub, node):
-        for request in (b"", b"GET / HTTP/1.1\r\n", b"POST /v1/exchange HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
-                        b"Content-Type: application/vnd.homeward.frames\r\n\r\nabc"):  # fmt: skip
+        for request in (b"", b"GET / HTTP/1.1\r\n", HALF_AN_EXCHANGE):
             connection = socket.create_connection(("127.0.0.1", server.port))
             connection.sendall(request)
             hanging.append(connection)
     time.sleep(0.2)
-    assert (node.stop(number), hub.stop(number)) == (0, 0)
+    for server in (node, hub):
+        server.process.send_signal(number)
+    deadline = time.monotonic() + 5
+    assert [server.process.wait(deadline - time.monotonic()) for server in (node, hub)] == [0, 0]
     for connection in hanging:
         connection.close()
     for server in (hub, node):
@@ -156,7 +163,7 @@ def test_rebuilding_while_serving(yard, sample, write_lines):
     home = yard.home()
     yard.quick("site-node", "import", home, write_lines(yard / "facts.jsonl", sample), "--all")
     server = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
-    before = yard.quick("site-node", "digest", home, "--json").json()["tables"]
+    before = yard.quick("site-node", "digest", home, "--json").json()["tables"]  # waits until all is followed
     expected = server.page()[0]
     answers, wrong, over = [], [], threading.Event()
 
@@ -177,7 +184,7 @@ def test_rebuilding_while_serving(yard, sample, write_lines):
     with ThreadPoolExecutor(4) as pool:
         looking = [pool.submit(look) for _ in range(3)] + [pool.submit(ask)]
         try:
-            for _ in range(6):
+            for _ in range(4):
                 inode = (home / "views.db").stat().st_ino
                 found = yard.run("site-node", "rebuild", home, "--json").json()
                 assert (found["equal"], found["tables"]) == (True, before)

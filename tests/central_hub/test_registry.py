@@ -110,7 +110,9 @@ def test_a_race_for_one_invitation(store, clock):
     assert [len(home.logs) for home in Registry(store).homes()] == [1]
 
 
-@pytest.mark.parametrize(("code", "name"), [("", "n"), ("home 01", "n"), (" ", "n"), ("c" * 41, "n"), ("c", ""), ("c", "n" * 81)])
+@pytest.mark.parametrize(
+    ("code", "name"), [("", "n"), ("home 01", "n"), (" ", "n"), ("c" * 41, "n"), ("c", ""), ("c", "n" * 81)]
+)
 def test_a_home_has_a_code_and_a_name(store, clock, code, name):
     """A code without spaces and a name, both of a bearable length."""
     with pytest.raises(Refused):

@@ -47,7 +47,7 @@ def test_a_power_cut_leaves_none_of_it(tmp_path, monkeypatch, at):
                 patch.setattr("pathlib.Path.rename", fail)
         with pytest.raises(FolderError, match="No space"):
             create_folder(tmp_path / "home", HOME)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
     create_folder(tmp_path / "home", HOME)
 
 
@@ -56,7 +56,7 @@ def test_a_killed_attempt_does_not_hinder_the_next(tmp_path):
     (tmp_path / f"home.making-{os.getpid()}").mkdir()
     (tmp_path / f"home.making-{os.getpid()}" / "log.db").write_text("half")
     create_folder(tmp_path / "home", HOME)
-    assert os.listdir(tmp_path) == ["home"]
+    assert [file.name for file in tmp_path.iterdir()] == ["home"]
 
 
 def test_a_small_file_is_the_old_or_the_new_one(tmp_path, monkeypatch):

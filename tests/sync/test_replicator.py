@@ -523,3 +523,26 @@ def test_errors_of_the_peer_are_of_one_family():
     assert issubclass(RemoteProtocolError, SyncError)
     assert issubclass(VerificationError, SyncError)
     assert issubclass(RefusedByPeer, SyncError)
+
+
+# How large a push is
+
+
+def test_a_push_grows_once_for_each_size_that_got_through():
+    """Acknowledgements of pushes that were already under way do not double the size again and again."""
+    made = sender(size=100_000, push_size_bytes=800)
+    ends = [send_next(made)[1] for _ in range(4)]
+    for end in ends:
+        made.receive(Ack(end))
+    assert made.push_size_bytes == 1600
+
+
+def test_after_a_cut_half_of_what_was_lost_is_tried():
+    """What had got through does not count, what was under way does; with nothing under way the last size does."""
+    made = sender(size=100_000, push_size_bytes=8000)
+    assert made.size_after_cut == 4000
+    first = send_next(made)[1]
+    made.receive(Ack(first))
+    send_next(made)
+    assert (made.push_size_bytes, made.size_after_cut) == (16_000, 8000)
+    assert sender(push_size_bytes=2100).size_after_cut == replicator.PUSH_SIZE_BYTES_MIN
