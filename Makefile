@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest format bench test-long lock clean
+.PHONY: help setup demo test lint types imports pytest format bench test-long crash lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ pytest: setup
 
 test-long: setup ## the tests that take minutes
 	@$(BIN)/pytest -m long
+
+crash: setup ## a million disks after power cuts; CRASH='--first-seed N' goes on
+	@$(BIN)/python -m tests.crash --images 1000000 $(CRASH)
 
 format: setup ## let ruff put the code in form
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true
