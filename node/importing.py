@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from domain import schema
-from domain.commands import Command, RecordFact
+from domain.commands import Command, CorrectFact, RecordFact
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.facts import Book, Lifted, at_ms, lift
@@ -82,7 +82,7 @@ class Importer:
         self._batch: list[_Pending] = []
         self._drafts: list[Draft] = []
         self._touched: set[bytes] = set()  # subjects with events that are not on the disk yet
-        self._weighty: set[bytes] = set()  # those among them whose state such an event changes
+        self._weighty: dict[bytes, int] = {}  # when such an event registers or moves one of them
         self._waiting: tuple[list[_Pending], list[Draft], Future[list[Recorded]]] | None = None
 
     def learn_log(self, progress: Callable[[int], None]) -> None:
@@ -139,19 +139,29 @@ class Importer:
             return
         lifted = self._lift(fact)
         subject = lifted.subject.bytes
-        if subject in self._weighty or (not isinstance(lifted.command, RecordFact) and subject in self._touched):
+        if self._depends_on_pending(subject, at, lifted.command):
             self._flush()  # what is decided must not depend on where a batch ends
             self._settle()
         for event in self._decide(subject, lifted.command):
             self._known.add((site, at))
             self._book.learn(site, at, lifted.subject, b"", event)
             self._touched.add(subject)
-            if not isinstance(lifted.command, RecordFact):
-                self._weighty.add(subject)
+            if not isinstance(lifted.command, RecordFact | CorrectFact):
+                self._weighty[subject] = at
             self._batch.append(_Pending(number, site, at, lifted.subject, event, lifted.by))
             self._drafts.append(draft_of(lifted.subject.bytes, event, lifted.by, self._clock(), source=(site, at)))
         if len(self._batch) >= BATCH_COUNT:
             self._flush()
+
+    def _depends_on_pending(self, subject: bytes, at: int, command: Command) -> bool:
+        """Whether a decision looks at events that are still on their way to the disk."""
+        match command:
+            case RecordFact():  # refused where it comes before its child's registration
+                return at < self._weighty.get(subject, at)
+            case CorrectFact(trusting=True):
+                return False
+            case _:
+                return subject in self._touched
 
     def _lift(self, fact: dict[str, Any]) -> Lifted:
         """A line may speak of one just before it, whose entry's id is known only once it is stored."""
@@ -188,7 +198,7 @@ class Importer:
         batch, drafts, future = self._waiting
         self._waiting = None
         self._touched = {pending.subject.bytes for pending in self._batch}
-        self._weighty &= self._touched
+        self._weighty = {subject: at for subject, at in self._weighty.items() if subject in self._touched}
         try:
             self._learn(batch, future.result())
         except RemoteProtocolError as error:  # one of them cannot be an entry; a batch is stored whole or not at all

@@ -22,9 +22,7 @@ from sync.errors import FolderError
 from sync.store import Store
 
 FOLLOW_PAUSE_S: Final = 0.5
-REST_S_MAX: Final = (
-    0.2  # after working, rest as long: arriving entries gain half in speed, and are folded in fewer turns
-)
+REST_S_MAX: Final = 0.2  # after working it rests as long: what arrives gains half in speed, folded in fewer turns
 SHUTDOWN_TIMEOUT_S: Final = 2.0
 LINGERING_TIME_S: Final = 2.0  # how long the rest of a refused request is still read
 REQUEST_SIZE_BYTES_MAX: Final = 64 * 1024

@@ -97,6 +97,19 @@ def test_a_second_registration_is_refused_wherever_a_batch_ends(store, monkeypat
     assert len(sources(store)) == 1
 
 
+@pytest.mark.parametrize("batch_count", [1, 500])
+def test_a_call_before_the_registration_is_refused_wherever_a_batch_ends(store, monkeypatch, batch_count):
+    """A line out of time order is judged by the registration before it in the file."""
+    monkeypatch.setattr(importing, "BATCH_COUNT", batch_count)
+    call = {"with": "父亲", "via": "手机", "minutes": 5, "answered": True}
+    with pytest.raises(BadLine, match="line 2"):
+        imported(store, [
+            line_of("ChildRegistered", "2024-09-05T09:00:00+08:00", **CARD),
+            line_of("CallHeld", "2024-09-02T09:00:00+08:00", **call),
+        ])  # fmt: skip
+    assert len(sources(store)) == 1
+
+
 def test_runs_that_overlap(store):
     """Files that overlap, in any order, add each line once."""
     for part in (LINES[:40], LINES[20:60], LINES[:60]):
