@@ -35,19 +35,41 @@ class UnknownType(Refused):
         super().__init__(f"没有“{shown(name)}”这种记录", f"there is no kind of record named {shown(name)!r}")
 
 
+MISSING = ("nothing", "this field")
+"""What is found and expected where a field that must be there is not."""
+
+EXPECTED_ZH = {
+    "text": "文字",
+    "text that is not empty": "不能为空的文字",
+    "a whole number": "整数",
+    "true or false": "是或否",
+    "true or false (是/否)": "是或否",
+    "a date as YYYY-MM-DD": "日期，如2025-03-01",
+    "an id as UUID text": "编号（UUID）",
+    "a list or map as JSON": "JSON格式的列表或对象",
+    "a quantity such as 61, 2000+, 110万 or 2000--3000": "数量，如61、2000+、110万或2000--3000",
+    "a moment with offset as 2024-09-03T16:20:31+08:00": "带时区的时间，如2024-09-03T16:20:31+08:00",
+    "a map with site, subject, type, at, by and data": "含site、subject、type、at、by、data的对象",
+    "a UUID as text": "编号（UUID）",
+}
+
+
 class BadField(Refused):
     """One field of a form or of a line does not fit."""
 
     def __init__(self, field: str, found: object, expected: str) -> None:
         self.field, self.found, self.expected = field, found, expected
-        super().__init__(
-            f"“{field}”填写为“{shown(found)}”，应为：{expected}",
-            f"field {field!r}: found {shown(found)!r}, expected {expected}",
-        )
+        if (found, expected) == MISSING:
+            super().__init__(f"缺少“{field}”", f"field {field!r} is missing: found nothing, expected a value")
+        else:
+            super().__init__(
+                f"“{field}”填写为“{shown(found)}”，应为：{EXPECTED_ZH.get(expected, expected)}",
+                f"field {field!r}: found {shown(found)!r}, expected {expected}",
+            )
 
 
 class BadFact(BadField):
-    """A line of the import form that cannot be read; the line is skipped and named."""
+    """A line of the import form that cannot be read; the import stops there and names it."""
 
 
 class NotRegistered(Refused):
