@@ -156,6 +156,7 @@ def _rebuild(folder: Folder, homes_of: Callable[[Folder], HomesOf], as_json: boo
 def _verify(folder: Folder, as_json: bool) -> int:
     with reading.log_of(folder) as store:
         hub_key = bytes.fromhex(folder.config.hub.key) if folder.config.hub else None
+        store.require_sound()
         with bar("verify", store.position()) as progress:
             verdict = verify(store, hub_key, progress)
     show(_verdict_json(verdict), as_json)

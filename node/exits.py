@@ -1,6 +1,8 @@
 """Errors become exit codes and one sentence here, once, at the edge.
 
 0 done · 1 a promise failed · 2 usage · 3 in use · 4 damaged · 5 unreachable · 6 refused · 7 newer than the program
+
+A key that does not open a folder is 6: nothing is damaged. A file that is not under the folder's key is 4.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from sync.errors import (
     FolderInUse,
     LogCorrupt,
     NewerFormat,
+    NoCipher,
     RefusedByPeer,
     RemoteProtocolError,
     Unreachable,
     VerificationError,
+    WrongKey,
 )
 
 DONE: Final = 0
@@ -40,6 +44,8 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (RefusedByPeer, REFUSED),
     (FolderInUse, IN_USE),
     (NewerFormat, NEWER),
+    (WrongKey, REFUSED),
+    (NoCipher, REFUSED),
     (LogCorrupt, DAMAGED),
     (FolderError, USAGE),
     (Unreachable, UNREACHABLE),

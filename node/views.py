@@ -26,6 +26,7 @@ from domain.records import Record
 from domain.views import TABLES, VIEWS_VERSION, rows
 from node.records import record_of
 from sync.batch import Entry
+from sync.cipher import MasterKey
 from sync.database import Readers, create_database, open_database
 from sync.entry import Body
 from sync.errors import SyncError
@@ -55,20 +56,20 @@ def _schema() -> str:
 class Views:
     """One file of read models."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, master: MasterKey) -> None:
         """Open the file; FolderError if it is missing, LogCorrupt or NewerFormat if it is of no use."""
         self.path = path
-        self._db = open_database(path, APPLICATION_ID, VIEWS_VERSION)
+        self._db = open_database(path, master, APPLICATION_ID, VIEWS_VERSION)
         self._db.execute("PRAGMA synchronous=NORMAL")
         self.version: int = self._db.execute("PRAGMA user_version").get
-        self._readers = Readers(lambda: open_database(path, APPLICATION_ID, VIEWS_VERSION))
+        self._readers = Readers(lambda: open_database(path, master, APPLICATION_ID, VIEWS_VERSION))
 
     @classmethod
-    def create(cls, path: Path) -> Views:
+    def create(cls, path: Path, master: MasterKey) -> Views:
         """A new, empty file, in place of whatever was there."""
         remove(path)
-        create_database(path, APPLICATION_ID, VIEWS_VERSION, _schema()).close()
-        return cls(path)
+        create_database(path, master, APPLICATION_ID, VIEWS_VERSION, _schema()).close()
+        return cls(path, master)
 
     def is_sound(self) -> bool:
         """Whether the file has its tables and its pages hang together; reads all of it."""
@@ -285,12 +286,12 @@ class Projection:
 
     def _open(self) -> Views:
         try:
-            views = Views(self._path)
+            views = Views(self._path, self._store.master)
         except (SyncError, apsw.Error):
-            return Views.create(self._path)
+            return Views.create(self._path, self._store.master)
         if views.version != VIEWS_VERSION or not views.is_sound() or views.position() > self._store.position():
             views.close()
-            return Views.create(self._path)
+            return Views.create(self._path, self._store.master)
         return views
 
     def catch_up(self) -> Iterator[int]:
@@ -332,7 +333,7 @@ def rebuild(
 ) -> dict[str, str]:
     """Fill a new file beside the live one up to a position, ready to be adopted; its digest."""
     building = path.with_name(path.name + BUILDING_SUFFIX)
-    views = Views.create(building)
+    views = Views.create(building, store.master)
     for position in Follower(store, views, home_of).catch_up(until, REBUILD_BATCH_COUNT):
         progress(position)
     digest = views.digest()

@@ -37,6 +37,14 @@ class LogCorrupt(SyncError):
     """A precious file does not say what it said when it was written. Stop writing; an operator must look."""
 
 
+class WrongKey(SyncError):
+    """What was given (a key file, a passphrase, an identity) does not open this folder. Nothing is damaged."""
+
+
+class NoCipher(SyncError):
+    """The installed SQLite cannot encrypt, or did not: nothing is opened and nothing is written."""
+
+
 class NewerFormat(SyncError):
     """The file was written by a newer version of the program."""
 

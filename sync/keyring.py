@@ -18,6 +18,7 @@ from typing import Final
 
 import apsw
 
+from sync.cipher import MasterKey
 from sync.database import create_database, naming_damage, open_database
 from sync.entry import STREAM_KEY_SIZE
 from sync.errors import LogCorrupt
@@ -44,14 +45,14 @@ class Keyring:
         self._cache: dict[int, bytes] = {}
 
     @classmethod
-    def create(cls, path: Path) -> Keyring:
+    def create(cls, path: Path, master: MasterKey) -> Keyring:
         """A new, empty file."""
-        return cls(create_database(path, APPLICATION_ID, FORMAT, SCHEMA))
+        return cls(create_database(path, master, APPLICATION_ID, FORMAT, SCHEMA))
 
     @classmethod
-    def open(cls, path: Path) -> Keyring:
+    def open(cls, path: Path, master: MasterKey) -> Keyring:
         """An existing file."""
-        return cls(open_database(path, APPLICATION_ID, FORMAT))
+        return cls(open_database(path, master, APPLICATION_ID, FORMAT))
 
     def close(self) -> None:
         """Close the file."""

@@ -5,7 +5,7 @@ What is promised at each commit point:
 * `record` and `append` answer after one transaction that holds the entries, their streams' heads, the tree's new
   nodes, the branch's size and (for a peer's entries) the signed checkpoint that covers them. A power cut leaves all of
   it or nothing.
-* `create` makes the folder's files in this order: signing key, log. A cut between leaves a folder without
+* `create` makes the folder's files in this order: key slots, signing key, log. A cut between leaves a folder without
   configuration, which `init` says and asks to delete.
 * Received stream keys are in `keys.db` before the entries that need them are in `log.db`.
 
@@ -25,6 +25,7 @@ import apsw
 
 from sync import log_sql
 from sync.batch import Batch, Draft, Recorded, SignedSize
+from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import Writer, create_database, naming_damage, open_database
 from sync.entry import (
     Body,
@@ -43,6 +44,7 @@ from sync.keyring import Keyring
 from sync.log_sql import STREAM_SHIFT, Branch, Row, Stream
 from sync.merkle import Frontier, nodes_in
 from sync.note import Signer
+from sync.slots import Slots
 from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog
 
 T = TypeVar("T")
@@ -53,11 +55,11 @@ STREAMS_CACHED_MAX: Final = 65_536
 class Store(StoredLog):
     """The log and the keys of one node, for the one process that holds its lock. Safe to use from any thread."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open an existing folder; FolderError, LogCorrupt or NewerFormat if that is not possible."""
-        super().__init__(folder)
+    def __init__(self, folder: Path, master: MasterKey | None = None) -> None:
+        """Open an existing folder; see `StoredLog`."""
+        super().__init__(folder, master)
         path = folder / LOG_FILE
-        db = open_database(path, log_sql.APPLICATION_ID, log_sql.FORMAT)
+        db = open_database(path, self.master, log_sql.APPLICATION_ID, log_sql.FORMAT)
         with naming_damage(db):
             self._branches = {b.id: b for b in log_sql.branches(db)}
             self._position = log_sql.last_position(db)
@@ -75,10 +77,12 @@ class Store(StoredLog):
         seed = secrets.token_bytes(32)
         public_key = Signer("homeward/new", seed).public_key
         log = log_id(public_key)
-        keyring = Keyring.create(folder / KEYS_FILE)
+        master = MasterKey(secrets.token_bytes(KEY_SIZE))
+        Slots.create(folder, master)
+        keyring = Keyring.create(folder / KEYS_FILE, master)
         keyring.add_log_key(log, seed)
         keyring.close()
-        db = create_database(folder / LOG_FILE, log_sql.APPLICATION_ID, log_sql.FORMAT, log_sql.SCHEMA)
+        db = create_database(folder / LOG_FILE, master, log_sql.APPLICATION_ID, log_sql.FORMAT, log_sql.SCHEMA)
         with db:
             log_sql.add_branch(db, log, public_key, own=True)
         db.close()

@@ -12,32 +12,41 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import log_sql
+from sync import keyring, log_sql
 from sync.batch import Entry, SignedSize
-from sync.database import Readers, open_database
+from sync.cipher import MasterKey
+from sync.database import Readers, open_database, require_sound
 from sync.entry import log_id, origin
-from sync.errors import LocalProtocolError, LogCorrupt
+from sync.errors import FolderError, LocalProtocolError, LogCorrupt
 from sync.keyring import Keyring
 from sync.log_sql import Branch
 from sync.merkle import Frontier, frontier_numbers, root_at
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
+from sync.slots import unlock
 
 T = TypeVar("T")
 LOG_FILE: Final = "log.db"
 KEYS_FILE: Final = "keys.db"
+APPLICATION_IDS: Final = {LOG_FILE: log_sql.APPLICATION_ID, KEYS_FILE: keyring.APPLICATION_ID}
 SCAN_COUNT: Final = 2000
 
 
 class StoredLog:
     """The entries, proofs and keys in a data folder, for reading."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open an existing folder; FolderError, LogCorrupt or NewerFormat if that is not possible."""
+    def __init__(self, folder: Path, master: MasterKey | None = None) -> None:
+        """Open an existing folder, without a master key by its key file.
+
+        Raises FolderError, WrongKey, LogCorrupt or NewerFormat if that is not possible.
+        """
         self.folder = folder
         path = folder / LOG_FILE
-        self._read = Readers(lambda: open_database(path, log_sql.APPLICATION_ID, log_sql.FORMAT))
+        if not path.exists():
+            raise FolderError(f"{path} is missing")
+        self.master = master = master or unlock(folder)
+        self._read = Readers(lambda: open_database(path, master, log_sql.APPLICATION_ID, log_sql.FORMAT))
         found = self.branches()
-        self.keyring = Keyring.open(folder / KEYS_FILE)
+        self.keyring = Keyring.open(folder / KEYS_FILE, master)
         own = [branch for branch in found if branch.own]
         if not own:
             raise LogCorrupt(f"{path} names no log of its own: put back a backup")
@@ -50,6 +59,11 @@ class StoredLog:
         """Close the files."""
         self._read.close()
         self.keyring.close()
+
+    def require_sound(self) -> None:
+        """Read every page of both files, also those that no entry leads to; LogCorrupt if one is damaged."""
+        for name, application_id in APPLICATION_IDS.items():
+            require_sound(self.folder / name, self.master, application_id)
 
     def reading(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run a reading of this package's modules on a pooled connection."""
