@@ -17,7 +17,7 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, exits, joining
+from node import cli, exits, joining, keeping
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add(commands, "sync", sync, "exchange with the county now")
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
     cli.add_reading(commands, "home", homes_of)
+    keeping.add_commands(commands, "home")
     return top
 
 
@@ -89,7 +90,7 @@ def init(arguments: argparse.Namespace) -> int:
         raise Refused("请填写之家的名称和编号，编号中不能有空格", "a home has a name, and a code without spaces")
     log = create_folder(arguments.dir, Config(kind="home", name=name, code=code))
     print(f"{arguments.dir}: {name} ({code}), log {log.hex()}")
-    print("Back up log.db and keys.db together; without keys.db nobody can read the records.", file=sys.stderr)
+    print(keeping.ADVICE.format(dir=arguments.dir), file=sys.stderr)
     return exits.DONE
 
 
@@ -249,4 +250,5 @@ def status_of(folder: Folder) -> dict[str, Any]:
         "exchanges": state.exchanges,
         "retries": state.retries,
         "last_failure": state.last_failure or None,
+        "last_backup": folder.last_backup(system_clock()()),
     }
