@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -42,6 +43,7 @@ HEADER_SIZE_MAX: Final = 1024 * 1024
 SUM_SIZE: Final = 32
 CHUNK_SIZE: Final = 256 * 1024
 SPARE_BYTES: Final = 16 * 1024 * 1024
+PLAIN_NAME: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}/){0,2}[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 COPIES_PREFIX: Final = "backup.making-"
 
 Progress = Callable[[int], None]
@@ -69,11 +71,11 @@ def write_backup(
     store: StoredLog,
     target: Path,
     recipients: Sequence[x25519.Recipient],
-    small: Sequence[str],
+    beside: Sequence[str],
     described: dict[str, Any],
     progress: Progress,
 ) -> Backup:
-    """Write and verify a backup of an open folder, small files by name with it; never over an existing file."""
+    """Write and verify a backup of an open folder, other files by name with it; never over an existing file."""
     if target.exists():
         raise FolderError(f"{target} exists already: a backup is never written over another")
     size = sources_size(store.folder)
@@ -87,16 +89,16 @@ def write_backup(
         for name in (LOG_FILE, KEYS_FILE):
             _copy_database(store, name, copies / name)
         entries = _look_at(copies, store.master)
-        files = [copies / LOG_FILE, copies / KEYS_FILE]
-        files += [file for name in small if (file := store.folder / name).exists()]
+        files = {name: copies / name for name in (LOG_FILE, KEYS_FILE)}
+        files |= {name: file for name in beside if (file := store.folder / name).exists()}
         header = described | {
             "format": FORMAT,
             "entries": entries,
             "master": store.master.current.hex(),
             "recipients": recovery_recipients(store.folder),
-            "files": [{"name": file.name, "size": file.stat().st_size} for file in files],
+            "files": [{"name": name, "size": file.stat().st_size} for name, file in files.items()],
         }
-        _encrypt(making, recipients, header, files, progress)
+        _encrypt(making, recipients, header, list(files.values()), progress)
         if target.exists():
             raise FolderError(f"{target} exists already: a backup is never written over another")
         making.replace(target)
@@ -122,7 +124,8 @@ def restore(
     slots = Slots.create(folder, master)
     for recipient in recipients:
         slots.add_recovery(master, recipient)
-    sync_folder(folder)
+    for place in (folder, *(inside for inside in folder.rglob("*") if inside.is_dir())):
+        sync_folder(place)
     return reading.header, master
 
 
@@ -342,7 +345,9 @@ class _Reading:
         if self._folder is None:
             return
         if self._open is None:
-            self._open = (self._folder / name).open("xb")
+            file = self._folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._open = file.open("xb")
         self._open.write(part)
 
     def _pass_complete(self) -> None:
@@ -358,6 +363,7 @@ class _Reading:
 
 
 def _plain(name: str) -> str:
-    if not name or name != Path(name).name or name.startswith("."):
+    """A file in the folder, or in a folder within it; nothing that could lead out of it or hide."""
+    if not PLAIN_NAME.fullmatch(name):
         raise ValueError(f"it names a file {name[:80]!r}")
     return name

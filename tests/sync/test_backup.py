@@ -36,12 +36,16 @@ def node(stores, draft):
     opened = stores()
     Slots(opened.folder).add_recovery(opened.master, str(COUNTY.to_public()))
     (opened.folder / "config.json").write_text('{"name": "南沟"}')
+    (opened.folder / "chunks").mkdir()
+    (opened.folder / "chunks" / "ab").write_bytes(b"\0" * 70_000)
     opened.record([draft(n % 7, payload={"name": CANARY, "n": n}) for n in range(200)]).result(10)
     return opened
 
 
 def made(node, target) -> Backup:
-    return write_backup(node, target, [COUNTY.to_public()], ["config.json", "nowhere.json"], {"kind": "home"}, nothing)
+    return write_backup(
+        node, target, [COUNTY.to_public()], ["config.json", "nowhere.json", "chunks/ab"], {"kind": "home"}, nothing
+    )
 
 
 @pytest.fixture
@@ -65,6 +69,7 @@ def test_a_backup_restores_to_the_same(node, tmp_path, sizes_of):
     assert node.master.current.hex() not in json.dumps(header)
     assert master == node.master == unlock(tmp_path / "r") == Slots(tmp_path / "r").unlock(None, [COUNTY])
     assert (tmp_path / "r" / "config.json").read_text() == '{"name": "南沟"}'
+    assert (tmp_path / "r" / "chunks" / "ab").read_bytes() == b"\0" * 70_000
     with closing(Store(tmp_path / "r")) as again:
         assert sizes_of(again) == {node.log: 200}
         assert verify(again, None, nothing).ok
@@ -157,7 +162,13 @@ GOOD = {"format": 1, "master": "00" * 32, "recipients": [], "files": [], "entrie
     [
         (GOOD | {"format": 2}, b"", NewerFormat),
         (GOOD | {"files": [{"name": "../x", "size": 1}]}, b"x", LogCorrupt),
-        (GOOD | {"files": [{"name": "a/b", "size": 1}]}, b"x", LogCorrupt),
+        (GOOD | {"files": [{"name": "a/../../x", "size": 1}]}, b"x", LogCorrupt),
+        (GOOD | {"files": [{"name": "a//x", "size": 1}]}, b"x", LogCorrupt),
+        (GOOD | {"files": [{"name": "/x", "size": 1}]}, b"x", LogCorrupt),
+        (GOOD | {"files": [{"name": "a/.x", "size": 1}]}, b"x", LogCorrupt),
+        (GOOD | {"files": [{"name": "a\\x", "size": 1}]}, b"x", LogCorrupt),
+        (GOOD | {"files": [{"name": "x\n", "size": 1}]}, b"x", LogCorrupt),
+        (GOOD | {"files": [{"name": 7, "size": 1}]}, b"x", LogCorrupt),
         (GOOD | {"files": [{"name": ".x", "size": 1}]}, b"x", LogCorrupt),
         (GOOD | {"files": [{"name": "", "size": 1}]}, b"x", LogCorrupt),
         (GOOD | {"files": [{"name": "x", "size": 2}]}, b"x", LogCorrupt),
