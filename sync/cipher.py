@@ -131,6 +131,7 @@ def _connect(path: Path, key: bytes, flags: int) -> apsw.Connection:
         raise FolderError(f"{path} cannot be opened: {error}") from None
     db.set_busy_timeout(BUSY_TIMEOUT_MS)
     set_key(db, "key", key)
+    db.execute("PRAGMA temp_store=MEMORY")  # SQLite's temporary files know no cipher
     return db
 
 

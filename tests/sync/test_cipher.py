@@ -55,6 +55,13 @@ def test_no_file_holds_a_word_in_clear(path):
             assert b"CREATE TABLE" not in file.read_bytes()
 
 
+def test_nothing_is_put_into_temporary_files(path):
+    """A sort that does not fit the cache would be written outside the cipher: it stays in memory."""
+    for db in (opened(path), connect(path, SOME_MASTER, APPLICATION_ID)):
+        with closing(db):
+            assert db.execute("PRAGMA temp_store").get == 2
+
+
 def test_another_key_does_not_open_it(path):
     """With another master key the file is refused by its mark, with a forged mark by the cipher."""
     with pytest.raises(LogCorrupt, match=r"t\.db.*another folder"):
@@ -118,6 +125,15 @@ def test_a_file_that_came_out_plain_is_taken_back(tmp_path, monkeypatch):
     """If the key was swallowed in silence, the new file is noticed from outside and removed."""
     monkeypatch.setattr(cipher, "set_key", lambda *_: None)
     with pytest.raises(NoCipher, match=r"new\.db was not encrypted"):
+        create_database(tmp_path / "new.db", SOME_MASTER, APPLICATION_ID, FORMAT, "CREATE TABLE t(a)")
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_file_that_opens_with_any_key_is_taken_back(tmp_path, monkeypatch):
+    """If a key that should be wrong opens the new file, the cipher guards nothing, and the file is removed."""
+    right = raw_key(SOME_MASTER.current, APPLICATION_ID)[:KEY_SIZE]
+    monkeypatch.setattr(cipher.secrets, "token_bytes", lambda _: right)
+    with pytest.raises(NoCipher, match="wrong key"):
         create_database(tmp_path / "new.db", SOME_MASTER, APPLICATION_ID, FORMAT, "CREATE TABLE t(a)")
     assert not (tmp_path / "new.db").exists()
 
