@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--period", metavar="PERIOD", help="R17: a month (2024-09), a year (2024) or a span (2024-09..2025-01)"
     )
+    cli.add_erasing(commands, "hub", homes_of)
     cli.add_reading(commands, "hub", homes_of)
     keeping.add_commands(commands, "hub")
     return top

@@ -17,6 +17,7 @@ import apsw
 from domain.errors import Refused
 from sync.database import OutcomeUnknown
 from sync.errors import (
+    ErasureUnfinished,
     FolderError,
     FolderInUse,
     LogCorrupt,
@@ -24,6 +25,7 @@ from sync.errors import (
     NoCipher,
     RefusedByPeer,
     RemoteProtocolError,
+    SubjectErased,
     Unreachable,
     VerificationError,
     WrongKey,
@@ -42,6 +44,8 @@ INTERRUPTED: Final = 130
 CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (Refused, REFUSED),
     (RefusedByPeer, REFUSED),
+    (SubjectErased, REFUSED),
+    (ErasureUnfinished, IN_USE),
     (FolderInUse, IN_USE),
     (NewerFormat, NEWER),
     (WrongKey, REFUSED),

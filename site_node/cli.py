@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     cli.add(commands, "sync", sync, "exchange with the county now")
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
+    cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
     keeping.add_commands(commands, "home")
     return top
@@ -130,7 +131,8 @@ def import_facts(arguments: argparse.Namespace) -> int:
             importer.learn_log(progress)
         with bar("import", arguments.file.stat().st_size) as progress:
             done = importer.run(arguments.file, progress)
-    print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes")
+    erased = f", {done.erased} about erased subjects" if done.erased else ""
+    print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes{erased}")
     return exits.DONE
 
 

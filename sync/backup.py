@@ -81,7 +81,7 @@ def write_backup(
     size = sources_size(store.folder)
     for place in (store.folder, target.parent):
         _require_space(place, size)
-    _remove_old_copies(store.folder)
+    remove_old_copies(store.folder)
     copies = store.folder / f"{COPIES_PREFIX}{os.getpid()}"
     making = target.with_name(f"{target.name}.making-{os.getpid()}")
     try:
@@ -151,7 +151,7 @@ def _require_space(place: Path, size: int) -> None:
         raise FolderError(f"{place} has too little space: {size + SPARE_BYTES:,} bytes are needed, {free:,} are free")
 
 
-def _remove_old_copies(folder: Path) -> None:
+def remove_old_copies(folder: Path) -> None:
     """What a killed backup left behind."""
     for old in folder.glob(COPIES_PREFIX + "*"):
         try:

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar
 
 import apsw
 
-from sync.cipher import MasterKey, connect, create, require_closed
+from sync.cipher import BUSY_TIMEOUT_MS, MasterKey, connect, create, require_closed
 from sync.errors import FolderError, LogCorrupt, NewerFormat, NoCipher, SyncError
 
 T = TypeVar("T")
@@ -94,6 +94,18 @@ def naming_damage(db: apsw.Connection) -> Iterator[None]:
         yield
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise LogCorrupt(f"{db.filename} is damaged ({error}): put back a backup, and keep the damaged file") from error
+
+
+def try_empty_wal(db: apsw.Connection) -> bool:
+    """Fold the WAL into the file and cut it to nothing, so that no old page is left; False while others read one."""
+    db.set_busy_timeout(0)  # whoever asks waits without holding anything
+    try:
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        return False
+    finally:
+        db.set_busy_timeout(BUSY_TIMEOUT_MS)
+    return True
 
 
 def require_sound(path: Path, master: MasterKey, application_id: int) -> None:

@@ -78,7 +78,7 @@ def test_a_cut_between_rows_and_mark_leaves_neither(store, expected, tmp_path, m
 
     real = views_module.Views.replace
 
-    def cut(self, position, gone, fresh):
+    def cut(self, position, gone, fresh, **_):
         def torn():
             yield from list(fresh)[:3]
             raise OSError("power cut")

@@ -66,7 +66,7 @@ def test_keys_are_made_ahead_in_blocks(reopened):
 def test_received_keys_are_kept_and_never_given_out(reopened):
     """A peer's key is found again under its number, and is never used for a stream of our own."""
     keyring = reopened()
-    theirs = [bytes([n]) * 32 for n in range(5)]
+    theirs = [bytes([n]) * 32 for n in range(1, 6)]
     last = keyring.assign(0)[0]
     numbers = keyring.receive(theirs)
     assert keyring.receive([]) == []

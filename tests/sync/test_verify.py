@@ -7,9 +7,10 @@ from contextlib import closing
 import pytest
 
 from sync import log_sql
-from sync.entry import Body, commitment, derive, leaf, pack_body, unpack_body
+from sync.entry import Body, commitment, derive, header, leaf, pack_body, unpack_body
 from sync.log_sql import NODE_SHIFT
 from sync.merkle import Frontier, node_number, nodes_in
+from sync.sealing import seal
 from sync.stored_log import StoredLog
 from sync.verify import Verdict, verify
 from tests.by_hand import by_hand
@@ -60,7 +61,9 @@ LEAF = (2 << NODE_SHIFT) + node_number(0, 6)
 @pytest.mark.parametrize(
     ("statements", "seq"),
     [
-        ([f"UPDATE entry SET body=CAST(replace(body, X'6e07', X'6e08') AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=CAST(substr(body, 1, 60) || X'00' || substr(body, 62) AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=CAST(X'00' || substr(body, 2) AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=NULL WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=CAST(body || X'00' AS BLOB) WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=X'' WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=(SELECT body FROM entry WHERE branch=2 AND seq=3) WHERE {PEER}"], 7),
@@ -145,7 +148,8 @@ def test_a_history_rewritten_with_all_its_hashes_is_found(hub):
         assert stream.subject == subject
         leaves[seq - 1] = leaf(author.log, seq, stream.name, committed)
         _, nodes = Frontier().extend(leaves)
-        db.execute("UPDATE entry SET body=?, commitment=? WHERE branch=2 AND seq=?", (packed, committed, seq))
+        sealed = seal(keys.seal, header(author.log, seq, stream.name, committed), packed)
+        db.execute("UPDATE entry SET body=?, commitment=? WHERE branch=2 AND seq=?", (sealed, committed, seq))
         for number, value in enumerate(nodes):
             db.execute("UPDATE node SET hash=? WHERE id=?", (value, (2 << NODE_SHIFT) + number))
     bad = verdict_of(folder).first_bad
