@@ -93,3 +93,13 @@ def test_a_serving_node_is_not_disturbed(county):
     assert "in use" in county.quick("site-node", "erase", home, erased, *WHY, code=3).err
     assert server.stop() == 0
     assert erased in ids(county, "site-node", home)
+
+
+def test_a_served_home_is_scrubbed(county):
+    """A node that serves begins to read its log again, and `status` says how far it has come."""
+    server = county.serve("site-node", "serve", county / "home", "--listen", "127.0.0.1:0")
+    server.page()
+    assert server.stop() == 0
+    found = county.quick("site-node", "status", county / "home", "--json").json()
+    assert found["scrub_bad"] is None
+    assert found["scrubbed_to"] in (0, 120)
