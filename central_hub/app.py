@@ -19,6 +19,7 @@ from node import web as kit
 from node.clock import Clock
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
+from node.scrubbing import Scrubber
 from node.views import Projection, Views
 from sync.server import ExchangeServer
 from sync.store import Store
@@ -66,11 +67,8 @@ async def _serve(
         folder.save_config(listen=url)
         print(f"listening on {url}", flush=True)
 
-    async def nothing() -> None:
-        await asyncio.Event().wait()
-
     with contextlib.suppress(asyncio.CancelledError):
-        await service.serve(app, host, port, started, nothing, follower)
+        await service.serve(app, host, port, started, Scrubber(folder, store, clock).keep_up, follower)
 
 
 class Page:

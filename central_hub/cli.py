@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from central_hub import reports
 from central_hub.api import invite as make_invitation
 from central_hub.registry import Admissions, Registry
 from domain.errors import Refused
-from node import cli, control, exits
+from node import cli, control, exits, keeping, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -54,7 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--period", metavar="PERIOD", help="R17: a month (2024-09), a year (2024) or a span (2024-09..2025-01)"
     )
+    cli.add_erasing(commands, "hub", homes_of)
     cli.add_reading(commands, "hub", homes_of)
+    keeping.add_commands(commands, "hub")
     return top
 
 
@@ -72,6 +75,7 @@ def init(arguments: argparse.Namespace) -> int:
         raise Refused("请填写县名", "a county has a name")
     log = create_folder(arguments.dir, Config(kind="hub", name=name))
     print(f"{arguments.dir}: {name}, log {log.hex()}")
+    print(keeping.ADVICE.format(dir=arguments.dir), file=sys.stderr)
     return exits.DONE
 
 
@@ -103,7 +107,11 @@ def status(arguments: argparse.Namespace) -> int:
     """What is held of each home."""
     folder = Folder(arguments.dir, "hub")
     with reading(folder) as store:
-        found = status_of(store, Registry(store))
+        found = (
+            status_of(store, Registry(store))
+            | {"last_backup": folder.last_backup(system_clock()())}
+            | scrubbing.shown(folder)
+        )
     cli.show(found, arguments.json)
     return exits.DONE
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from node import exits, reading
+from domain.errors import Refused
+from node import erasing, exits, reading
+from node.clock import system_clock
 from node.folder import Folder, Kind
 from node.opening import HomesOf
 from node.progress import bar
@@ -145,6 +147,35 @@ def add_reading(commands: Commands, kind: Kind, homes_of: Callable[[Folder], Hom
     add(commands, "verify", lambda a: _verify(folder(a), a.json), verify_help, as_json=True)
 
 
+def add_erasing(commands: Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """The command that takes content away for ever, the same at a home and at the hub."""
+
+    def erase(arguments: argparse.Namespace) -> int:
+        folder = Folder(arguments.dir, kind)
+        subjects, by, ground = arguments.subject, arguments.by.strip(), arguments.ground.strip()
+        if not by or not ground:
+            raise Refused("请填写办理人和依据", "an erasure names who carries it out and on what ground")
+        if not arguments.yes and not _confirmed(len(subjects)):
+            print("nothing was erased", file=sys.stderr)
+            return exits.REFUSED
+        show(erasing.erase(folder, homes_of(folder), subjects, by, ground, system_clock()), arguments.json)
+        return exits.DONE
+
+    made = add(commands, "erase", erase, "erase all content about subjects on this node, for ever", as_json=True)
+    made.add_argument("subject", type=subject_id, nargs="+", metavar="SUBJECT", help="a subject's id")
+    made.add_argument("--by", required=True, metavar="WORKER", help="who carries it out")
+    made.add_argument("--ground", required=True, metavar="TEXT", help="on what ground; it is kept: name no child in it")
+    made.add_argument("--yes", action="store_true", help="do not ask again")
+
+
+def _confirmed(count: int) -> bool:
+    print(f"All content about {count} subject(s) will be gone from this node, for ever. Nobody can bring it back.")
+    try:
+        return input("Type ERASE to go on: ").strip() == "ERASE"
+    except EOFError:
+        return False
+
+
 def _rebuild(folder: Folder, homes_of: Callable[[Folder], HomesOf], as_json: bool) -> int:
     result = reading.rebuild(folder, homes_of(folder))
     show(result, as_json)
@@ -156,6 +187,7 @@ def _rebuild(folder: Folder, homes_of: Callable[[Folder], HomesOf], as_json: boo
 def _verify(folder: Folder, as_json: bool) -> int:
     with reading.log_of(folder) as store:
         hub_key = bytes.fromhex(folder.config.hub.key) if folder.config.hub else None
+        store.require_sound()
         with bar("verify", store.position()) as progress:
             verdict = verify(store, hub_key, progress)
     show(_verdict_json(verdict), as_json)

@@ -1,6 +1,8 @@
 """Errors become exit codes and one sentence here, once, at the edge.
 
 0 done · 1 a promise failed · 2 usage · 3 in use · 4 damaged · 5 unreachable · 6 refused · 7 newer than the program
+
+A key that does not open a folder is 6: nothing is damaged. A file that is not under the folder's key is 4.
 """
 
 from __future__ import annotations
@@ -15,14 +17,18 @@ import apsw
 from domain.errors import Refused
 from sync.database import OutcomeUnknown
 from sync.errors import (
+    ErasureUnfinished,
     FolderError,
     FolderInUse,
     LogCorrupt,
     NewerFormat,
+    NoCipher,
     RefusedByPeer,
     RemoteProtocolError,
+    SubjectErased,
     Unreachable,
     VerificationError,
+    WrongKey,
 )
 
 DONE: Final = 0
@@ -38,8 +44,12 @@ INTERRUPTED: Final = 130
 CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (Refused, REFUSED),
     (RefusedByPeer, REFUSED),
+    (SubjectErased, REFUSED),
+    (ErasureUnfinished, IN_USE),
     (FolderInUse, IN_USE),
     (NewerFormat, NEWER),
+    (WrongKey, REFUSED),
+    (NoCipher, REFUSED),
     (LogCorrupt, DAMAGED),
     (FolderError, USAGE),
     (Unreachable, UNREACHABLE),

@@ -2,8 +2,11 @@
 
     config.json     what this node is, and which hub it belongs to       precious, small
     log.db keys.db  the entries; the keys that open them                 precious: back up both
+    key.json        slots of the master key, under which the databases are encrypted      precious
+    node.key        the key file of the first slot; may lie elsewhere, or be replaced by a passphrase
     checkpoint.txt  the last checkpoint and receipt, outside the databases, so that a restored copy is noticed
     exchange.json   when the last exchange was, and how it went          may be lost
+    backup.json     when the last verified backup was made               may be lost
     views.db        read models                                          may be deleted at any time
     lock            held by the one process that writes entries
     views.lock      held by the one process that writes views.db: `serve`, or for moments a command that reads them
@@ -25,12 +28,18 @@ from typing import Any, Final, Literal
 import apsw
 import filelock
 
+from node import passphrase
+from node.clock import rfc3339
+from sync.cipher import MasterKey
 from sync.errors import FolderError, FolderInUse, LogCorrupt, NewerFormat
+from sync.slots import unlock
+from sync.small_file import sync_folder, write_file
 from sync.store import Store
 from sync.stored_log import StoredLog
 
 FORMAT: Final = 1
 CONFIG_FILE: Final = "config.json"
+BACKUP_FILE: Final = "backup.json"
 EXCHANGE_FILE: Final = "exchange.json"
 CHECKPOINT_FILE: Final = "checkpoint.txt"
 VIEWS_FILE: Final = "views.db"
@@ -79,10 +88,22 @@ class Folder:
     def __init__(self, path: Path, kind: Kind) -> None:
         """An existing folder; raises FolderError, NewerFormat or LogCorrupt if it cannot be used."""
         self.path = path
+        self._master: MasterKey | None = None
         self.config = _load_config(path)
         if self.config.kind != kind:
             wanted, found = ("home", "hub") if kind == "home" else ("hub", "home")
             raise FolderError(f"{path} is the data folder of a {found}, this command needs that of a {wanted}")
+
+    @property
+    def master(self) -> MasterKey:
+        """The key to its databases; a passphrase is asked for once, if no key file opens it."""
+        if self._master is None:
+            self._master = unlock(self.path, passphrase.known)
+        return self._master
+
+    def open_with(self, master: MasterKey) -> None:
+        """From here on this is the key to the databases."""
+        self._master = master
 
     @property
     def views(self) -> Path:
@@ -122,6 +143,19 @@ class Folder:
         """Keep how exchanges went."""
         write_file(self.path / EXCHANGE_FILE, json.dumps(asdict(state), ensure_ascii=False) + "\n")
 
+    def last_backup(self, now_ms: int) -> dict[str, Any] | None:
+        """When the last backup was made that was verified, how old that is, and how many entries it holds."""
+        try:
+            found = json.loads((self.path / BACKUP_FILE).read_text("utf-8"))
+            made_ms, entries = int(found["made_at_ms"]), int(found["entries"])
+            return {"at": rfc3339(made_ms), "age_s": (now_ms - made_ms) // 1000, "entries": entries}
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save_backup(self, made_at_ms: int, entries: int) -> None:
+        """Keep when the last verified backup was made."""
+        write_file(self.path / BACKUP_FILE, json.dumps({"made_at_ms": made_at_ms, "entries": entries}) + "\n")
+
     def save_checkpoint(self, store: StoredLog, hub_key: bytes | None) -> None:
         """Keep the last signed size, and the receipt for it, outside the databases."""
         note = store.note(store.log, hub_key)
@@ -158,29 +192,9 @@ def create_folder(path: Path, config: Config) -> bytes:
         if path.exists():
             path.rmdir()
         making.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except (OSError, apsw.Error) as error:
         shutil.rmtree(making, ignore_errors=True)
         why = error.strerror if isinstance(error, OSError) else error
         raise FolderError(f"{path} cannot be made: {why}") from None
     return log
-
-
-def write_file(path: Path, text: str) -> None:
-    """Replace a small file, so that a power cut leaves the old or the new one, never half."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

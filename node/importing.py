@@ -28,6 +28,7 @@ from node.clock import Clock
 from node.records import draft_of, fits, record_of
 from sync.batch import Draft, Recorded
 from sync.entry import EXT_SOURCE
+from sync.erasure import erased_subjects
 from sync.errors import RemoteProtocolError
 from sync.store import Store
 
@@ -49,11 +50,12 @@ class BadLine(Refused):
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did: lines recorded now, known from before, and of other homes."""
+    """What an import did: lines recorded now, known from before, of other homes, and about erased subjects."""
 
     recorded: int = 0
     known: int = 0
     elsewhere: int = 0
+    erased: int = 0
 
 
 class _Pending(NamedTuple):
@@ -78,6 +80,7 @@ class Importer:
         self._all_sites = all_sites
         self._book = Book()
         self._known: set[tuple[str, int]] = set()
+        self._erased = erased_subjects(store)
         self._foldings: dict[bytes, Folding] = {}
         self._batch: list[_Pending] = []
         self._drafts: list[Draft] = []
@@ -139,6 +142,9 @@ class Importer:
             return
         lifted = self._lift(fact)
         subject = lifted.subject.bytes
+        if subject in self._erased:
+            self.done.erased += 1
+            return
         if self._depends_on_pending(subject, at, lifted.command):
             self._flush()  # what is decided must not depend on where a batch ends
             self._settle()

@@ -14,13 +14,18 @@ from typing import Final
 
 import apsw
 
+from node import passphrase
 from node import views as views_module
 from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.progress import bar
 from node.views import HomeOf, Projection, Views
+from sync import rekey as rekeying
+from sync.cipher import MasterKey
+from sync.database import require_sound
 from sync.errors import FolderInUse, LogCorrupt, SyncError
+from sync.slots import Slots
 from sync.store import Store
-from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog
+from sync.stored_log import APPLICATION_IDS, KEYS_FILE, LOG_FILE, StoredLog
 
 WAIT_FOR_VIEWS_S: Final = 60.0
 POLL_S: Final = 0.05
@@ -31,7 +36,7 @@ HomesOf = Callable[[StoredLog], HomeOf]
 def reading(folder: Folder) -> Iterator[StoredLog]:
     """The log, for reading, whoever else is writing."""
     with _naming_what_is_damaged(folder):
-        store = StoredLog(folder.path)
+        store = StoredLog(folder.path, folder.master)
         try:
             yield store
         finally:
@@ -42,11 +47,36 @@ def reading(folder: Folder) -> Iterator[StoredLog]:
 def writing(folder: Folder) -> Iterator[Store]:
     """The log, for the one process that writes; raises FolderInUse at once if another has it."""
     with folder.lock(), _naming_what_is_damaged(folder):
-        store = Store(folder.path)
+        finish_rekeying(folder)
+        store = Store(folder.path, folder.master)
         try:
             yield store
         finally:
             store.close()
+
+
+def rekey(folder: Folder) -> None:
+    """Put everything under a new master key; see `sync.rekey`."""
+    with folder.lock(), folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), _naming_what_is_damaged(folder):
+        master = folder.master
+        with bar("re-encrypt", len(APPLICATION_IDS)) as progress:
+            folder.open_with(rekeying.rekey(folder.path, master, passphrase.known, APPLICATION_IDS, progress))
+        remove_views(folder)
+
+
+def finish_rekeying(folder: Folder) -> None:
+    """For the holder of the lock: carry a re-keying on that was interrupted."""
+    if Slots(folder.path).is_rekeying:
+        with folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), bar("re-encrypt", len(APPLICATION_IDS)) as progress:
+            rekeying.finish(folder.path, folder.master, APPLICATION_IDS, progress)
+            folder.open_with(MasterKey(folder.master.current))
+            remove_views(folder)
+
+
+def remove_views(folder: Folder) -> None:
+    """Throw the read models away, also half-built ones."""
+    for suffix in ("", views_module.BUILDING_SUFFIX, views_module.REBUILT_SUFFIX):
+        views_module.remove(folder.views.with_name(folder.views.name + suffix))
 
 
 @contextmanager
@@ -56,17 +86,17 @@ def _naming_what_is_damaged(folder: Folder) -> Iterator[None]:
         yield
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
         for path in (folder.path / LOG_FILE, folder.path / KEYS_FILE):
-            if not _is_sound(path):
+            if not _is_sound(path, folder.master):
                 raise LogCorrupt(f"{path} is damaged ({error}): put back a backup, and keep the damaged file") from None
         raise
 
 
-def _is_sound(path: Path) -> bool:
+def _is_sound(path: Path, master: MasterKey) -> bool:
     try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        return bool(db.execute("PRAGMA quick_check(1)").get == "ok")
-    except apsw.Error:
+        require_sound(path, master, APPLICATION_IDS[path.name])
+    except (SyncError, apsw.Error):
         return False
+    return True
 
 
 @contextmanager
@@ -86,7 +116,7 @@ def current_views(folder: Folder, homes_of: HomesOf) -> Iterator[tuple[StoredLog
                     time.sleep(POLL_S)
                     continue
             try:
-                views = Views(folder.views)
+                views = Views(folder.views, folder.master)
             except SyncError:  # being replaced at this moment
                 if time.monotonic() > deadline:
                     raise
@@ -111,7 +141,7 @@ def _follow(folder: Folder, store: StoredLog, home_of: HomeOf, goal: int) -> Non
 
 def _reached(folder: Folder, goal: int) -> bool:
     try:
-        views = Views(folder.views)
+        views = Views(folder.views, folder.master)
     except (SyncError, apsw.Error):
         return False  # being replaced at this moment
     try:

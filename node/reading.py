@@ -16,6 +16,7 @@ from node.folder import Folder
 from node.opening import HomesOf, current_views
 from node.records import record_of
 from node.views import HomeOf
+from sync import erasure
 from sync.batch import Entry
 from sync.entry import ERASED
 from sync.stored_log import StoredLog
@@ -83,9 +84,9 @@ def history(folder: Folder, subject: bytes) -> dict[str, Any]:
 
 
 def history_of(store: StoredLog, subject: bytes) -> list[dict[str, Any]]:
-    """As `history`, from an open log."""
+    """As `history`, from an open log; of an erased subject only the orders to erase it are left."""
     found = []
-    for entry in store.entries_of_subject(subject):
+    for entry in [*store.entries_of_subject(subject), *erasure.entries_about(store, subject)]:
         body = entry.body()
         found.append(((body.lamport if body else 0, entry.log, entry.seq), entry_json(entry)))
     found.sort(key=lambda pair: pair[0])

@@ -24,6 +24,7 @@ from sync.store import Store
 FOLLOW_PAUSE_S: Final = 0.5
 REST_S_MAX: Final = 0.2  # after working it rests as long: what arrives gains half in speed, folded in fewer turns
 SHUTDOWN_TIMEOUT_S: Final = 2.0
+FIRST_LOOK_S_MAX: Final = 1.0
 LINGERING_TIME_S: Final = 2.0  # how long the rest of a refused request is still read
 REQUEST_SIZE_BYTES_MAX: Final = 64 * 1024
 PORT_MAX: Final = 65_535
@@ -56,11 +57,16 @@ class FollowerThread:
         self._projection = projection
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
+        self._looked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
         """Begin to follow."""
         self._thread.start()
+
+    def wait_for_first_look(self, timeout_s: float) -> None:
+        """Wait until it has reached the end of the log once, or the time is over."""
+        self._looked.wait(timeout_s)
 
     def stop(self) -> None:
         """Stop after the batch at hand."""
@@ -81,6 +87,7 @@ class FollowerThread:
                 for _ in self._projection.catch_up():
                     if self._stopping.is_set():
                         return
+                self._looked.set()
                 self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
                 self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
         except BaseException as error:  # noqa: BLE001 -- raised again by the thread that waits
@@ -113,6 +120,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     follower.start()  # not before: its failure is a signal
+    await asyncio.to_thread(follower.wait_for_first_look, FIRST_LOOK_S_MAX)  # so that the first page is not an old one
     app.middlewares.append(_end_with_the_store(follower))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S, lingering_time=LINGERING_TIME_S)
     await runner.setup()

@@ -5,6 +5,10 @@ they replace and the new position in one transaction. A power cut leaves the row
 on from there. A subject that is remembered from the last time is not read again: its fold goes on if the entry comes
 after all others in canonical order, and starts anew from the log if it does not. Live and rebuild are this same code.
 
+When the own log says that a subject was erased, that subject is folded again too: its rows vanish. What SQLite may keep
+of them in unused parts of pages goes by `clear_traces`, which a mark in the file asks for until it was done. A file
+that knows nothing of an erasure, because it was put back or built meanwhile, is brought in line when it is opened.
+
 A rebuild fills a file beside the live one, `views.db.rebuilt`. The process that holds the lock of the views puts it
 in place between two batches (`adopt`), so pages are served all the time and following goes on from the new file's mark.
 """
@@ -26,8 +30,10 @@ from domain.records import Record
 from domain.views import TABLES, VIEWS_VERSION, rows
 from node.records import record_of
 from sync.batch import Entry
-from sync.database import Readers, create_database, open_database
+from sync.cipher import MasterKey
+from sync.database import Readers, create_database, open_database, try_empty_wal
 from sync.entry import Body
+from sync.erasure import erased_subjects, executed_subject
 from sync.errors import SyncError
 from sync.stored_log import StoredLog
 
@@ -55,20 +61,20 @@ def _schema() -> str:
 class Views:
     """One file of read models."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, master: MasterKey) -> None:
         """Open the file; FolderError if it is missing, LogCorrupt or NewerFormat if it is of no use."""
         self.path = path
-        self._db = open_database(path, APPLICATION_ID, VIEWS_VERSION)
+        self._db = open_database(path, master, APPLICATION_ID, VIEWS_VERSION)
         self._db.execute("PRAGMA synchronous=NORMAL")
         self.version: int = self._db.execute("PRAGMA user_version").get
-        self._readers = Readers(lambda: open_database(path, APPLICATION_ID, VIEWS_VERSION))
+        self._readers = Readers(lambda: open_database(path, master, APPLICATION_ID, VIEWS_VERSION))
 
     @classmethod
-    def create(cls, path: Path) -> Views:
+    def create(cls, path: Path, master: MasterKey) -> Views:
         """A new, empty file, in place of whatever was there."""
         remove(path)
-        create_database(path, APPLICATION_ID, VIEWS_VERSION, _schema()).close()
-        return cls(path)
+        create_database(path, master, APPLICATION_ID, VIEWS_VERSION, _schema()).close()
+        return cls(path, master)
 
     def is_sound(self) -> bool:
         """Whether the file has its tables and its pages hang together; reads all of it."""
@@ -97,9 +103,13 @@ class Views:
         """All rows of a table in the order of its key."""
         return self.query(f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}")  # noqa: S608 -- our names
 
-    def replace(self, position: int, gone: Iterable[tuple[str, Row]], fresh: Iterable[tuple[str, Row]]) -> None:
-        """Take rows away by key, write rows, move the mark: all or none."""
+    def replace(
+        self, position: int, gone: Iterable[tuple[str, Row]], fresh: Iterable[tuple[str, Row]], *, erased: bool = False
+    ) -> None:
+        """Take rows away by key, write rows, move the mark: all or none. `erased` rows must leave no trace."""
         with self._db:
+            if erased:
+                self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', 1)")
             for name, keys in _by_table(gone).items():
                 condition = " AND ".join(f"{column}=?" for column in TABLES[name].key)
                 self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
@@ -107,6 +117,19 @@ class Views:
                 marks = ",".join("?" * len(TABLES[name].columns))
                 self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
             self._db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
+
+    def clear_traces(self) -> bool:
+        """Write the file anew if rows were erased from it; False if that cannot be finished while others read it."""
+        if not self.query("SELECT 1 FROM mark WHERE name='traces'"):
+            return True
+        try:
+            self._db.execute("VACUUM")
+        except apsw.BusyError:
+            return False
+        if not try_empty_wal(self._db):
+            return False
+        self._db.execute("DELETE FROM mark WHERE name='traces'")
+        return True
 
     def forget_subject(self, subject: bytes) -> list[tuple[str, Row]]:
         """The keys of a subject's rows as they are stored."""
@@ -155,11 +178,12 @@ def remove(path: Path) -> None:
 class Remembered:
     """A subject's fold and the rows that it gave the last time."""
 
-    __slots__ = ("folding", "rows")
+    __slots__ = ("erased", "folding", "rows")
 
     def __init__(self, folding: Folding) -> None:
         self.folding = folding
         self.rows: dict[tuple[str, Row], Row] | None = {}  # None: what is stored is not known
+        self.erased = False
 
 
 class Follower:
@@ -190,6 +214,8 @@ class Follower:
         for entry in entries:
             body = entry.body()
             if not _of_the_domain(body, entry):
+                if body is not None and (name := executed_subject(body.type, body.payload)) is not None:
+                    touched[name] = self._start_anew(name, position)
                 continue
             record = record_of(entry, body, self._home_of(entry.log))
             subject = touched.get(body.subject)
@@ -197,13 +223,32 @@ class Follower:
                 subject = touched[body.subject] = self._recall(body.subject, position)
             if not subject.folding.add(record):
                 subject.folding = self._fold_again(body.subject, position)
+        self._write(position, touched)
+        self._limit_memory()
+
+    def forget_erased(self) -> None:
+        """Fold every subject again that was erased, and of which something is left here."""
+        erased = [name for name in erased_subjects(self._store) if self.views.forget_subject(name)]
+        if erased:
+            self._write(self.position, {name: self._start_anew(name, self.position) for name in erased})
+
+    def _write(self, position: int, touched: dict[bytes, Remembered]) -> None:
         gone: list[tuple[str, Row]] = []
         fresh: list[tuple[str, Row]] = []
         for name, subject in touched.items():
             self._difference(name, subject, gone, fresh)
-        self.views.replace(position, gone, fresh)
+        erased = any(subject.erased for subject in touched.values()) and bool(gone)
+        self.views.replace(position, gone, fresh, erased=erased)
         self.position = position
-        self._limit_memory()
+        if erased:
+            self.views.clear_traces()
+
+    def _start_anew(self, subject: bytes, until: int) -> Remembered:
+        """An erased subject: what is remembered of it goes, what is stored of it is looked up."""
+        self._remembered.pop(subject, None)
+        found = Remembered(self._fold_again(subject, until))
+        found.rows, found.erased = None, True
+        return found
 
     def _recall(self, subject: bytes, until: int) -> Remembered:
         found = self._remembered.get(subject)
@@ -270,7 +315,7 @@ class Projection:
         self._home_of = home_of
         self._swapping = threading.Lock()
         self.views = self._open()
-        self._follower = Follower(store, self.views, home_of)
+        self._follower = self._follow()
 
     def read(self, work: Callable[[Views], T]) -> T:
         """Run a reading of the live read models, from any thread; one that a swap disturbed is made again."""
@@ -285,12 +330,12 @@ class Projection:
 
     def _open(self) -> Views:
         try:
-            views = Views(self._path)
+            views = Views(self._path, self._store.master)
         except (SyncError, apsw.Error):
-            return Views.create(self._path)
+            return Views.create(self._path, self._store.master)
         if views.version != VIEWS_VERSION or not views.is_sound() or views.position() > self._store.position():
             views.close()
-            return Views.create(self._path)
+            return Views.create(self._path, self._store.master)
         return views
 
     def catch_up(self) -> Iterator[int]:
@@ -317,10 +362,16 @@ class Projection:
             self._reopen()
         return True
 
+    def _follow(self) -> Follower:
+        follower = Follower(self._store, self.views, self._home_of)
+        follower.forget_erased()
+        self.views.clear_traces()
+        return follower
+
     def _reopen(self) -> None:
         self.views.close()
         self.views = self._open()
-        self._follower = Follower(self._store, self.views, self._home_of)
+        self._follower = self._follow()
 
     def close(self) -> None:
         """Close the file."""
@@ -332,7 +383,7 @@ def rebuild(
 ) -> dict[str, str]:
     """Fill a new file beside the live one up to a position, ready to be adopted; its digest."""
     building = path.with_name(path.name + BUILDING_SUFFIX)
-    views = Views.create(building)
+    views = Views.create(building, store.master)
     for position in Follower(store, views, home_of).catch_up(until, REBUILD_BATCH_COUNT):
         progress(position)
     digest = views.digest()

@@ -15,6 +15,7 @@ from node.clock import Clock
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
 from node.reading import row_json
+from node.scrubbing import Scrubber
 from node.views import Projection, Views
 from site_node.cli import homes_of, status_of
 from site_node.exchanging import Exchanger
@@ -60,8 +61,16 @@ async def _serve(
             await asyncio.Event().wait()
         await Exchanger(folder, store, clock).keep_up(every_s)
 
+    async def background() -> None:
+        scrubbing = asyncio.create_task(Scrubber(folder, store, clock).keep_up())
+        try:
+            await exchange()
+        finally:
+            scrubbing.cancel()
+            await asyncio.wait([scrubbing])
+
     with contextlib.suppress(asyncio.CancelledError):
-        await service.serve(app, host, port, started, exchange, follower)
+        await service.serve(app, host, port, started, background, follower)
 
 
 class Page:

@@ -17,7 +17,7 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, exits, joining
+from node import cli, exits, joining, keeping, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -68,7 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     cli.add(commands, "sync", sync, "exchange with the county now")
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
+    cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
+    keeping.add_commands(commands, "home")
     return top
 
 
@@ -89,7 +91,7 @@ def init(arguments: argparse.Namespace) -> int:
         raise Refused("请填写之家的名称和编号，编号中不能有空格", "a home has a name, and a code without spaces")
     log = create_folder(arguments.dir, Config(kind="home", name=name, code=code))
     print(f"{arguments.dir}: {name} ({code}), log {log.hex()}")
-    print("Back up log.db and keys.db together; without keys.db nobody can read the records.", file=sys.stderr)
+    print(keeping.ADVICE.format(dir=arguments.dir), file=sys.stderr)
     return exits.DONE
 
 
@@ -129,7 +131,8 @@ def import_facts(arguments: argparse.Namespace) -> int:
             importer.learn_log(progress)
         with bar("import", arguments.file.stat().st_size) as progress:
             done = importer.run(arguments.file, progress)
-    print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes")
+    erased = f", {done.erased} about erased subjects" if done.erased else ""
+    print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes{erased}")
     return exits.DONE
 
 
@@ -249,4 +252,6 @@ def status_of(folder: Folder) -> dict[str, Any]:
         "exchanges": state.exchanges,
         "retries": state.retries,
         "last_failure": state.last_failure or None,
+        **scrubbing.shown(folder),
+        "last_backup": folder.last_backup(system_clock()()),
     }

@@ -58,23 +58,30 @@ class Entry(NamedTuple):
         return None if self.packed is None else unpack_body(self.packed)
 
 
+class Erased(NamedTuple):
+    """What an erasure took away here: so many bodies, of so many streams."""
+
+    entries: int
+    streams: int
+
+
 class NewStream(NamedTuple):
-    """A stream that begins in a batch; its ordinal in the log, its pseudonym, subject and key."""
+    """A stream that begins in a batch; its ordinal in the log, its pseudonym, and subject and key unless erased."""
 
     ordinal: int
     name: bytes
-    subject: bytes
-    key: bytes
+    subject: bytes | None
+    key: bytes | None
 
 
 class Arrived(NamedTuple):
-    """One entry of a peer's log, its commitment recomputed here."""
+    """One entry of a peer's log, its commitment recomputed here; one that came erased has lamport 0 and no body."""
 
     ordinal: int
     type: str
     lamport: int
     commitment: bytes
-    body: bytes
+    body: bytes | None
 
 
 class Batch(NamedTuple):
@@ -87,6 +94,14 @@ class Batch(NamedTuple):
     frontier: Frontier
     nodes: list[bytes]
     signature: bytes
+
+
+class StreamRef(NamedTuple):
+    """What a receiver must know of a stream to recompute commitments in it; without a key, only its name."""
+
+    name: bytes
+    subject: bytes | None
+    salt: bytes | None
 
 
 class SignedSize(NamedTuple):

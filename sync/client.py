@@ -99,7 +99,7 @@ class Exchange:
         await self._answered.wait()
 
     def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
-        push = push_of(self._store, portion.start, portion.rows_count)
+        push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld)
         return push, wire.encode(push)
 
     def _count(self, frame: bytes) -> bytes:

@@ -16,13 +16,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import apsw
 
-from sync.errors import FolderError, LogCorrupt, NewerFormat, SyncError
+from sync.cipher import BUSY_TIMEOUT_MS, MasterKey, connect, create, require_closed
+from sync.errors import FolderError, LogCorrupt, NewerFormat, NoCipher, SyncError
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
@@ -30,24 +31,20 @@ Work = Callable[[apsw.Connection], T]
 QUEUE_COUNT_MAX: Final = 1024
 GROUP_COUNT_MAX: Final = 256
 READERS_IDLE_MAX: Final = 8
-BUSY_TIMEOUT_MS: Final = 10_000
 
 
 class OutcomeUnknown(SyncError):
     """The disk refused a commit: what was asked may or may not be stored. Open the folder again to see."""
 
 
-def open_database(path: Path, application_id: int, format_version: int) -> apsw.Connection:
+def open_database(path: Path, master: MasterKey, application_id: int, format_version: int) -> apsw.Connection:
     """Open an existing file of ours for reading and writing.
 
     Raises:
         FolderError: there is no such file. NewerFormat, LogCorrupt: it is not a file that this version can use.
     """
-    if not path.exists():
-        raise FolderError(f"{path} is missing")
     try:
-        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        db.set_busy_timeout(BUSY_TIMEOUT_MS)
+        db = connect(path, master, application_id)
         found_id = _scalar(db, "PRAGMA application_id")
         found_version = _scalar(db, "PRAGMA user_version")
     except apsw.CantOpenError as error:
@@ -69,13 +66,20 @@ def open_database(path: Path, application_id: int, format_version: int) -> apsw.
     return db
 
 
-def create_database(path: Path, application_id: int, format_version: int, schema: str) -> apsw.Connection:
+def create_database(
+    path: Path, master: MasterKey, application_id: int, format_version: int, schema: str
+) -> apsw.Connection:
     """Make a new file with its tables; the caller must not find one there."""
     if path.exists():
         raise FolderError(f"{path} exists already")
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
-    db.set_busy_timeout(BUSY_TIMEOUT_MS)
-    db.execute(f"PRAGMA application_id={application_id}")
+    db = create(path, master, application_id)
+    db.execute(f"PRAGMA application_id={application_id}")  # writes the first page, and nothing of value yet
+    try:
+        require_closed(path, master, application_id)
+    except NoCipher:
+        db.close()
+        path.unlink()
+        raise
     _pragmas(db)
     with db:
         db.execute(schema)
@@ -90,6 +94,26 @@ def naming_damage(db: apsw.Connection) -> Iterator[None]:
         yield
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise LogCorrupt(f"{db.filename} is damaged ({error}): put back a backup, and keep the damaged file") from error
+
+
+def try_empty_wal(db: apsw.Connection) -> bool:
+    """Fold the WAL into the file and cut it to nothing, so that no old page is left; False while others read one."""
+    db.set_busy_timeout(0)  # whoever asks waits without holding anything
+    try:
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        return False
+    finally:
+        db.set_busy_timeout(BUSY_TIMEOUT_MS)
+    return True
+
+
+def require_sound(path: Path, master: MasterKey, application_id: int) -> None:
+    """Read every page of a file in use; LogCorrupt unless each opens under the cipher and they hang together."""
+    with closing(connect(path, master, application_id)) as db, naming_damage(db):
+        if (found := db.execute("PRAGMA quick_check(1)").get) != "ok":
+            why = " ".join(str(found).split())
+            raise LogCorrupt(f"{path} is damaged ({why}): put back a backup, and keep the damaged file")
 
 
 def _pragmas(db: apsw.Connection) -> None:

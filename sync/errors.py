@@ -37,6 +37,26 @@ class LogCorrupt(SyncError):
     """A precious file does not say what it said when it was written. Stop writing; an operator must look."""
 
 
+class KeyDestroyed(SyncError):
+    """The stream's key was destroyed by an erasure, or never came here: its content cannot be read."""
+
+
+class SubjectErased(SyncError):
+    """Nothing more is recorded about a subject whose content was erased here."""
+
+
+class ErasureUnfinished(SyncError):
+    """The content can no longer be read, but old pages of the files could not be cleared yet. Run it again."""
+
+
+class WrongKey(SyncError):
+    """What was given (a key file, a passphrase, an identity) does not open this folder. Nothing is damaged."""
+
+
+class NoCipher(SyncError):
+    """The installed SQLite cannot encrypt, or did not: nothing is opened and nothing is written."""
+
+
 class NewerFormat(SyncError):
     """The file was written by a newer version of the program."""
 

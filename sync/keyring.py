@@ -4,6 +4,11 @@ Stream keys are made ahead in blocks, one fsync a block, and *assigned* by the e
 (the stream row names the key's number). So recording stays one fsync, and what a power cut leaves behind is at worst
 a key that nobody uses. Keys that came with replicated streams are committed here before the entries are in `log.db`:
 again the only leftover is an unused key.
+
+A key is *destroyed* by writing zeros over it in its place. No row of `stream_key` is ever removed or changes its
+size, so SQLite never moves rows about, which could leave a copy of a live key in a page's unused part. The names of
+the destroyed keys' streams and the erased subjects are kept beside: a second ledger, for the day on which an older
+copy of `log.db` is put back, whose own ledger knows nothing of them.
 """
 
 from __future__ import annotations
@@ -12,25 +17,30 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from sync.database import create_database, naming_damage, open_database
+from sync.cipher import MasterKey
+from sync.database import create_database, naming_damage, open_database, try_empty_wal
 from sync.entry import STREAM_KEY_SIZE
-from sync.errors import LogCorrupt
+from sync.errors import KeyDestroyed, LogCorrupt
 
 APPLICATION_ID: Final = 0x48574B59  # "HWKY"
 FORMAT: Final = 1
 BLOCK_COUNT: Final = 256
 CACHE_COUNT_MAX: Final = 65_536
 MADE_HERE, RECEIVED = 0, 1
+NO_KEY: Final = 0  # the number of no key: a stream that was erased before it came here
+DESTROYED: Final = bytes(STREAM_KEY_SIZE)
 
 SCHEMA: Final = """
 CREATE TABLE log_key(log BLOB PRIMARY KEY, seed BLOB NOT NULL, made_at INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE stream_key(id INTEGER PRIMARY KEY, origin INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+CREATE TABLE destroyed(stream BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
+CREATE TABLE erased(subject BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
 """
 
 
@@ -44,14 +54,14 @@ class Keyring:
         self._cache: dict[int, bytes] = {}
 
     @classmethod
-    def create(cls, path: Path) -> Keyring:
+    def create(cls, path: Path, master: MasterKey) -> Keyring:
         """A new, empty file."""
-        return cls(create_database(path, APPLICATION_ID, FORMAT, SCHEMA))
+        return cls(create_database(path, master, APPLICATION_ID, FORMAT, SCHEMA))
 
     @classmethod
-    def open(cls, path: Path) -> Keyring:
+    def open(cls, path: Path, master: MasterKey) -> Keyring:
         """An existing file."""
-        return cls(open_database(path, APPLICATION_ID, FORMAT))
+        return cls(open_database(path, master, APPLICATION_ID, FORMAT))
 
     def close(self) -> None:
         """Close the file."""
@@ -71,7 +81,7 @@ class Keyring:
         raise LogCorrupt(f"keys.db holds no key for log {log.hex()}: put back the keys.db that belongs to this log.db")
 
     def stream_key(self, number: int) -> bytes:
-        """The stream key with this number."""
+        """The stream key with this number; raises KeyDestroyed if there is none any more."""
         with self._lock:
             found = self._cache.get(number)
             if found is None:
@@ -80,6 +90,8 @@ class Keyring:
                 with naming_damage(self._db):
                     for (value,) in self._db.execute("SELECT value FROM stream_key WHERE id=?", (number,)):
                         found = self._cache[number] = bytes(value)
+        if found == DESTROYED or number == NO_KEY:
+            raise KeyDestroyed("its content was erased")
         if found is None:
             raise LogCorrupt(f"keys.db holds no stream key {number}: put back the keys.db that belongs to this log.db")
         return found
@@ -115,6 +127,37 @@ class Keyring:
             numbers = self._insert(keys, RECEIVED)
             self._cache.update(zip(numbers, keys, strict=True))
             return numbers
+
+    def destroy(self, numbers: Iterable[int], streams: Iterable[bytes], subjects: Iterable[bytes]) -> None:
+        """Write zeros over these keys, and remember the streams that they were for and the subjects, durably."""
+        with self._lock:
+            with self._db:
+                rows = [(DESTROYED, number) for number in numbers]
+                self._db.executemany("UPDATE stream_key SET value=? WHERE id=?", rows)
+                self._db.executemany("INSERT OR IGNORE INTO destroyed VALUES(?)", [(name,) for name in streams])
+                self._db.executemany("INSERT OR IGNORE INTO erased VALUES(?)", [(subject,) for subject in subjects])
+            self._cache.clear()
+
+    def are_destroyed(self, numbers: Iterable[int]) -> bool:
+        """Whether none of these keys is there any more."""
+        query = "SELECT count(*) FROM stream_key WHERE id=? AND value<>?"
+        with self._lock:
+            return not any(self._db.execute(query, (number, DESTROYED)).get for number in numbers)
+
+    def destroyed_streams(self) -> set[bytes]:
+        """The pseudonyms of the streams whose keys were destroyed here."""
+        with self._lock:
+            return {bytes(name) for (name,) in self._db.execute("SELECT stream FROM destroyed")}
+
+    def erased_subjects(self) -> set[bytes]:
+        """The subjects that were erased here, as far as this file knows."""
+        with self._lock:
+            return {bytes(subject) for (subject,) in self._db.execute("SELECT subject FROM erased")}
+
+    def try_empty_wal(self) -> bool:
+        """Leave no old page behind in the WAL; False while others read one."""
+        with self._lock:
+            return try_empty_wal(self._db)
 
     def _insert(self, keys: Sequence[bytes], origin: int) -> list[int]:
         with self._db:

@@ -12,8 +12,9 @@ Numbers pack two things so that no second index is needed: stream id = branch <<
 stream's number in its log, from 1), tree node id = branch << 44 | post-order number.
 
 `checkpoint` keeps the sizes whose root the log's key has signed, with the hub's receipt where there is one. `tracking`
-and `snapshot` serve the `eventsourcing` library. Types are interned; a body is NULL once erased. Tables are STRICT, so
-that bytes can never become text, which no reader expects.
+and `snapshot` serve the `eventsourcing` library. Types are interned; bodies are sealed (see `sealing`).
+An erased entry has no body and type 0, its stream no subject; a stream that came here erased has key 0. Tables are
+STRICT, so that bytes can never become text, which no reader expects.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ FORMAT: Final = 1
 STREAM_SHIFT: Final = 40
 NODE_SHIFT: Final = 44
 ORDINAL_MASK: Final = (1 << STREAM_SHIFT) - 1
+ERASED_TYPE: Final = 0
 
 SCHEMA: Final = """
 CREATE TABLE branch(id INTEGER PRIMARY KEY, log BLOB NOT NULL, public_key BLOB NOT NULL, own INTEGER NOT NULL,
@@ -68,7 +70,7 @@ class Stream(NamedTuple):
 
     id: int
     name: bytes
-    subject: bytes
+    subject: bytes | None
     key: int
     version: int
     head: int | None
@@ -162,6 +164,32 @@ def subjects(db: apsw.Connection) -> Iterator[bytes]:
         yield subject
 
 
+def stream_seal(db: apsw.Connection, number: int) -> tuple[bytes, int] | None:
+    """A stream's pseudonym and the number of its key."""
+    for name, key in db.execute("SELECT name, key FROM stream WHERE id=?", (number,)):
+        return name, key
+    return None
+
+
+def erased_streams(db: apsw.Connection) -> dict[bytes, int]:
+    """The pseudonyms of streams that have no subject any more, with their keys' numbers."""
+    rows: Any = db.execute("SELECT name, key FROM stream WHERE subject IS NULL")
+    return dict(rows)
+
+
+def erase_stream(db: apsw.Connection, stream: Stream) -> int:
+    """Take bodies, types and subject away from a stream and its entries; how many bodies there were."""
+    positions = [(row.position,) for row in chain(db, stream.head) if row.body is not None]
+    db.executemany(f"UPDATE entry SET body=NULL, type={ERASED_TYPE} WHERE position=?", positions)
+    db.execute("UPDATE stream SET subject=NULL WHERE id=?", (stream.id,))
+    return len(positions)
+
+
+def drop_snapshots(db: apsw.Connection) -> None:
+    """Empty the library's snapshots, which hold content unsealed: whole pages go, so nothing is left in any."""
+    db.execute("DELETE FROM snapshot")
+
+
 def last_key_used(db: apsw.Connection, branch: int) -> int:
     """The highest stream key number that this branch's streams use, 0 if none."""
     low, high = branch << STREAM_SHIFT, (branch + 1) << STREAM_SHIFT
@@ -224,12 +252,15 @@ def entries_after(db: apsw.Connection, position: int, limit: int) -> list[Row]:
     return [Row._make(row) for row in db.execute(query, (position, limit))]
 
 
-def bodies_after(db: apsw.Connection, position: int, limit: int) -> list[tuple[int, int, int, bytes, bytes | None]]:
-    """(position, branch, seq, commitment, body) in the order of arrival: all that a follower needs, as plain tuples."""
-    query = "SELECT position, branch, seq, commitment, body FROM entry WHERE position>? ORDER BY position LIMIT ?"
-    return [
-        (at, branch, seq, committed, body) for at, branch, seq, committed, body in db.execute(query, (position, limit))
-    ]
+def bodies_after(
+    db: apsw.Connection, position: int, limit: int
+) -> list[tuple[int, int, int, int, bytes, bytes | None]]:
+    """(position, branch, seq, stream, commitment, body) in the order of arrival: all that a follower needs."""
+    query = (
+        "SELECT position, branch, seq, stream, commitment, body FROM entry WHERE position>? ORDER BY position LIMIT ?"
+    )
+    rows: list[Any] = db.execute(query, (position, limit)).fetchall()
+    return rows
 
 
 def entries_of_branch(db: apsw.Connection, branch: int, first_seq: int, limit: int) -> list[Row]:
@@ -278,10 +309,17 @@ def put_checkpoint(db: apsw.Connection, branch: int, signed: SignedSize) -> None
     )
 
 
-def checkpoints(db: apsw.Connection, branch: int) -> list[SignedSize]:
-    """Every signed size of a branch, smallest first."""
-    rows = db.execute("SELECT size, root, signature, receipt FROM checkpoint WHERE branch=? ORDER BY size", (branch,))
-    return [SignedSize._make(row) for row in rows]
+def checkpoints(db: apsw.Connection, branch: int, after: int, until: int) -> list[SignedSize]:
+    """The signed sizes of a branch in a range, smallest first."""
+    query = "SELECT size, root, signature, receipt FROM checkpoint WHERE branch=? AND size>? AND size<=? ORDER BY size"
+    return [SignedSize._make(row) for row in db.execute(query, (branch, after, until))]
+
+
+def signed_size_until(db: apsw.Connection, branch: int, size: int) -> int:
+    """The largest signed size up to this one, 0 if there is none."""
+    query = "SELECT coalesce(max(size), 0) FROM checkpoint WHERE branch=? AND size<=?"
+    found: int = db.execute(query, (branch, size)).get
+    return found
 
 
 def last_checkpoint(db: apsw.Connection, branch: int, with_receipt: bool = False) -> SignedSize | None:

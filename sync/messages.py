@@ -24,10 +24,13 @@ class Held(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """A stream that begins in a push. `name` only where it is not the pseudonym that follows from the key."""
+    """A stream that begins in a push. `name` only where it is not the pseudonym that follows from the key.
 
-    subject: bytes
-    key: bytes
+    A stream that begins erased has no subject and no key any more, only its name.
+    """
+
+    subject: bytes | None
+    key: bytes | None
     name: bytes | None
 
 
@@ -44,13 +47,20 @@ class PushRow(NamedTuple):
     extensions: Any
 
 
+class ErasedRow(NamedTuple):
+    """An entry whose content is not sent: it was erased, or the receiver has no key for it."""
+
+    ordinal: int
+    commitment: bytes
+
+
 class Push(NamedTuple):
     """Entries start + 1 … start + len(rows), the streams that begin among them, and the log's signature at the end."""
 
     start: int
     first_ordinal: int
     streams: list[Beginning]
-    rows: list[PushRow]
+    rows: list[PushRow | ErasedRow]
     root: bytes
     signature: bytes
 
@@ -64,6 +74,13 @@ class Ack(NamedTuple):
     """The hub holds this many entries, durably."""
 
     size: int
+
+
+class NoKey(NamedTuple):
+    """The hub holds this many entries, and has no key for these streams: it asks for their entries in erased form."""
+
+    size: int
+    ordinals: list[int]
 
 
 class Confirm(NamedTuple):
@@ -88,4 +105,4 @@ class Refusal(NamedTuple):
     text: str
 
 
-Message = Hello | Held | Push | Ack | Confirm | Receipt | Refusal
+Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal

@@ -46,7 +46,7 @@ from eventsourcing.utils import Environment, EnvType, resolve_topic
 from sync import log_sql
 from sync.batch import Draft
 from sync.entry import ERASED, unpack_body
-from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion
+from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, SubjectErased
 from sync.log_sql import Row
 from sync.store import Store
 from sync.stored_log import LOG_FILE
@@ -166,7 +166,7 @@ class StoreAggregateRecorder(AggregateRecorder):
     def _stream(self, name: bytes) -> list[StoredEvent]:
         def work(db: apsw.Connection) -> list[Row]:
             stream = log_sql.stream_by_name(db, name)
-            return log_sql.chain(db, stream.head) if stream else []
+            return self.store.opened_rows(db, log_sql.chain(db, stream.head)) if stream else []
 
         rows = self.store.reading(work)
         names = self.store.type_names()
@@ -198,7 +198,7 @@ class StoreApplicationRecorder(StoreAggregateRecorder, ApplicationRecorder):
         after = 0 if start is None else start - 1 if inclusive_of_start else start
         chosen: list[Notification] = []
         while len(chosen) < limit:
-            rows, streams = self.store.reading(lambda db: _page(db, after, limit))  # noqa: B023 -- called at once
+            rows, streams = self.store.reading(lambda db: self._page(db, after, limit))  # noqa: B023 -- called at once
             names = self.store.type_names()  # after the rows, so that a type that is new in them is among the names
             for row in rows:
                 if stop is not None and row.position > stop:
@@ -211,6 +211,10 @@ class StoreApplicationRecorder(StoreAggregateRecorder, ApplicationRecorder):
                 break
             after = rows[-1].position
         return chosen
+
+    def _page(self, db: apsw.Connection, after: int, limit: int) -> tuple[list[Row], dict[int, bytes]]:
+        rows = self.store.opened_rows(db, log_sql.entries_after(db, after, limit))
+        return rows, log_sql.stream_names(db, {row.stream for row in rows})
 
     def max_notification_id(self) -> int | None:
         """The newest entry's position."""
@@ -334,11 +338,6 @@ def _topic_and_state(row: Row, names: dict[int, str]) -> tuple[str, bytes]:
     return names[row.type], payload if type(payload) is bytes else row.body
 
 
-def _page(db: apsw.Connection, after: int, limit: int) -> tuple[list[Row], dict[int, bytes]]:
-    rows = log_sql.entries_after(db, after, limit)
-    return rows, log_sql.stream_names(db, {row.stream for row in rows})
-
-
 def _track(db: apsw.Connection, tracking: Tracking) -> None:
     if not log_sql.track(db, tracking.application_name, tracking.notification_id):
         raise IntegrityError(f"{tracking.application_name} was followed to {tracking.notification_id} already")
@@ -350,7 +349,7 @@ def _answer(store: Store, work: Callable[[apsw.Connection], T]) -> T:
         return store.submit(work).result()
     except (StaleVersion, apsw.ConstraintError) as error:
         raise IntegrityError(str(error)) from error
-    except (RemoteProtocolError, LocalProtocolError, apsw.SQLError) as error:
+    except (RemoteProtocolError, LocalProtocolError, SubjectErased, apsw.SQLError) as error:
         raise OperationalError(str(error)) from error
     except apsw.Error as error:
         raise PersistenceError(str(error)) from error

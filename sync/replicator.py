@@ -8,6 +8,7 @@ other state to repair.
     Hello(size, clock)            ------------>      Held(size, clock)            at once, before reading on
     Push(start, rows, signature)  ------------>      verify, Append, then Ack(size)
     Push …                        ------------>      … pipelined: the node does not wait for Acks
+                                                     or NoKey(size, streams): send these in erased form
     Confirm(size, root, signature) ----------->      compare with what is held, then Receipt(cosignature)
 
 The node begins at its last acknowledged size without waiting; after a cut it waits for Held, so that nothing that
@@ -21,11 +22,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from sync.batch import Arrived, Batch, NewStream, SignedSize
-from sync.entry import Body, check_body, commitment, derive, leaf, log_id, origin, pack_body, stream_id
+from sync.batch import Arrived, Batch, NewStream, SignedSize, StreamRef
+from sync.entry import (
+    ERASED,
+    STREAM_KEY_SIZE,
+    Body,
+    check_body,
+    commitment,
+    derive,
+    leaf,
+    log_id,
+    origin,
+    pack_body,
+    stream_id,
+)
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Confirm, Held, Hello, Message, Push, Receipt, Refusal
+from sync.messages import Ack, Confirm, ErasedRow, Held, Hello, Message, NoKey, Push, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 
 PROTOCOL: Final = 1
@@ -34,6 +47,7 @@ PUSH_SIZE_BYTES_FIRST: Final = 8_000
 PUSH_SIZE_BYTES_MAX: Final = 64_000
 PUSH_ROWS_MAX: Final = 2_000
 IN_FLIGHT_MAX: Final = 16
+NO_STREAM_KEY: Final = bytes(STREAM_KEY_SIZE)
 RECEIPT_EVERY_PUSHES: Final = 16
 
 
@@ -63,14 +77,6 @@ class KeepReceipt(NamedTuple):
 
 
 Effect = Send | Append | Cosign | KeepReceipt
-
-
-class StreamRef(NamedTuple):
-    """What a receiver must know of a stream to recompute commitments in it."""
-
-    name: bytes
-    subject: bytes
-    salt: bytes
 
 
 class Wait(NamedTuple):
@@ -111,6 +117,7 @@ class Sender:
         self.hub_clock_ms: int | None = None
         self.receipt: KeepReceipt | None = None
         self.push_size_bytes = push_size_bytes
+        self.withheld: frozenset[int] = frozenset()  # streams whose entries the hub can only take in erased form
         self._hub_key = hub_key
         self._cursor = acknowledged
         self._ask_first = ask_first
@@ -174,6 +181,9 @@ class Sender:
             case Ack(size):
                 self._acknowledge(size)
                 return []
+            case NoKey(size, ordinals):
+                self._withhold(size, ordinals)
+                return []
             case Receipt(size, cosignature):
                 return self._keep(size, cosignature)
             case Refusal("gap", text):  # we had begun behind what the hub still holds: ask first, the next time
@@ -197,6 +207,15 @@ class Sender:
         """What to try next after the link was cut: half of the smallest push that was lost."""
         lost = min((of for _, of in self._in_flight), default=self.push_size_bytes)
         return max(PUSH_SIZE_BYTES_MIN, lost // 2)
+
+    def _withhold(self, size: int, ordinals: list[int]) -> None:
+        """Go back to what the hub holds; what it has no key for is sent again without content."""
+        if size > self._cursor or self.withheld.issuperset(ordinals):
+            raise RemoteProtocolError(f"the hub asks without reason for the erased form of {len(ordinals)} streams")
+        self.withheld |= frozenset(ordinals)
+        self._cursor = size
+        self._in_flight.clear()
+        self._asked = {asked: signed for asked, signed in self._asked.items() if asked <= size}  # to be asked again
 
     def _keep(self, size: int, cosignature: bytes) -> list[Effect]:
         signed = self._asked.get(size)
@@ -225,6 +244,7 @@ class Receiver:
         self._streams = streams  # how many streams of the log are known
         self._find = find
         self._known: dict[int, StreamRef] = {}
+        self._awaits_erased = False
 
     @property
     def size(self) -> int:
@@ -252,12 +272,16 @@ class Receiver:
             return [Send(Ack(self.size))]  # a gap, or a repeat of what is held
         verify_signature(self._public_key, self._text(push.end, push.root), push.signature)
         begun, known = self._begin(push)
+        if unreadable := self._unreadable(push, known):
+            self._awaits_erased = True
+            return [Send(NoKey(self.size, unreadable))]
         arrived, leaves = self._read(push, known)
         frontier, nodes = self._held.extend(leaves)
         if frontier.root() != push.root:
             raise VerificationError(f"entries {self.size + 1} to {push.end} do not give the root that the log signed")
         batch = Batch(self.log, self.size, arrived, begun, frontier, nodes, push.signature)
         self._held = frontier
+        self._awaits_erased = False
         self._streams += len(begun)
         self._known.update(known)
         return [Append(batch), Send(Ack(self.size))]
@@ -275,21 +299,40 @@ class Receiver:
         begun: list[NewStream] = []
         known: dict[int, StreamRef] = {}
         for ordinal, (subject, key, named) in enumerate(push.streams, push.first_ordinal):
-            keys = derive(key)
-            name = named or stream_id(keys.label, self.log, subject)
+            salt, name = None, named
+            if key == NO_STREAM_KEY:
+                raise RemoteProtocolError(f"stream {ordinal} begins with a key of zeros, which stands for no key")
+            if subject is not None and key is not None:
+                keys = derive(key)
+                salt, name = keys.salt, named or stream_id(keys.label, self.log, subject)
+            if name is None:
+                raise RemoteProtocolError(f"stream {ordinal} begins with neither key nor name")
             if ordinal > self._streams:
                 begun.append(NewStream(ordinal, name, subject, key))
-                known[ordinal] = StreamRef(name, subject, keys.salt)
+                known[ordinal] = StreamRef(name, subject, salt)
         return begun, known
+
+    def _unreadable(self, push: Push, begun: dict[int, StreamRef]) -> list[int]:
+        """The streams of new rows that come with content, although their keys are destroyed or never came here."""
+        ordinals = {row.ordinal for row in push.rows[self.size - push.start :] if not isinstance(row, ErasedRow)}
+        return sorted(n for n in ordinals if self._stream(n, begun).salt is None)
+
+    def _stream(self, ordinal: int, begun: dict[int, StreamRef]) -> StreamRef:
+        return begun.get(ordinal) or self._known.get(ordinal) or self._lookup(ordinal)
 
     def _read(self, push: Push, begun: dict[int, StreamRef]) -> tuple[list[Arrived], list[bytes]]:
         """The rows that are new, with body, commitment and leaf recomputed here."""
         arrived, leaves = [], []
         fresh = push.rows[self.size - push.start :]
-        for seq, (ordinal, kind, actor, lamport, recorded_at_ms, deps, payload, extensions) in enumerate(
-            fresh, self.size + 1
-        ):
-            stream = begun.get(ordinal) or self._known.get(ordinal) or self._lookup(ordinal)
+        for seq, row in enumerate(fresh, self.size + 1):
+            stream = self._stream(row.ordinal, begun)
+            if isinstance(row, ErasedRow):
+                arrived.append(Arrived(row.ordinal, ERASED, 0, row.commitment, None))
+                leaves.append(leaf(self.log, seq, stream.name, row.commitment))
+                continue
+            assert stream.subject is not None
+            assert stream.salt is not None  # see `_unreadable`
+            ordinal, kind, actor, lamport, recorded_at_ms, deps, payload, extensions = row
             body = Body(kind, actor, stream.subject, lamport, recorded_at_ms, deps, payload, extensions)
             check_body(body)
             packed = pack_body(body)
@@ -311,6 +354,8 @@ class Receiver:
         verify_signature(self._public_key, self._text(signed.size, signed.root), signed.signature)
         if signed.size < self.size:
             return [Send(Refusal("ahead", f"the hub holds {self.size} entries of this log, the node {signed.size}"))]
+        if signed.size > self.size and self._awaits_erased:  # it was sent before the node could read our NoKey
+            return [Send(Ack(self.size))]
         if signed.size > self.size:
             return [Send(Ack(self.size)), Send(Refusal("gap", f"the hub holds {self.size} of {signed.size} entries"))]
         if signed.root != self._held.root():

@@ -12,19 +12,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import apsw
 from aiohttp import web
 
-from sync import log_sql, wire
+from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
-from sync.entry import derive
 from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
-from sync.log_sql import STREAM_SHIFT
 from sync.messages import Hello, Message, Receipt, Refusal
-from sync.replicator import Append, Cosign, Effect, Receiver, Send, StreamRef
+from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
 
 SILENCE_TIMEOUT_S: Final = 60
@@ -101,14 +100,8 @@ class ExchangeServer:
     def _receiver(self, log: bytes, public_key: bytes) -> Receiver:
         branch = next(b for b in self._store.branches() if b.log == log)
 
-        def find(ordinal: int) -> StreamRef | None:
-            number = (branch.id << STREAM_SHIFT) + ordinal
-            stream = self._store.reading(lambda db: log_sql.stream_by_id(db, number))
-            if stream is None:
-                return None
-            return StreamRef(stream.name, stream.subject, derive(self._store.keyring.stream_key(stream.key)).salt)
-
-        return Receiver(log, public_key, self._store.frontier(log, branch.size), branch.streams, find)
+        frontier = self._store.frontier(log, branch.size)
+        return Receiver(log, public_key, frontier, branch.streams, partial(self._store.stream_ref, log))
 
     async def _perform(self, response: web.StreamResponse, receiver: Receiver, effect: Effect) -> None:
         match effect:

@@ -5,7 +5,7 @@ What is promised at each commit point:
 * `record` and `append` answer after one transaction that holds the entries, their streams' heads, the tree's new
   nodes, the branch's size and (for a peer's entries) the signed checkpoint that covers them. A power cut leaves all of
   it or nothing.
-* `create` makes the folder's files in this order: signing key, log. A cut between leaves a folder without
+* `create` makes the folder's files in this order: key slots, signing key, log. A cut between leaves a folder without
   configuration, which `init` says and asks to delete.
 * Received stream keys are in `keys.db` before the entries that need them are in `log.db`.
 
@@ -16,33 +16,36 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
 
-from sync import log_sql
-from sync.batch import Batch, Draft, Recorded, SignedSize
-from sync.database import Writer, create_database, naming_damage, open_database
+from sync import erasure, log_sql
+from sync.batch import Batch, Draft, Erased, NewStream, Recorded, SignedSize
+from sync.cipher import KEY_SIZE, MasterKey
+from sync.database import Writer, create_database, naming_damage, open_database, try_empty_wal
 from sync.entry import (
     Body,
     check_body,
     commitment,
     derive,
     entry_id,
-    leaf,
+    header,
     log_id,
     pack_body,
     stream_id,
     unpack_body,
 )
-from sync.errors import LocalProtocolError, StaleVersion
-from sync.keyring import Keyring
+from sync.errors import LocalProtocolError, StaleVersion, SubjectErased
+from sync.keyring import NO_KEY, Keyring
 from sync.log_sql import STREAM_SHIFT, Branch, Row, Stream
-from sync.merkle import Frontier, nodes_in
+from sync.merkle import Frontier, leaf_hash, nodes_in
 from sync.note import Signer
+from sync.sealing import seal, unseal
+from sync.slots import Slots
 from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog
 
 T = TypeVar("T")
@@ -53,21 +56,28 @@ STREAMS_CACHED_MAX: Final = 65_536
 class Store(StoredLog):
     """The log and the keys of one node, for the one process that holds its lock. Safe to use from any thread."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open an existing folder; FolderError, LogCorrupt or NewerFormat if that is not possible."""
-        super().__init__(folder)
+    def __init__(self, folder: Path, master: MasterKey | None = None) -> None:
+        """Open an existing folder; see `StoredLog`."""
+        super().__init__(folder, master)
         path = folder / LOG_FILE
-        db = open_database(path, log_sql.APPLICATION_ID, log_sql.FORMAT)
+        db = open_database(path, self.master, log_sql.APPLICATION_ID, log_sql.FORMAT)
         with naming_damage(db):
             self._branches = {b.id: b for b in log_sql.branches(db)}
             self._position = log_sql.last_position(db)
             self._last_key = log_sql.last_key_used(db, self._own)
             self._types = log_sql.types(db)
+        self._erased: set[bytes] = set()  # subjects about which nothing is recorded any more
+        self._destroyed = self.keyring.destroyed_streams()  # names under which nothing is kept any more
         self._frontiers: dict[int, Frontier] = {}
         self._streams: dict[bytes, Stream] = {}  # own streams by subject
         self._grown = threading.Condition()
         self._listeners: set[threading.Event] = set()
         self._writer = Writer(db, str(path), self._forget, self._notify)
+        try:
+            erasure.resume(self)
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def create(folder: Path) -> bytes:
@@ -75,10 +85,12 @@ class Store(StoredLog):
         seed = secrets.token_bytes(32)
         public_key = Signer("homeward/new", seed).public_key
         log = log_id(public_key)
-        keyring = Keyring.create(folder / KEYS_FILE)
+        master = MasterKey(secrets.token_bytes(KEY_SIZE))
+        Slots.create(folder, master)
+        keyring = Keyring.create(folder / KEYS_FILE, master)
         keyring.add_log_key(log, seed)
         keyring.close()
-        db = create_database(folder / LOG_FILE, log_sql.APPLICATION_ID, log_sql.FORMAT, log_sql.SCHEMA)
+        db = create_database(folder / LOG_FILE, master, log_sql.APPLICATION_ID, log_sql.FORMAT, log_sql.SCHEMA)
         with db:
             log_sql.add_branch(db, log, public_key, own=True)
         db.close()
@@ -107,6 +119,32 @@ class Store(StoredLog):
         """Append a verified batch of a peer's log; its new size. Raises StaleVersion if the log moved meanwhile."""
         return self.submit(lambda db: self._append(db, batch))
 
+    def erase(self, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int) -> Erased:
+        """Erase all content about these subjects on this node, durably and for ever; see `erasure`.
+
+        Raises LocalProtocolError for what cannot be erased, ErasureUnfinished where old pages could not be cleared.
+        """
+        return erasure.erase(self, subjects, by=by, ground=ground, now_ms=now_ms)
+
+    def refuse_erased(self, subjects: Iterable[bytes]) -> None:
+        """From now on keep nothing about these subjects; for the modules of this package only."""
+        self._erased |= set(subjects)
+
+    def forget_erased(self, streams: Iterable[bytes]) -> None:
+        """Drop what the caches hold of streams whose keys were destroyed; for the modules of this package only."""
+        self._destroyed |= set(streams)
+        self.forget_seals()
+        self._writer.submit(lambda _db: self._streams.clear()).result()
+
+    def try_empty_wal(self) -> bool:
+        """Leave no old page behind in the log's WAL; False while others read one."""
+        with self._read() as db:
+            db.execute("PRAGMA query_only=OFF")
+            try:
+                return try_empty_wal(db)
+            finally:
+                db.execute("PRAGMA query_only=ON")
+
     def add_log(self, log: bytes, public_key: bytes) -> Future[None]:
         """Begin to hold a peer's log; nothing happens if it is held already."""
 
@@ -134,6 +172,8 @@ class Store(StoredLog):
         leaves: list[bytes] = []
         position, seq, streams = self._position, branch.size, branch.streams
         for draft in drafts:
+            if draft.subject in self._erased:
+                raise SubjectErased(f"subject {draft.subject.hex()} was erased here: nothing more is recorded about it")
             stream = self._streams.get(draft.subject) or self._find_own(db, draft.subject)
             if stream is None:
                 streams += 1
@@ -145,10 +185,12 @@ class Store(StoredLog):
             check_body(body)
             packed = pack_body(body)
             position, seq = position + 1, seq + 1
-            committed = commitment(derive(self.keyring.stream_key(stream.key)).salt, branch.log, seq, packed)
+            keys = derive(self.keyring.stream_key(stream.key))
+            committed = commitment(keys.salt, branch.log, seq, packed)
+            proven = header(branch.log, seq, stream.name, committed)
             rows.append(Row(position, branch.id, seq, stream.id, version, stream.head,
-                            self._type(db, draft.type), committed, packed))  # fmt: skip
-            leaves.append(leaf(branch.log, seq, stream.name, committed))
+                            self._type(db, draft.type), committed, seal(keys.seal, proven, packed)))  # fmt: skip
+            leaves.append(leaf_hash(proven))
             stream = Stream(stream.id, stream.name, stream.subject, stream.key, version, position, lamport)
             self._streams[draft.subject] = touched[stream.id] = stream
         frontier, nodes = self._frontier(db, branch).extend(leaves)
@@ -159,11 +201,7 @@ class Store(StoredLog):
         branch = self._branches[self.branch_id(batch.log)]
         if branch.size != batch.start:
             raise StaleVersion(f"log {batch.log.hex()} holds {branch.size} entries, the batch starts at {batch.start}")
-        known: dict[int, Stream] = {}
-        numbers = self.keyring.receive([new.key for new in batch.streams])
-        for new, number in zip(batch.streams, numbers, strict=True):
-            stream = Stream((branch.id << STREAM_SHIFT) + new.ordinal, new.name, new.subject, number, 0, None, 0)
-            known[stream.id] = stream
+        known = {stream.id: stream for stream in self._receive(branch, batch.streams)}
         rows: list[Row] = []
         position, seq = self._position, batch.start
         for arrived in batch.entries:
@@ -172,15 +210,32 @@ class Store(StoredLog):
             if head is None:
                 raise LocalProtocolError(f"the batch names stream {arrived.ordinal}, which has not begun")
             position, seq = position + 1, seq + 1
-            rows.append(Row(position, branch.id, seq, number, head.version + 1, head.head,
-                            self._type(db, arrived.type), arrived.commitment, arrived.body))  # fmt: skip
-            known[number] = Stream(
-                number, head.name, head.subject, head.key, head.version + 1, position, arrived.lamport
+            kind, sealed = log_sql.ERASED_TYPE, None
+            if arrived.body is not None and not self._is_erased(head):
+                keys = derive(self.keyring.stream_key(head.key))
+                sealed = seal(keys.seal, header(branch.log, seq, head.name, arrived.commitment), arrived.body)
+                kind = self._type(db, arrived.type)
+            rows.append(
+                Row(position, branch.id, seq, number, head.version + 1, head.head, kind, arrived.commitment, sealed)
             )
+            lamport = max(head.lamport, arrived.lamport)  # an entry that arrived erased has none
+            known[number] = Stream(number, head.name, head.subject, head.key, head.version + 1, position, lamport)
         self._put(db, branch, branch.streams + len(batch.streams), rows, known, batch.frontier, batch.nodes)
         root = batch.frontier.root()
         log_sql.put_checkpoint(db, branch.id, SignedSize(batch.frontier.size, root, batch.signature, None))
         return batch.frontier.size
+
+    def _receive(self, branch: Branch, begun: Sequence[NewStream]) -> Iterator[Stream]:
+        """The streams that begin in a batch, their keys kept; without subject and key where they are erased."""
+        keys = {new.ordinal: new.key for new in begun if new.key is not None and not self._is_erased(new)}
+        numbers = dict(zip(keys, self.keyring.receive(list(keys.values())), strict=True))
+        for new in begun:
+            number = numbers.get(new.ordinal, NO_KEY)
+            subject = new.subject if number != NO_KEY else None
+            yield Stream((branch.id << STREAM_SHIFT) + new.ordinal, new.name, subject, number, 0, None, 0)
+
+    def _is_erased(self, stream: Stream | NewStream) -> bool:
+        return stream.subject is None or stream.subject in self._erased or stream.name in self._destroyed
 
     def _put(
         self,
@@ -227,8 +282,9 @@ class Store(StoredLog):
     def _lamport(self, db: apsw.Connection, dep: tuple[bytes, int]) -> int:
         log, seq = dep
         for row in log_sql.entries_of_branch(db, self.branch_id(log), seq, 1):
-            if row.seq == seq and row.body is not None:
-                return unpack_body(row.body).lamport
+            name, seal_key = self._find_seal(db, row.stream)  # the stream may not be committed: nothing is remembered
+            if row.seq == seq and row.body is not None and seal_key is not None:
+                return unpack_body(unseal(seal_key, log, seq, name, row.commitment, row.body)).lamport
         raise LocalProtocolError(f"an edit cannot have seen entry {seq} of log {log.hex()}: it is not here")
 
     def _type(self, db: apsw.Connection, name: str) -> int:

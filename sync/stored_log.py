@@ -1,55 +1,73 @@
 """Reading a node's log: entries in every order that somebody needs them, and proofs at any past size.
 
 Safe to use from any thread and beside the process that writes. What is read is what is committed; a caller that needs
-two readings to agree makes them in one `reading`.
+two readings to agree makes them in one `reading`. Bodies are opened here, on their way out; what does not open is
+LogCorrupt, what was erased has no body.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
 
-from sync import log_sql
-from sync.batch import Entry, SignedSize
-from sync.database import Readers, open_database
-from sync.entry import log_id, origin
-from sync.errors import LocalProtocolError, LogCorrupt
+from sync import keyring, log_sql
+from sync.batch import Entry, SignedSize, StreamRef
+from sync.cipher import MasterKey
+from sync.database import Readers, open_database, require_sound
+from sync.entry import derive, log_id, origin
+from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.keyring import Keyring
-from sync.log_sql import Branch
-from sync.merkle import Frontier, frontier_numbers, root_at
+from sync.log_sql import STREAM_SHIFT, Branch, Row
+from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, root_at
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
+from sync.sealing import unseal
+from sync.slots import unlock
 
 T = TypeVar("T")
 LOG_FILE: Final = "log.db"
 KEYS_FILE: Final = "keys.db"
+APPLICATION_IDS: Final = {LOG_FILE: log_sql.APPLICATION_ID, KEYS_FILE: keyring.APPLICATION_ID}
 SCAN_COUNT: Final = 2000
+SEALS_CACHED_MAX: Final = 65_536
 
 
 class StoredLog:
     """The entries, proofs and keys in a data folder, for reading."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open an existing folder; FolderError, LogCorrupt or NewerFormat if that is not possible."""
+    def __init__(self, folder: Path, master: MasterKey | None = None) -> None:
+        """Open an existing folder, without a master key by its key file.
+
+        Raises FolderError, WrongKey, LogCorrupt or NewerFormat if that is not possible.
+        """
         self.folder = folder
         path = folder / LOG_FILE
-        self._read = Readers(lambda: open_database(path, log_sql.APPLICATION_ID, log_sql.FORMAT))
+        if not path.exists():
+            raise FolderError(f"{path} is missing")
+        self.master = master = master or unlock(folder)
+        self._read = Readers(lambda: open_database(path, master, log_sql.APPLICATION_ID, log_sql.FORMAT))
         found = self.branches()
-        self.keyring = Keyring.open(folder / KEYS_FILE)
+        self.keyring = Keyring.open(folder / KEYS_FILE, master)
         own = [branch for branch in found if branch.own]
         if not own:
             raise LogCorrupt(f"{path} names no log of its own: put back a backup")
         self.log = own[-1].log
         self._own = own[-1].id
         self._log_of = {branch.id: branch.log for branch in found}
+        self._seals: dict[int, tuple[bytes, bytes | None]] = {}  # streams' names and seal keys, by local number
         self.signer = Signer(origin(self.log), self.keyring.log_seed(self.log))
 
     def close(self) -> None:
         """Close the files."""
         self._read.close()
         self.keyring.close()
+
+    def require_sound(self) -> None:
+        """Read every page of both files, also those that no entry leads to; LogCorrupt if one is damaged."""
+        for name, application_id in APPLICATION_IDS.items():
+            require_sound(self.folder / name, self.master, application_id)
 
     def reading(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run a reading of this package's modules on a pooled connection."""
@@ -93,32 +111,91 @@ class StoredLog:
         with self._read() as db:
             return {number: name for name, number in log_sql.types(db).items()}
 
+    def opened(
+        self, db: apsw.Connection, log: bytes, seq: int, stream: int, committed: bytes, sealed: bytes | None
+    ) -> bytes | None:
+        """The body of an entry that is committed; None once erased. For the modules of this package only."""
+        if sealed is None:
+            return None
+        name, seal_key = self._seals.get(stream) or self._seal_of(db, stream)
+        return None if seal_key is None else unseal(seal_key, log, seq, name, committed, sealed)
+
+    def _seal_of(self, db: apsw.Connection, stream: int) -> tuple[bytes, bytes | None]:
+        seals = self._seals  # an erasure meanwhile puts another in its place
+        seal = self._find_seal(db, stream)
+        if seal[1] is None:
+            return seal
+        if len(seals) >= SEALS_CACHED_MAX:
+            seals.clear()
+        seals[stream] = seal
+        return seal
+
+    def _find_seal(self, db: apsw.Connection, stream: int) -> tuple[bytes, bytes | None]:
+        found = log_sql.stream_seal(db, stream)
+        if found is None:
+            raise LogCorrupt(f"{self.folder / LOG_FILE} has entries of stream {stream}, but not the stream: run verify")
+        name, number = found
+        try:
+            return name, derive(self.keyring.stream_key(number)).seal
+        except KeyDestroyed:
+            return name, None
+
+    def opened_rows(self, db: apsw.Connection, rows: Iterable[Row]) -> list[Row]:
+        """Rows as they are stored and committed, with their bodies opened. For the modules of this package only."""
+        return [row._replace(body=body) for row, body in self._opened_pairs(db, rows)]
+
+    def forget_seals(self) -> None:
+        """Forget keys that are at hand: some were destroyed."""
+        self._seals = {}
+        derive.cache_clear()
+
+    def stream_ref(self, log: bytes, ordinal: int) -> StreamRef | None:
+        """What a receiver must know of a stream of a log; None if it has not begun."""
+        number = (self.branch_id(log) << STREAM_SHIFT) + ordinal
+        with self._read() as db:
+            stream = log_sql.stream_by_id(db, number)
+        if stream is None:
+            return None
+        try:
+            return StreamRef(stream.name, stream.subject, derive(self.keyring.stream_key(stream.key)).salt)
+        except KeyDestroyed:
+            return StreamRef(stream.name, None, None)
+
     def entries_after(self, position: int, limit: int = SCAN_COUNT) -> list[Entry]:
         """Entries in the order of their arrival."""
         with self._read() as db:
             rows = log_sql.bodies_after(db, position, limit)
-        logs = self._logs({row[1] for row in rows})
-        return [Entry(at, logs[branch], seq, committed, body) for at, branch, seq, committed, body in rows]
+            logs = self._logs({row[1] for row in rows})
+            return [
+                Entry(at, logs[branch], seq, committed, self.opened(db, logs[branch], seq, stream, committed, sealed))
+                for at, branch, seq, stream, committed, sealed in rows
+            ]
+
+    def _entries(self, db: apsw.Connection, rows: Iterable[Row]) -> list[Entry]:
+        pairs = self._opened_pairs(db, rows)
+        return [Entry(r.position, self._log_of[r.branch], r.seq, r.commitment, body) for r, body in pairs]
+
+    def _opened_pairs(self, db: apsw.Connection, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes | None]]:
+        for r in rows:
+            log = self._log_of.get(r.branch) or self._logs({r.branch})[r.branch]
+            yield r, self.opened(db, log, r.seq, r.stream, r.commitment, r.body)
 
     def entries_of_subject(self, subject: bytes) -> list[Entry]:
         """Every log's entries about a subject, each stream in its own order."""
         with self._read() as db:
             chains = [log_sql.chain(db, s.head) for s in log_sql.streams_of_subject(db, subject)]
-        rows = [row for newest_first in chains for row in reversed(newest_first)]
-        logs = self._logs({row.branch for row in rows})
-        return [Entry(r.position, logs[r.branch], r.seq, r.commitment, r.body) for r in rows]
+            return self._entries(db, (row for newest_first in chains for row in reversed(newest_first)))
 
     def entries_of_log(self, log: bytes, after_seq: int = 0) -> Iterator[Entry]:
         """A log's entries in their order, read in portions."""
         branch = self.branch_id(log)
         while True:
             with self._read() as db:
-                rows = log_sql.entries_of_branch(db, branch, after_seq + 1, SCAN_COUNT)
-            for r in rows:
-                yield Entry(r.position, log, r.seq, r.commitment, r.body)
-            if len(rows) < SCAN_COUNT:
+                entries = self._entries(db, log_sql.entries_of_branch(db, branch, after_seq + 1, SCAN_COUNT))
+            yield from entries
+            if len(entries) < SCAN_COUNT:
                 return
-            after_seq = rows[-1].seq
+            after_seq = entries[-1].seq
 
     def _load_frontier(self, db: apsw.Connection, branch: int, size: int) -> Frontier:
         return Frontier(size, tuple(self._node(db, branch, number) for number in frontier_numbers(size)))
@@ -140,6 +217,24 @@ class StoredLog:
         branch = self.branch_id(log)
         with self._read() as db:
             return root_at(size, lambda number: self._node(db, branch, number))
+
+    def inclusion_proof(self, log: bytes, seq: int, size: int) -> list[bytes]:
+        """Prove that entry `seq` is in the log as it was at a size; see `merkle.verify_inclusion`."""
+        branch = self.branch_id(log)
+        with self._read() as db:
+            return inclusion_proof(seq - 1, self._held(db, branch, size), lambda n: self._node(db, branch, n))
+
+    def consistency_proof(self, log: bytes, old: int, new: int) -> list[bytes]:
+        """Prove that the log at size `new` continues the log at size `old`; see `merkle.verify_consistency`."""
+        branch = self.branch_id(log)
+        with self._read() as db:
+            return consistency_proof(old, self._held(db, branch, new), lambda n: self._node(db, branch, n))
+
+    def _held(self, db: apsw.Connection, branch: int, size: int) -> int:
+        held = next(b.size for b in log_sql.branches(db) if b.id == branch)
+        if size > held:
+            raise LocalProtocolError(f"{held} entries are held, a proof was asked at size {size}")
+        return size
 
     def sign(self, size: int) -> SignedSize:
         """This node's own log at a size, signed."""

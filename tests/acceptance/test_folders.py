@@ -3,8 +3,9 @@
 import json
 import shutil
 
-import apsw
 import pytest
+
+from tests.by_hand import by_hand
 
 READING = ["status", "children", "digest", "verify", "rebuild"]
 
@@ -23,7 +24,7 @@ def spoil(path, at, data):
 
 
 def set_version(path, version):
-    db = apsw.Connection(str(path))
+    db = by_hand(path)
     db.execute(f"PRAGMA user_version={version}")
     db.close()
 
@@ -172,7 +173,7 @@ def test_read_models_may_be_lost(county, name, how):
             size = file.stat().st_size
             spoil(file, 4096, b"\xff" * (size - 4096))
         case "row":
-            db = apsw.Connection(str(file))
+            db = by_hand(file)
             db.execute("DROP TABLE stay")
             db.close()
     answer = county.quick(name, "digest", folder, "--json")
@@ -185,7 +186,7 @@ def test_the_other_small_files_may_be_lost(county):
     """What lies beside the databases and the configuration can go without harm."""
     home = county / "home"
     for file in home.iterdir():
-        if file.name.partition("-")[0] not in ("config.json", "log.db", "keys.db"):
+        if file.name.partition("-")[0] not in ("config.json", "log.db", "keys.db", "key.json", "node.key"):
             file.unlink()
     found = county.quick("site-node", "status", home, "--json").json()
     assert (found["entries"], found["waiting"]) == (120, 0)

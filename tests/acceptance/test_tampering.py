@@ -1,10 +1,10 @@
 """Whoever changes, removes, swaps or adds something behind the program's back is found out by `verify`."""
 
-import apsw
 import pytest
 
 from sync.log_sql import NODE_SHIFT
 from sync.merkle import nodes_in
+from tests.by_hand import by_hand
 
 PLACES = [("site-node", "home"), ("central-hub", "hub")]
 
@@ -15,7 +15,7 @@ def place(request, county):
     name, folder = request.param
     log = county.quick("site-node", "status", county / "home", "--json").json()["log"]
     assert county.quick(name, "verify", county / folder, "--json").json()["ok"]
-    db = apsw.Connection(str(county / folder / "log.db"))
+    db = by_hand(county / folder / "log.db")
     branch = db.execute("SELECT id FROM branch WHERE log=?", (bytes.fromhex(log),)).get
     yield county, name, county / folder, log, db, branch
     db.close()
@@ -149,7 +149,7 @@ def test_a_signature_that_was_forged(place):
 
 def test_a_receipt_that_was_forged(county):
     """A home does not believe a receipt that the hub's key has not signed."""
-    db = apsw.Connection(str(county / "home" / "log.db"))
+    db = by_hand(county / "home" / "log.db")
     db.execute("UPDATE checkpoint SET receipt=zeroblob(72)")
     db.close()
     found = county.quick("site-node", "verify", county / "home", "--json", code=1).json()

@@ -1,6 +1,6 @@
 """Benchmarks: tables of ratios between what we do and what it is measured beside. Nothing here passes or fails.
 
-    python -m tests.bench [--only import|sync|store|views|verify] [--quick]
+    python -m tests.bench [--only import|sync|store|cipher|views|verify] [--quick]
 
 Data lies in a temporary folder (TMPDIR says where; durable commits are as fast as that disk) which is removed.
 """
@@ -21,7 +21,7 @@ import apsw
 from rich.console import Console
 
 from node.cli import COLLECT_AFTER
-from tests.bench import exchange, following, importing, storing, verifying
+from tests.bench import encrypting, exchange, following, importing, storing, verifying
 from tests.bench.facts import Workshop
 from tests.bench.measuring import Findings
 
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Workshop, int], list[Findings]]] = {
     "import": importing.run,
     "sync": exchange.run,
     "store": storing.run,
+    "cipher": encrypting.run,
     "views": following.run,
     "verify": verifying.run,
 }

@@ -13,13 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-import apsw
-
 from sync.batch import Draft
 from sync.store import Store
 from tests.bench.facts import Workshop
 from tests.bench.measuring import Case, Findings, Sample, interleaved, timed
 from tests.bench.references import Library, RawRows
+from tests.by_hand import by_hand
 
 BATCH_COUNT: Final = 1000
 BATCHES_COUNT: Final = 10
@@ -161,7 +160,7 @@ def _wal_rows(
 def _our_wal(store: Store, portions: Sequence[Sequence[Draft]]) -> float:
     path = store.folder / "log.db"
     store.submit(lambda db: db.wal_autocheckpoint(0)).result()
-    with closing(apsw.Connection(str(path))) as db:
+    with closing(by_hand(path)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = _wal_size(path)
     _ours(store, portions)

@@ -146,7 +146,7 @@ def _exchange(workshop: Workshop, big_home: Path, costs: Costs, *, serve: bool, 
 def _until_shown(hub: Folder) -> float:
     """Seconds until the hub's read models hold everything that its log holds."""
     began = time.perf_counter()
-    store, views = StoredLog(hub.path), Views(hub.views)
+    store, views = StoredLog(hub.path), Views(hub.views, hub.master)
     while views.position() < store.position():
         assert time.perf_counter() - began < SHOWN_TIMEOUT_S
         time.sleep(POLL_S)

@@ -49,7 +49,7 @@ def run(workshop: Workshop, runs: int) -> list[Findings]:
 
 def _rebuild(workshop: Workshop, store: Store) -> Case:
     def case() -> Sample:
-        views = Views.create(workshop.fresh("views.db"))
+        views = Views.create(workshop.fresh("views.db"), store.master)
         with timed() as clock:
             for _ in Follower(store, views, home_of).catch_up(batch_count=REBUILD_BATCH_COUNT):
                 pass

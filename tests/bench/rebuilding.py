@@ -28,7 +28,7 @@ def peak_mib() -> float:
 def main(folder: Path, path: Path) -> None:
     """Rebuild, and print the peak as JSON."""
     store = StoredLog(folder)
-    views = Views.create(path)
+    views = Views.create(path, store.master)
     before = peak_mib()
     for _ in Follower(store, views, home_of).catch_up(batch_count=REBUILD_BATCH_COUNT):
         pass

@@ -25,6 +25,8 @@ from sync.database import OutcomeUnknown
         (errors.FolderInUse("in use"), 3),
         (errors.NewerFormat("newer"), 7),
         (errors.LogCorrupt("damaged"), 4),
+        (errors.WrongKey("not its key"), 6),
+        (errors.NoCipher("no cipher"), 6),
         (errors.FolderError("missing"), 2),
         (errors.Unreachable("nobody"), 5),
         (errors.VerificationError("false"), 1),

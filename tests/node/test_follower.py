@@ -45,7 +45,7 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(store, tmp_path_factory):
     """What one pass over the whole log gives."""
-    views = Views.create(tmp_path_factory.mktemp("views") / "views.db")
+    views = Views.create(tmp_path_factory.mktemp("views") / "views.db", store.master)
     for _ in Follower(store, views, home_of).catch_up():
         pass
     found = views.digest()
@@ -57,7 +57,7 @@ def expected(store, tmp_path_factory):
 @settings(max_examples=12)
 def test_any_batches_give_the_same(store, expected, tmp_path_factory, sizes, forgetful):
     """Split anywhere, with or without what was remembered from the last batch, following gives what one pass gives."""
-    views = Views.create(tmp_path_factory.mktemp("views") / "views.db")
+    views = Views.create(tmp_path_factory.mktemp("views") / "views.db", store.master)
     follower, at = Follower(store, views, home_of), 0
     for size in [*sizes, 10_000]:
         at = min(at + size, store.position())
@@ -72,14 +72,14 @@ def test_any_batches_give_the_same(store, expected, tmp_path_factory, sizes, for
 
 def test_a_cut_between_rows_and_mark_leaves_neither(store, expected, tmp_path, monkeypatch):
     """A batch whose writing fails leaves the position before; a new follower goes on and ends up the same."""
-    views = Views.create(tmp_path / "views.db")
+    views = Views.create(tmp_path / "views.db", store.master)
     for _ in Follower(store, views, home_of).catch_up(200):
         pass
     before = views.digest_at()
 
     real = views_module.Views.replace
 
-    def cut(self, position, gone, fresh):
+    def cut(self, position, gone, fresh, **_):
         def torn():
             yield from list(fresh)[:3]
             raise OSError("power cut")
@@ -93,7 +93,7 @@ def test_a_cut_between_rows_and_mark_leaves_neither(store, expected, tmp_path, m
                 pass
     assert views.digest_at() == before
     views.close()
-    views = Views(tmp_path / "views.db")
+    views = Views(tmp_path / "views.db", store.master)
     for _ in Follower(store, views, home_of).catch_up():
         pass
     assert views.digest() == expected
@@ -118,7 +118,7 @@ def test_a_rebuild_is_adopted(store, expected, tmp_path):
 
 def test_a_rebuild_that_was_cut_is_begun_anew(store, expected, tmp_path):
     """A half-built file is never adopted, and does not hinder the next rebuild."""
-    half = Views.create(tmp_path / "views.db.building")
+    half = Views.create(tmp_path / "views.db.building", store.master)
     next(Follower(store, half, home_of).catch_up(100))
     half.close()
     projection = Projection(store, tmp_path / "views.db", home_of)
@@ -132,7 +132,7 @@ def test_a_rebuild_that_was_cut_is_begun_anew(store, expected, tmp_path):
 def test_a_file_of_no_use_is_made_anew(store, expected, tmp_path, how):
     """Read models of another version, of another log, without a table or of no database at all are replaced."""
     path = tmp_path / "views.db"
-    views = Views.create(path)
+    views = Views.create(path, store.master)
     db = views._db
     match how:
         case "version":
@@ -175,7 +175,7 @@ def test_a_reading_that_a_swap_disturbs_is_made_again(store, expected, tmp_path)
 
 def test_unknown_types_are_counted_and_shown(store, tmp_path):
     """Entries of a type that this version does not know have rows of their own, whatever their payload."""
-    views = Views.create(tmp_path / "views.db")
+    views = Views.create(tmp_path / "views.db", store.master)
     for _ in Follower(store, views, home_of).catch_up():
         pass
     rows = views.rows_of("unknown_entry")

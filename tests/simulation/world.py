@@ -15,14 +15,14 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sync import verify, wire
 from sync.batch import Draft
-from sync.entry import EXT_SOURCE, derive, origin
+from sync.entry import EXT_SOURCE, origin
 from sync.errors import RefusedByPeer, StaleVersion, Unreachable
-from sync.log_sql import STREAM_SHIFT, stream_by_id
 from sync.messages import Ack, Held, Hello, Message, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
@@ -35,7 +35,6 @@ from sync.replicator import (
     Receiver,
     Send,
     Sender,
-    StreamRef,
 )
 from sync.store import Store
 
@@ -266,15 +265,14 @@ class Hub(Disk):
                     self._world.cut(other)
         self.store.add_log(home.log, home.store.signer.public_key).result(30)
         branch = next(b for b in self.store.branches() if b.log == home.log)
-
-        def find(ordinal: int) -> StreamRef | None:
-            stream = self.store.reading(lambda db: stream_by_id(db, (branch.id << STREAM_SHIFT) + ordinal))
-            if stream is None:
-                return None
-            return StreamRef(stream.name, stream.subject, derive(self.store.keyring.stream_key(stream.key)).salt)
-
         public_key = home.store.signer.public_key
-        return Receiver(home.log, public_key, self.store.frontier(home.log, branch.size), branch.streams, find)
+        return Receiver(
+            home.log,
+            public_key,
+            self.store.frontier(home.log, branch.size),
+            branch.streams,
+            partial(self.store.stream_ref, home.log),
+        )
 
     def _perform(self, line: Line, effect: Any) -> None:
         assert line.receiver is not None

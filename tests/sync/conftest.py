@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from sync import log_sql
-from sync.batch import Draft
+from sync.batch import Draft, StreamRef
 from sync.entry import Body, commitment, derive, leaf, log_id, origin, pack_body, read_body, stream_id
 from sync.merkle import Frontier
 from sync.messages import Beginning, Confirm, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
-from sync.replicator import Receiver, StreamRef
+from sync.replicator import Receiver
 from sync.store import Store
 
 
@@ -119,7 +119,9 @@ def recompute(store: Store) -> dict[bytes, int]:
     sizes = {}
     for branch in store.branches():
         leaves, versions, heads, streams = [], {}, {}, {}
-        rows = store.reading(lambda db, number=branch.id: log_sql.entries_of_branch(db, number, 1, 10**6))
+        rows = store.reading(
+            lambda db, number=branch.id: store.opened_rows(db, log_sql.entries_of_branch(db, number, 1, 10**6))
+        )
         for seq, row in enumerate(rows, 1):
             if row.stream not in streams:
                 streams[row.stream] = store.reading(lambda db, number=row.stream: log_sql.stream_by_id(db, number))

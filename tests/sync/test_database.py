@@ -9,8 +9,10 @@ from contextlib import closing
 import apsw
 import pytest
 
+from sync.cipher import connect
 from sync.database import OutcomeUnknown, Readers, Writer, create_database, open_database
 from sync.errors import FolderError, LogCorrupt, NewerFormat
+from tests.by_hand import SOME_MASTER
 
 APPLICATION_ID, FORMAT = 0x48575454, 3
 SCHEMA = "CREATE TABLE t(n INTEGER PRIMARY KEY, text TEXT)"
@@ -18,7 +20,7 @@ SCHEMA = "CREATE TABLE t(n INTEGER PRIMARY KEY, text TEXT)"
 
 @pytest.fixture
 def path(tmp_path):
-    create_database(tmp_path / "t.db", APPLICATION_ID, FORMAT, SCHEMA).close()
+    create_database(tmp_path / "t.db", SOME_MASTER, APPLICATION_ID, FORMAT, SCHEMA).close()
     return tmp_path / "t.db"
 
 
@@ -26,7 +28,7 @@ class Watched:
     """A writer, and what it told its owner."""
 
     def __init__(self, path) -> None:
-        self.db = open_database(path, APPLICATION_ID, FORMAT)
+        self.db = open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT)
         self.rolled_back: list[list[int]] = []
         self.commits = 0
         self.writer = Writer(self.db, "test", lambda db: self.rolled_back.append(numbers(db)), self._committed)
@@ -62,7 +64,7 @@ def numbers(db) -> list[int]:
 
 
 def stored(path) -> list[int]:
-    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
+    with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as db:
         return numbers(db)
 
 
@@ -146,7 +148,10 @@ def test_nobody_waits_for_ever_when_the_owner_fails(path, broken):
 
     callbacks = {"rolled_back": lambda _: None, "committed": lambda: None} | {broken: fail}
     writer = Writer(
-        open_database(path, APPLICATION_ID, FORMAT), "test", callbacks["rolled_back"], callbacks["committed"]
+        open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT),
+        "test",
+        callbacks["rolled_back"],
+        callbacks["committed"],
     )
     futures = [writer.submit(lambda db: (begun.set(), go_on.wait(10)))]
     assert begun.wait(10)
@@ -225,7 +230,7 @@ def test_everybody_is_answered_while_the_writer_ends(path):
 
 def test_a_new_file_is_durable_and_marked(path):
     """A file of ours says whose it is and how it must be written."""
-    with closing(open_database(path, APPLICATION_ID, FORMAT)) as db:
+    with closing(open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT)) as db:
         found = {
             p: db.execute(f"PRAGMA {p}").get for p in ("application_id", "user_version", "journal_mode", "synchronous")
         }
@@ -235,12 +240,12 @@ def test_a_new_file_is_durable_and_marked(path):
 def test_a_file_is_never_made_over_another(path):
     """Creating refuses where a file is."""
     with pytest.raises(FolderError, match="exists"):
-        create_database(path, APPLICATION_ID, FORMAT, SCHEMA)
+        create_database(path, SOME_MASTER, APPLICATION_ID, FORMAT, SCHEMA)
 
 
 def test_an_older_format_opens(path):
     """A file of an earlier format is one that this version can use."""
-    open_database(path, APPLICATION_ID, FORMAT + 1).close()
+    open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT + 1).close()
 
 
 @pytest.mark.parametrize(
@@ -261,12 +266,12 @@ def test_each_kind_of_wrong_file_has_its_error(path, harm, error):
     """Missing, foreign, damaged and newer files are told apart, and the message names the file."""
     harm(path)
     with pytest.raises(error, match=r"t\.db"):
-        open_database(path, APPLICATION_ID, FORMAT)
+        open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT)
     assert path.exists() == (error is not FolderError or path.is_dir())
 
 
 def change(path, sql: str) -> None:
-    with closing(apsw.Connection(str(path))) as db:
+    with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as db:
         db.execute(sql)
 
 
@@ -275,7 +280,7 @@ def change(path, sql: str) -> None:
 
 def test_readers_see_what_is_committed_and_change_nothing(watched, path):
     """Readers work beside the writer, each reading sees whole transactions, and none can write."""
-    readers = Readers(lambda: open_database(path, APPLICATION_ID, FORMAT))
+    readers = Readers(lambda: open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT))
     go_on = watched.hold()
     future = watched.writer.submit(insert(1))
     with readers() as first, readers() as second:
@@ -295,7 +300,7 @@ def test_readers_see_what_is_committed_and_change_nothing(watched, path):
 
 def test_a_reader_that_is_out_while_the_pool_closes_is_closed_when_it_returns(path):
     """No connection outlives its pool."""
-    readers = Readers(lambda: open_database(path, APPLICATION_ID, FORMAT))
+    readers = Readers(lambda: open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT))
     with readers() as db:
         readers.close()
         assert numbers(db) == []

@@ -6,16 +6,17 @@ import pytest
 
 from sync.errors import FolderError, LogCorrupt
 from sync.keyring import BLOCK_COUNT, Keyring
+from tests.by_hand import SOME_MASTER
 
 
 @pytest.fixture
 def reopened(tmp_path):
     """Opens the same file again and again, as after a restart."""
-    opened = [Keyring.create(tmp_path / "keys.db")]
+    opened = [Keyring.create(tmp_path / "keys.db", SOME_MASTER)]
 
     def reopen() -> Keyring:
         opened[-1].close()
-        opened.append(Keyring.open(tmp_path / "keys.db"))
+        opened.append(Keyring.open(tmp_path / "keys.db", SOME_MASTER))
         return opened[-1]
 
     yield reopen
@@ -65,7 +66,7 @@ def test_keys_are_made_ahead_in_blocks(reopened):
 def test_received_keys_are_kept_and_never_given_out(reopened):
     """A peer's key is found again under its number, and is never used for a stream of our own."""
     keyring = reopened()
-    theirs = [bytes([n]) * 32 for n in range(5)]
+    theirs = [bytes([n]) * 32 for n in range(1, 6)]
     last = keyring.assign(0)[0]
     numbers = keyring.receive(theirs)
     assert keyring.receive([]) == []
@@ -101,5 +102,5 @@ def test_a_logs_key_is_kept(reopened):
 def test_a_missing_file_is_not_made(tmp_path):
     """Opening never creates."""
     with pytest.raises(FolderError, match=r"keys\.db"):
-        Keyring.open(tmp_path / "keys.db")
+        Keyring.open(tmp_path / "keys.db", SOME_MASTER)
     assert list(tmp_path.iterdir()) == []

@@ -11,9 +11,9 @@ import msgpack
 import pytest
 import zstandard
 
-from sync import entry, note, wire
+from sync import entry, note, sealing, wire
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Beginning, Confirm, Held, Hello, Push, PushRow, Receipt, Refusal
+from sync.messages import Ack, Beginning, Confirm, ErasedRow, Held, Hello, NoKey, Push, PushRow, Receipt, Refusal
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -27,7 +27,8 @@ def read_vectors() -> dict[str, dict[str, str]]:
 
 
 VECTORS = read_vectors()
-KINDS = ("Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal")
+KINDS = ("Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "erased Push")
+NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3}
 
 
 def hexed(vector: str, name: str) -> bytes:
@@ -39,6 +40,7 @@ def messages() -> dict[str, object]:
     bodies = [entry.read_body(hexed(f"entry {n}", "body")) for n in (1, 2)]
     rows = [PushRow(1, b.type, b.actor, b.lamport, b.recorded_at_ms, b.deps, b.payload, b.extensions) for b in bodies]
     root, signature = hexed("checkpoint", "root"), hexed("checkpoint", "signature")
+    erased = [ErasedRow(1, hexed(f"entry {n}", "commitment")) for n in (1, 2)]
     begins = Beginning(hexed("stream", "subject"), hexed("stream", "stream_key"), None)
     return {
         "Hello": Hello(1, hexed("log", "log"), 2, 1_741_392_000_000),
@@ -48,12 +50,14 @@ def messages() -> dict[str, object]:
         "Confirm": Confirm(2, root, signature),
         "Receipt": Receipt(2, hexed("receipt", "cosignature")),
         "Refusal": Refusal("gap", "the hub holds 0 of 2 entries"),
+        "NoKey": NoKey(0, [1]),
+        "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 
 
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
-    others = {"log", "stream", "entry 1", "entry 2", "empty root", "checkpoint", "receipt"}
+    others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt"}
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -84,6 +88,21 @@ def test_an_entry_from_body_to_leaf(vector):
     assert entry.header(log, seq, stream, committed) == hexed(vector, "header")
     assert entry.leaf(log, seq, stream, committed) == hexed(vector, "leaf")
     assert entry.entry_id(committed) == hexed(vector, "id")
+
+
+def test_the_form_at_rest_opens():
+    """What the text has sealed is opened by the program, and what the program seals has the same form."""
+    log, stream = hexed("entry 1", "log"), hexed("entry 1", "stream")
+    committed, key = hexed("entry 1", "commitment"), hexed("sealed", "seal_key")
+    assert hexed("sealed", "header") == entry.header(log, 1, stream, committed)
+    for form in (hexed("sealed", "sealed"), sealing.seal(key, hexed("sealed", "header"), hexed("sealed", "body"))):
+        assert len(form) == len(hexed("sealed", "body")) + sealing.NONCE_SIZE + sealing.TAG_SIZE
+        assert sealing.unseal(key, log, 1, stream, committed, form) == hexed("sealed", "body")
+        for wrong in (form[:-1], form[:30], b"", form[:-1] + bytes([form[-1] ^ 1])):
+            with pytest.raises(sealing.DoesNotOpen):
+                sealing.unseal(key, log, 1, stream, committed, wrong)
+        with pytest.raises(sealing.DoesNotOpen):
+            sealing.unseal(key, log, 2, stream, committed, form)
 
 
 def test_the_second_body_says_what_the_text_says():
@@ -136,7 +155,7 @@ def test_a_frame_of_every_kind_is_written(kind):
     assert (length, checksum, dictionary) == (len(frame) - 4, zlib.crc32(frame[8:]), 0)
     expanded = zstandard.ZstdDecompressor().decompressobj().decompress(frame[12:])
     assert expanded == hexed(f"frame {kind}", "message")
-    assert msgpack.unpackb(expanded, strict_map_key=False)[0] == KINDS.index(kind) + 1
+    assert msgpack.unpackb(expanded, strict_map_key=False)[0] == NUMBERS[kind]
 
 
 def test_the_text_states_the_programs_bounds():

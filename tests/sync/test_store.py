@@ -21,6 +21,7 @@ from sync.messages import PushRow
 from sync.outgoing import push_of
 from sync.store import Store
 from sync.stored_log import StoredLog
+from tests.by_hand import by_hand
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -366,7 +367,7 @@ def test_each_kind_of_wrong_file_has_its_error(stores, draft, name, harm, error)
 
 
 def change(path: Path, sql: str) -> None:
-    with closing(apsw.Connection(str(path))) as db:
+    with closing(by_hand(path)) as db:
         db.execute(sql)
 
 

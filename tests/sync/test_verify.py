@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import apsw
 import pytest
 
 from sync import log_sql
-from sync.entry import Body, commitment, derive, leaf, pack_body, unpack_body
+from sync.entry import Body, commitment, derive, header, leaf, pack_body, unpack_body
 from sync.log_sql import NODE_SHIFT
 from sync.merkle import Frontier, node_number, nodes_in
+from sync.sealing import seal
 from sync.stored_log import StoredLog
 from sync.verify import Verdict, verify
+from tests.by_hand import by_hand
 
 SIZE = 12
 
@@ -41,7 +42,7 @@ def verdict_of(folder) -> Verdict:
 
 
 def tamper(folder, *statements: str, name: str = "log.db") -> None:
-    with closing(apsw.Connection(str(folder / name))) as db:
+    with closing(by_hand(folder / name)) as db:
         for statement in statements:
             db.execute(statement)
             assert db.total_changes() > 0, statement
@@ -60,7 +61,9 @@ LEAF = (2 << NODE_SHIFT) + node_number(0, 6)
 @pytest.mark.parametrize(
     ("statements", "seq"),
     [
-        ([f"UPDATE entry SET body=CAST(replace(body, X'6e07', X'6e08') AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=CAST(substr(body, 1, 60) || X'00' || substr(body, 62) AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=CAST(X'00' || substr(body, 2) AS BLOB) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=NULL WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=CAST(body || X'00' AS BLOB) WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=X'' WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=(SELECT body FROM entry WHERE branch=2 AND seq=3) WHERE {PEER}"], 7),
@@ -118,7 +121,7 @@ def test_a_log_cut_back_without_a_trace_is_found(hub):
     """Who removes the newest entries with their nodes, heads and size still leaves what the log's key has signed."""
     folder, author = hub
     keep = 10
-    with closing(apsw.Connection(str(folder / "log.db"))) as db:
+    with closing(by_hand(folder / "log.db")) as db:
         db.execute("DELETE FROM entry WHERE branch=2 AND seq>?", (keep,))
         db.execute("DELETE FROM node WHERE id>=? AND id<?", ((2 << NODE_SHIFT) + nodes_in(keep), 3 << NODE_SHIFT))
         db.execute("UPDATE branch SET size=? WHERE id=2", (keep,))
@@ -140,12 +143,13 @@ def test_a_history_rewritten_with_all_its_hashes_is_found(hub):
     packed = pack_body(Body(*old[:6], {"n": "forged"}, old[7]))
     committed = commitment(keys.salt, author.log, seq, packed)
     leaves = list(author.leaves)
-    with closing(apsw.Connection(str(folder / "log.db"))) as db:
+    with closing(by_hand(folder / "log.db")) as db:
         stream = log_sql.stream_by_id(db, (2 << 40) + 3)
         assert stream.subject == subject
         leaves[seq - 1] = leaf(author.log, seq, stream.name, committed)
         _, nodes = Frontier().extend(leaves)
-        db.execute("UPDATE entry SET body=?, commitment=? WHERE branch=2 AND seq=?", (packed, committed, seq))
+        sealed = seal(keys.seal, header(author.log, seq, stream.name, committed), packed)
+        db.execute("UPDATE entry SET body=?, commitment=? WHERE branch=2 AND seq=?", (sealed, committed, seq))
         for number, value in enumerate(nodes):
             db.execute("UPDATE node SET hash=? WHERE id=?", (value, (2 << NODE_SHIFT) + number))
     bad = verdict_of(folder).first_bad
@@ -156,7 +160,7 @@ def test_a_history_rewritten_with_all_its_hashes_is_found(hub):
 def test_a_lost_stream_key_is_found(hub):
     """An entry whose key is gone without an erasure is named."""
     folder, author = hub
-    with closing(apsw.Connection(str(folder / "log.db"))) as db:
+    with closing(by_hand(folder / "log.db")) as db:
         key = log_sql.stream_by_id(db, (2 << 40) + 2).key
     tamper(folder, f"DELETE FROM stream_key WHERE id={key}", name="keys.db")
     bad = verdict_of(folder).first_bad

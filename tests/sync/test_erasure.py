@@ -1,0 +1,473 @@
+"""Erasure: nothing of a subject's content is left, every proof still holds, and a cut at any point harms neither."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from contextlib import closing
+from uuid import UUID
+
+import pytest
+
+from sync import erasure, verify, wire
+from sync.batch import Erased
+from sync.entry import derive
+from sync.errors import (
+    ErasureUnfinished,
+    KeyDestroyed,
+    LocalProtocolError,
+    RemoteProtocolError,
+    SubjectErased,
+    VerificationError,
+)
+from sync.merkle import verify_consistency, verify_inclusion
+from sync.messages import Ack, Beginning, ErasedRow, NoKey, Push
+from sync.outgoing import push_of
+from sync.replicator import Append, Ask, Cosign, Portion, Receiver, Send, Sender
+from sync.store import Store
+from tests.by_hand import by_hand
+
+CHINESE, ASCII = "金丝雀小明", "canary-in-the-mine"
+ONE, TWO = (1).to_bytes(16, "big"), (2).to_bytes(16, "big")
+BY = {"by": "dir", "ground": "监护人申请", "now_ms": 1_741_392_000_000}
+
+
+@pytest.fixture
+def canaries(stores, draft):
+    """A node with two subjects' entries, of which subject 1 carries the canaries."""
+    node = stores("node")
+    for n in range(40):
+        node.record(
+            [
+                draft(1, payload={"name": CHINESE, "note": f"{ASCII} {n}"}, actor=f"{ASCII} worker", type="canary/1"),
+                draft(2, payload={"n": n}),
+            ]
+        ).result(10)
+    return node
+
+
+def whole(node) -> verify.Verdict:
+    return verify.verify(node, None, lambda _: None)
+
+
+def keys_of(node, subject: bytes) -> list[bytes]:
+    from sync import log_sql
+
+    streams = node.reading(lambda db: log_sql.streams_of_subject(db, subject))
+    return [node.keyring.stream_key(stream.key) for stream in streams]
+
+
+def remains(folder, *needles: bytes) -> list[tuple[str, bytes]]:
+    """Where a byte search finds something: in the files as they are, and in every page of them in the clear."""
+    found = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        images = [path.read_bytes()]
+        if path.suffix == ".db":
+            with closing(by_hand(path)) as db:
+                images.append(db.serialize("main"))
+        found += [(path.name, needle) for needle in needles for image in images if needle in image]
+    return found
+
+
+NEEDLES = (CHINESE.encode(), ASCII.encode())
+
+
+def test_the_search_finds_what_is_there(canaries):
+    """The byte search that the other tests trust finds a key and a name that are in the files' pages."""
+    (key,) = keys_of(canaries, ONE)
+    canaries.submit(lambda db: db.execute("INSERT INTO type(name) VALUES(?)", (CHINESE,)).fetchall()).result(10)
+    canaries.close()
+    assert ("keys.db", key) in remains(canaries.folder, key)
+    assert ("log.db", NEEDLES[0]) in remains(canaries.folder, *NEEDLES)
+
+
+def test_bodies_lie_sealed_on_the_disk(canaries):
+    """Before any erasure, no page of any file holds content in the clear."""
+    canaries.close()
+    assert remains(canaries.folder, *NEEDLES) == []
+
+
+def test_what_was_erased_is_nowhere(canaries, sizes_of):
+    """After the erasure neither content nor key is in any page or file, the WALs are empty, and all proofs hold."""
+    (key,) = keys_of(canaries, ONE)
+    root = canaries.root(canaries.log, 80)
+    assert canaries.erase([ONE], **BY) == Erased(40, 1)
+    for name in ("log.db-wal", "keys.db-wal"):
+        assert (canaries.folder / name).stat().st_size == 0
+    assert remains(canaries.folder, *NEEDLES, key, derive(key).seal) == []
+    assert canaries.entries_of_subject(ONE) == []
+    found = list(canaries.entries_of_log(canaries.log))
+    assert [entry.packed is None for entry in found] == [True, False] * 40 + [False, False]
+    assert [entry.body().type for entry in found[80:]] == [erasure.ORDERED, erasure.EXECUTED]
+    assert found[80].body().payload == {"subjects": [ONE], "ground": "监护人申请"}
+    assert found[81].body().payload == {"subject": ONE, "entries": 40, "streams": 1}
+    assert canaries.root(canaries.log, 80) == root
+    assert whole(canaries) == verify.Verdict(82, None)
+    canaries.close()
+    assert remains(canaries.folder, *NEEDLES, key, derive(key).seal) == []
+    reopened = Store(canaries.folder)
+    assert whole(reopened).ok
+    assert reopened.size(reopened.log) == 82
+    reopened.close()
+
+
+def test_only_the_leaf_is_left_of_an_entry(canaries):
+    """Log, seq, stream id and commitment survive; the type, the body and the stream's subject do not."""
+    canaries.erase([ONE], **BY)
+    rows = canaries.reading(lambda db: db.execute("SELECT type, body FROM entry WHERE stream=(1<<40)+1").fetchall())
+    assert rows == [(0, None)] * 40
+    assert canaries.reading(lambda db: db.execute("SELECT subject FROM stream ORDER BY id LIMIT 1").get) is None
+
+
+def test_nothing_more_is_recorded_about_the_erased(canaries, draft):
+    """A draft about an erased subject is refused, alone and among others, also after a restart; others go on."""
+    canaries.erase([ONE], **BY)
+    for opened in (canaries, None):
+        node = opened or Store(canaries.folder)
+        assert type(node.record([draft(2), draft(1)]).exception(10)) is SubjectErased
+        assert node.record([draft(2), draft(3)]).result(10)
+        node.close()
+
+
+def test_erasing_again_changes_nothing(canaries):
+    """A second order about the same subject adds no entry; one that names another one as well erases only that."""
+    canaries.erase([ONE, ONE], **BY)
+    size = canaries.size(canaries.log)
+    assert canaries.erase([ONE], **BY) == Erased(0, 0)
+    assert canaries.size(canaries.log) == size
+    assert canaries.erase([ONE, TWO], **BY) == Erased(40, 1)
+    assert erasure.ledger(canaries) == ({ONE: "dir", TWO: "dir"}, {ONE, TWO})
+    assert whole(canaries).ok
+
+
+@pytest.mark.parametrize(
+    ("subjects", "error"),
+    [([], LocalProtocolError), ([b"short"], RemoteProtocolError), ([bytes(16)] * 1001, LocalProtocolError)],
+)
+def test_an_order_that_makes_no_sense_is_refused(canaries, subjects, error):
+    """No subject, something else than a subject, too many: nothing is stored."""
+    with pytest.raises(error):
+        canaries.erase(subjects, **BY)
+    assert canaries.size(canaries.log) == 80
+
+
+def test_the_ledger_itself_cannot_be_erased(canaries):
+    """What a node says about itself stays, the orders among it."""
+    with pytest.raises(LocalProtocolError, match="says about itself"):
+        canaries.erase([canaries.log], **BY)
+
+
+@pytest.mark.parametrize("step", ["keyring.destroy", "forget_erased", "_take_away", "empty_wals"])
+def test_a_power_cut_at_any_step_is_repaired(canaries, monkeypatch, step):
+    """Before every step: content can be read or not, the log verifies, and opening the folder finishes the erasure."""
+
+    class PowerCutError(BaseException):
+        pass
+
+    def cut(*_):
+        raise PowerCutError
+
+    (key,) = keys_of(canaries, ONE)
+    owner, name = {
+        "keyring.destroy": (canaries.keyring, "destroy"),
+        "forget_erased": (canaries, "forget_erased"),
+        "_take_away": (erasure, "_take_away"),
+        "empty_wals": (erasure, "empty_wals"),
+    }[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, cut)
+        with pytest.raises(PowerCutError):
+            canaries.erase([ONE], **BY)
+    image = canaries.folder.with_name("image")
+    shutil.copytree(canaries.folder, image)  # as a power cut leaves it: the WALs with all that was committed
+    assert whole(canaries).ok
+    found = canaries.entries_of_subject(ONE)
+    assert {entry.packed is None for entry in found} in ({True}, {False}, set())
+    repaired = Store(image)
+    assert whole(repaired) == verify.Verdict(82, None)
+    assert repaired.entries_of_subject(ONE) == []
+    assert erasure.ledger(repaired) == ({ONE: "dir"}, {ONE})
+    assert remains(image, *NEEDLES, key) == []
+    repaired.close()
+    again = Store(image)
+    assert again.size(again.log) == 82
+    again.close()
+
+
+@pytest.mark.parametrize("file", ["log.db", "keys.db"])
+def test_an_older_file_put_back_is_erased_again(canaries, file):
+    """Whichever of the two files is put back from before the erasure, opening the folder erases again, silently."""
+    (key,) = keys_of(canaries, ONE)
+    canaries.close()
+    old = (canaries.folder / file).read_bytes()
+    node = Store(canaries.folder)
+    node.erase([ONE], **BY)
+    node.close()
+    (canaries.folder / file).write_bytes(old)
+    if file == "log.db":
+        assert remains(canaries.folder, *NEEDLES, key) == []  # before anything was opened
+    node = Store(canaries.folder)
+    assert node.size(node.log) == (80 if file == "log.db" else 82)  # no entry is added to what may be a fork
+    assert node.entries_of_subject(ONE) == []
+    assert whole(node).ok
+    node.close()
+    assert remains(canaries.folder, *NEEDLES, key) == []
+
+
+def test_a_reader_of_an_old_state_holds_it_up(canaries, monkeypatch):
+    """While somebody reads the state before, the error says that content is gone and pages are not; later it works."""
+    monkeypatch.setattr(erasure, "READERS_WAIT_S", 0.2)
+    (key,) = keys_of(canaries, ONE)
+    canaries.close()
+    node = Store(canaries.folder)
+    with closing(by_hand(node.folder / "log.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM entry").fetchall()
+        with pytest.raises(ErasureUnfinished, match="run this again"):
+            node.erase([ONE], **BY)
+        assert all(entry.packed is None for entry in node.entries_of_subject(ONE))
+        other.execute("COMMIT")
+    assert node.erase([ONE], **BY) == Erased(0, 0)
+    assert (node.folder / "log.db-wal").stat().st_size == 0
+    assert remains(node.folder, *NEEDLES, key) == []
+    node.close()
+
+
+def test_a_reader_that_ends_is_waited_for(canaries, monkeypatch):
+    """A short reading beside it delays an erasure, and does not fail it."""
+    with closing(by_hand(canaries.folder / "log.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM entry").fetchall()
+        timer = threading.Timer(0.5, other.execute, ("COMMIT",))
+        timer.start()
+        began = time.monotonic()
+        assert canaries.erase([ONE], **BY) == Erased(40, 1)
+        assert time.monotonic() - began > 0.3
+        timer.join()
+
+
+def test_a_long_open_reader_sees_what_was_erased_as_erased(canaries):
+    """Another process that has read the entries before, and has their keys at hand, reads no content afterwards."""
+    from sync.stored_log import StoredLog
+
+    reader = StoredLog(canaries.folder)
+    assert all(entry.packed for entry in reader.entries_of_subject(ONE))
+    canaries.erase([ONE], **BY)
+    assert reader.entries_of_subject(ONE) == []
+    assert [entry.packed is None for entry in reader.entries_after(0, 80)] == [True, False] * 40
+    reader.close()
+
+
+def test_the_librarys_streams_and_snapshots_go_too(stores):
+    """A stream of the library's is erased by its id; its events read as placeholders, its snapshots are gone."""
+    from eventsourcing.persistence import StoredEvent
+
+    from sync.recorder import StoreAggregateRecorder, StoreApplicationRecorder
+
+    node = stores("node")
+    events, snapshots = StoreApplicationRecorder(node), StoreAggregateRecorder(node, "snapshots")
+    name = UUID(bytes=ONE)
+    events.insert_events([StoredEvent(name, n, "m:Event", ASCII.encode()) for n in (1, 2)])
+    snapshots.insert_events([StoredEvent(name, 2, "m:Event", ASCII.encode())])
+    node.erase([ONE], **BY)
+    assert [(e.topic, e.state) for e in events.select_events(name)] == [("erased/1", b"")] * 2
+    assert [n.topic for n in events.select_notifications(1, 10)][:2] == ["erased/1"] * 2
+    assert snapshots.select_events(name) == []
+    assert remains(node.folder, ASCII.encode()) == []
+
+
+# On the wire
+
+
+def receiver_of(hub, node) -> Receiver:
+    branch = next(b for b in hub.branches() if b.log == node.log)
+    frontier = hub.frontier(node.log, branch.size)
+    return Receiver(node.log, node.signer.public_key, frontier, branch.streams, lambda n: hub.stream_ref(node.log, n))
+
+
+def carry(node, hub, count=7) -> int:
+    """Push all that the hub lacks, over frames; how many times it asked for an erased form."""
+    receiver, asked = receiver_of(hub, node), 0
+    sender = Sender(node.log, hub.signer.public_key, node.size(node.log), receiver.size, ask_first=False,
+                    push_size_bytes=8000)  # fmt: skip
+    at = receiver.size
+    while at < node.size(node.log):
+        push = wire.decode(wire.encode(push_of(node, at, count, sender.withheld)))
+        sender._cursor = at
+        assert sender.pushed(push, 1)
+        for effect in receiver.receive(push, 0):
+            match effect:
+                case Append(batch):
+                    hub.append(batch).result(10)
+                case Send(NoKey() as message):
+                    asked += 1
+                    sender.receive(wire.decode(wire.encode(message)))
+                case Send(message):
+                    sender.receive(message)
+        at = receiver.size
+    return asked
+
+
+@pytest.mark.parametrize("before", [0, 30])
+def test_an_erased_log_is_sent_and_verified(canaries, stores, sizes_of, before):
+    """A hub that has never held the content, or half of it, takes the erased form and has the same root."""
+    hub = stores("hub")
+    hub.add_log(canaries.log, canaries.signer.public_key).result(10)
+    if before:
+        receiver = receiver_of(hub, canaries)
+        hub.append(receiver.receive(push_of(canaries, 0, before), 0)[0].batch).result(10)
+    canaries.erase([ONE], **BY)
+    assert carry(canaries, hub) == 0
+    assert hub.root(canaries.log, 82) == canaries.root(canaries.log, 82)
+    assert [e.packed is None for e in hub.entries_of_log(canaries.log)] == (
+        [False] * before + [True, False] * ((80 - before) // 2) + [False, False]
+    )
+    assert whole(hub).ok
+    if before == 0:
+        assert hub.entries_of_subject(ONE) == []
+        hub.close()
+        assert remains(hub.folder, *NEEDLES) == []
+
+
+def test_what_arrives_about_the_erased_is_stored_erased(canaries, stores, draft):
+    """A hub that has erased a subject stores a new log's entries about it in erased form, keys and all."""
+    (key,) = keys_of(canaries, ONE)
+    hub = stores("hub")
+    hub.add_log(canaries.log, canaries.signer.public_key).result(10)
+    hub.erase([ONE], **BY)
+    assert carry(canaries, hub, 80) == 0  # the keys came with the push, so all could be verified
+    canaries.record([draft(1, payload=ASCII), draft(2)]).result(10)
+    assert carry(canaries, hub) == 1  # now the hub has no key: it asks for the erased form
+    for _ in range(2):
+        assert [e.packed is None for e in hub.entries_of_log(canaries.log)] == [True, False] * 41
+        assert hub.entries_of_subject(ONE) == []
+        assert hub.root(canaries.log, 82) == canaries.root(canaries.log, 82)
+        assert whole(hub).ok
+        hub.close()
+        assert remains(hub.folder, *NEEDLES, key) == []
+        hub = Store(hub.folder)
+    hub.close()
+
+
+def test_a_hub_asks_for_the_erased_form_of_what_it_has_erased(canaries, stores, draft):
+    """After an order at the hub the node's further entries about the subject travel without content."""
+    hub = stores("hub")
+    hub.add_log(canaries.log, canaries.signer.public_key).result(10)
+    carry(canaries, hub)
+    assert hub.erase([ONE], **BY) == Erased(40, 1)
+    canaries.record([draft(1, payload=n) for n in range(20)]).result(10)
+    assert carry(canaries, hub) == 1
+    assert whole(hub).ok
+    assert hub.size(canaries.log) == 100
+
+
+def test_an_erased_row_cannot_lie(canaries, stores):
+    """A commitment that is not the entry's gives another root than the signed one."""
+    hub = stores("hub")
+    hub.add_log(canaries.log, canaries.signer.public_key).result(10)
+    canaries.erase([ONE], **BY)
+    push = push_of(canaries, 0, 82)
+    assert push.rows[0] == ErasedRow(1, next(iter(canaries.entries_of_log(canaries.log))).commitment)
+    assert push.streams[0] == Beginning(None, None, push.streams[0].name)
+    lie = push._replace(rows=[ErasedRow(1, bytes(32)), *push.rows[1:]])
+    with pytest.raises(VerificationError):
+        receiver_of(hub, canaries).receive(lie, 0)
+
+
+def test_a_key_of_zeros_is_refused(author, authors):
+    """Zeros stand for a destroyed key: nobody may use them as one."""
+    push = author.write(1).push(0, 1)
+    zeros = push._replace(streams=[push.streams[0]._replace(key=bytes(32))])
+    with pytest.raises(RemoteProtocolError, match="zeros"):
+        author.receiver().receive(zeros, 0)
+
+
+def test_a_receipt_is_asked_for_again_after_an_erased_form(canaries, stores, draft):
+    """A checkpoint that was on its way when the hub asked for the erased form is no gap: it is asked for once more."""
+    hub = stores("hub")
+    hub.add_log(canaries.log, canaries.signer.public_key).result(10)
+    carry(canaries, hub)
+    hub.erase([ONE], **BY)
+    canaries.record([draft(1)]).result(10)
+    receiver = receiver_of(hub, canaries)
+    sender = Sender(canaries.log, hub.signer.public_key, 81, 80, ask_first=False, push_size_bytes=8000)
+    push = push_of(canaries, 80, 1, sender.withheld)
+    assert sender.pushed(push, 100)
+    assert sender.next() == Ask(81)
+    (asked,) = sender.ask(canaries.sign(81))
+    for message in (push, asked.message):  # both are on their way before anything is heard
+        for effect in receiver.receive(message, 0):
+            sender.receive(effect.message)
+    assert sender.next() == Portion(80, 1)
+    push = push_of(canaries, 80, 1, sender.withheld)
+    assert sender.pushed(push, 100)
+    assert sender.next() == Ask(81)
+    (asked,) = sender.ask(canaries.sign(81))
+    assert isinstance(receiver.receive(push, 0)[0], Append)
+    assert isinstance(receiver.receive(asked.message, 0)[0], Cosign)
+
+
+def test_a_hub_that_asks_in_circles_is_refused(author):
+    """The same stream is withheld once; who asks again, or from beyond what was sent, breaks the protocol."""
+    author.write_many(6)
+    for second in (NoKey(0, [1]), NoKey(7, [2]), NoKey(0, [])):
+        sender = Sender(author.log, bytes(32), 6, 0, ask_first=False, push_size_bytes=8000)
+        sender.pushed(author.push(0, 6), 100)
+        assert sender.receive(NoKey(0, [1])) == []
+        assert sender.withheld == {1}
+        assert sender.next().start == 0
+        with pytest.raises(RemoteProtocolError, match="without reason"):
+            sender.receive(second)
+
+
+def test_content_without_a_key_is_asked_for_erased(author):
+    """Rows with content in a stream that began by its name only are not stored, and not an error."""
+    author.write_many(4, 2)
+    push = author.push(0, 4)
+    receiver = author.receiver()
+    named = push._replace(streams=[Beginning(None, None, b"N" * 16), push.streams[1]])
+    assert receiver.receive(named, 0) == [Send(NoKey(0, [1]))]
+    assert receiver.receive(push, 0)[1] == Send(Ack(4))
+
+
+# Proofs
+
+
+def test_proofs_hold_over_erased_entries(canaries):
+    """Inclusion of every kind of entry and consistency of past sizes are proven from stored nodes after an erasure."""
+    canaries.erase([ONE], **BY)
+    log, node = canaries.log, canaries
+    leaves = [node.reading(lambda db, n=n: _leaf(node, db, n)) for n in range(1, 83)]
+    for size in (1, 2, 7, 64, 80, 82):
+        root = node.root(log, size)
+        for seq in range(1, size + 1, 5):
+            verify_inclusion(seq - 1, size, leaves[seq - 1], node.inclusion_proof(log, seq, size), root)
+        for old in (0, 1, 3, size // 2, size):
+            proof = node.consistency_proof(log, min(old, size), size)
+            verify_consistency(min(old, size), size, node.root(log, min(old, size)), root, proof)
+    for wrong in (lambda: node.inclusion_proof(log, 1, 83), lambda: node.inclusion_proof(log, 0, 5),
+                  lambda: node.consistency_proof(log, 5, 83), lambda: node.consistency_proof(log, 6, 5)):  # fmt: skip
+        with pytest.raises(LocalProtocolError):
+            wrong()
+
+
+def _leaf(node, db, seq):
+    from sync import log_sql
+    from sync.entry import leaf
+
+    (row,) = log_sql.entries_of_branch(db, 1, seq, 1)
+    return leaf(node.log, seq, log_sql.stream_by_id(db, row.stream).name, row.commitment)
+
+
+def test_a_destroyed_key_is_given_to_nobody(canaries):
+    """Neither from the cache nor from the file, and its number is never used again."""
+    (key,) = keys_of(canaries, ONE)
+    canaries.erase([ONE], **BY)
+    with pytest.raises(KeyDestroyed):
+        canaries.keyring.stream_key(1)
+    with pytest.raises(KeyDestroyed):
+        canaries.keyring.stream_key(0)
+    assert canaries.keyring.assign(3)[0] > 3
+    assert key is not None
+    assert isinstance(push_of(canaries, 0, 5), Push)
