@@ -51,6 +51,7 @@ class Checker:
     def __init__(self, run: Run, folder: Path) -> None:
         self._folder = folder
         self._keys = run.keys
+        self._slots = run.slots
         self._first: dict[bytes, int] = {}
         self._last: dict[bytes, int] = {}
         for step, digest in enumerate(run.states):
@@ -87,7 +88,7 @@ class Checker:
     def _open(self, files: Files) -> Opened:
         for path in self._folder.iterdir():
             path.unlink()
-        for name, content in files.items():
+        for name, content in (files | self._slots).items():
             (self._folder / name).write_bytes(content)
         try:
             with closing(StoredLog(self._folder)) as stored:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import marshal
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import apsw
 
+from sync.slots import NODE_KEY_FILE, SLOTS_FILE
 from sync.stored_log import StoredLog
 
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -21,6 +23,11 @@ def tables_of(stored: StoredLog) -> Tables:
 def keys_of(stored: StoredLog, tables: Tables) -> dict[int, bytes]:
     """The stream keys by number. LogCorrupt if a stream's key is not there."""
     return {number: stored.keyring.stream_key(number) for number in sorted({row[3] for row in tables["stream"]})}
+
+
+def slots_of(folder: Path) -> dict[str, bytes]:
+    """The key slots, which no VFS sees: they are on the disk before the first database is made."""
+    return {name: file.read_bytes() for name in (SLOTS_FILE, NODE_KEY_FILE) if (file := folder / name).exists()}
 
 
 def _tables(db: apsw.Connection) -> Tables:

@@ -30,6 +30,7 @@ from sync.database import OutcomeUnknown, Writer
 from sync.errors import SyncError
 from sync.store import Store
 from sync.stored_log import StoredLog
+from tests.crash.contents import slots_of
 from tests.crash.disk import Disk, Files
 from tests.crash.recording import FAULTY_CALL, Fault, FaultKind, Op, Tape, recording
 from tests.crash.sweep import scratch
@@ -267,7 +268,7 @@ def test_a_fault_while_a_folder_is_made_leaves_a_node_or_a_refusal(kind):
                 for op in tape.ops:
                     disk.apply(op)
                 for left in (disk.everything(), disk.synced()):
-                    put(left, after)
+                    put(left | slots_of(folder), after)
                     try:
                         with closing(Store(after)) as store:
                             assert log in (b"", store.log), fault

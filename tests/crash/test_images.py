@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 
-import apsw
 import pytest
 
+from sync.cipher import create
 from sync.errors import FolderError
+from sync.slots import unlock
 from sync.store import Store
+from sync.stored_log import APPLICATION_IDS
 from tests.crash.disk import KINDS
 from tests.crash.sweep import sweep
 
@@ -42,8 +44,8 @@ def test_a_folder_that_was_never_finished_is_refused_as_such(tmp_path):
     for name in ("log.db", "keys.db"):
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).unlink()
-        with closing(apsw.Connection(str(tmp_path / name))) as db:
-            db.execute(f"PRAGMA application_id={int.from_bytes(whole[68:72])}")
+        with closing(create(tmp_path / name, unlock(tmp_path), APPLICATION_IDS[name])) as db:
+            db.execute(f"PRAGMA application_id={APPLICATION_IDS[name]}")
         with pytest.raises(FolderError, match=rf"{name} was never finished"):
             Store(tmp_path)
         (tmp_path / name).write_bytes(whole)

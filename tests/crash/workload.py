@@ -25,7 +25,7 @@ from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion
 from sync.replicator import Append
 from sync.store import Store
 from sync.stored_log import StoredLog
-from tests.crash.contents import digest_of, keys_of, tables_of
+from tests.crash.contents import digest_of, keys_of, slots_of, tables_of
 from tests.crash.recording import Answered, Begun, Op, Tape, recording
 from tests.sync.conftest import Author
 
@@ -36,12 +36,13 @@ REFUSALS: Final = (StaleVersion, RemoteProtocolError, LocalProtocolError)
 
 
 class Run(NamedTuple):
-    """What was asked of the disk, the digest of the log after each step, and the stream keys by number."""
+    """What was asked of the disk, the digest of the log after each step, stream keys by number, and key slots."""
 
     seed: int
     ops: list[Op]
     states: list[bytes]
     keys: dict[int, bytes]
+    slots: dict[str, bytes]
 
 
 class Asked(NamedTuple):
@@ -240,4 +241,4 @@ def run(folder: Path, seed: int, steps: int = STEPS) -> Run:
         workload = Workload(folder, tape, seed)
         workload.run(steps)
         workload.close()
-    return Run(seed, tape.ops, workload.states, workload.keys)
+    return Run(seed, tape.ops, workload.states, workload.keys, slots_of(folder))
