@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import shutil
 import threading
 import time
@@ -471,3 +473,116 @@ def test_a_destroyed_key_is_given_to_nobody(canaries):
     assert canaries.keyring.assign(3)[0] > 3
     assert key is not None
     assert isinstance(push_of(canaries, 0, 5), Push)
+
+
+# Anything, in any order
+
+
+class Pair:
+    """A node and its hub with everything that should be known of them, driven at random."""
+
+    def __init__(self, seed: int, stores, draft) -> None:
+        self.dice = random.Random(seed)
+        self.draft = draft
+        self.node, self.hub = stores("node"), stores("hub")
+        self.hub.add_log(self.node.log, self.node.signer.public_key).result(10)
+        for store in (
+            self.node,
+            self.hub,
+        ):  # makes a first block of keys: who puts back a file without them loses content
+            store.erase([b"somebody once   "], **BY)
+        self.said: dict[int, list[int]] = {}  # what was recorded about each subject, in order
+        self.erased: dict[str, set[int]] = {"node": set(), "hub": set()}
+        self.count = 0
+
+    def record(self) -> None:
+        subjects = [self.dice.randrange(1, 9) for _ in range(self.dice.randrange(1, 6))]
+        drafts = [self.draft(s, payload=self.count + n, type=f"t/{s}") for n, s in enumerate(subjects)]
+        future = self.node.record(drafts)
+        if self.erased["node"] & set(subjects):
+            assert type(future.exception(10)) is SubjectErased
+            return
+        future.result(10)
+        for n, subject in enumerate(subjects):
+            self.said.setdefault(subject, []).append(self.count + n)
+        self.count += len(subjects)
+
+    def push(self) -> None:
+        carry(self.node, self.hub, self.dice.randrange(1, 40))
+
+    def erase(self, where: str, monkeypatch, cut: bool) -> None:
+        store, subject = getattr(self, where), self.dice.randrange(1, 9)
+        with monkeypatch.context() as patch:
+            if cut:
+                at = self.dice.choice(("_take_away", "empty_wals", "_carry_out"))
+                patch.setattr(erasure, at, _power_cut)
+            with contextlib.suppress(_PowerCutError):
+                store.erase([subject.to_bytes(16, "big")], **BY)
+        self.erased[where].add(subject)
+        if cut:
+            self.reopen(where)
+
+    def reopen(self, where: str) -> None:
+        getattr(self, where).close()
+        setattr(self, where, Store(getattr(self, where).folder))
+
+    def put_back(self, where: str, file: str, monkeypatch) -> None:
+        """An erasure, and then one of the two files as it was before it."""
+        getattr(self, where).close()
+        path = getattr(self, where).folder / file
+        old = path.read_bytes()
+        setattr(self, where, Store(path.parent))
+        if file == "keys.db":  # an older log is a restored node's affair
+            self.erase(where, monkeypatch, cut=False)
+            getattr(self, where).close()
+            path.write_bytes(old)
+            setattr(self, where, Store(path.parent))
+
+    def check(self) -> None:
+        for where in ("node", "hub"):
+            store, gone = getattr(self, where), self.erased[where]
+            assert whole(store).ok, whole(store)
+            for subject, said in self.said.items():
+                found = [e.body().payload for e in store.entries_of_subject(subject.to_bytes(16, "big")) if e.packed]
+                if subject in gone:
+                    assert found == []
+                elif where == "node":
+                    assert found == said
+                else:
+                    assert found == said[: len(found)]  # what was erased at home before it was sent is not here
+        size = self.hub.size(self.node.log)
+        assert self.hub.root(self.node.log, size) == self.node.root(self.node.log, size)
+
+
+class _PowerCutError(BaseException):
+    """The process is gone."""
+
+
+def _power_cut(*_args, **_more):
+    raise _PowerCutError
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(n, marks=pytest.mark.long) for n in range(6, 300))])
+def test_any_order_of_everything(stores, draft, monkeypatch, seed):
+    """Records, pushes, erasures, cuts, restarts and old keys in any order: what holds at every moment holds."""
+    pair = Pair(seed, stores, draft)
+    for _ in range(30):
+        match pair.dice.randrange(12):
+            case 0 | 1 | 2 | 3 | 4:
+                pair.record()
+            case 5 | 6 | 7:
+                pair.push()
+            case 8:
+                pair.erase(pair.dice.choice(("node", "hub")), monkeypatch, cut=False)
+            case 9:
+                pair.erase(pair.dice.choice(("node", "hub")), monkeypatch, cut=True)
+            case 10:
+                pair.reopen(pair.dice.choice(("node", "hub")))
+            case _:
+                pair.put_back(pair.dice.choice(("node", "hub")), "keys.db", monkeypatch)
+        pair.check()
+    pair.push()
+    pair.check()
+    assert pair.hub.size(pair.node.log) == pair.node.size(pair.node.log)
+    pair.node.close()
+    pair.hub.close()
