@@ -207,7 +207,7 @@ def received(folder, pushes, order, follow):
     for log, (_, public_key, _) in pushes.items():
         hub.add_log(log, public_key).result()
         receivers[log] = Receiver(log, public_key, hub.frontier(log, 0), 0, lambda _: None)
-    views = Views.create(folder / "views.db")
+    views = Views.create(folder / "views.db", hub.master)
     follower = Follower(hub, views, lambda log: pushes[log][0])
     for log, push in order:
         for effect in receivers[log].receive(push, 0):
