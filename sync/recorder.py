@@ -27,6 +27,7 @@ from eventsourcing.persistence import (
     ApplicationRecorder,
     InfrastructureFactory,
     IntegrityError,
+    JSONTranscoder,
     ListenNotifySubscription,
     Mapper,
     Notification,
@@ -38,8 +39,6 @@ from eventsourcing.persistence import (
     Tracking,
     TrackingRecorder,
     Transcoder,
-    Transcoding,
-    TranscodingNotRegisteredError,
 )
 from eventsourcing.utils import Environment, EnvType, resolve_topic
 
@@ -52,43 +51,22 @@ from sync.store import Store
 from sync.stored_log import LOG_FILE
 
 T = TypeVar("T")
-TYPE_KEY = "_type_"
 
 
-class MsgpackTranscoder(Transcoder):
-    """The library's transcoder with msgpack bytes instead of JSON; floats are refused, as in every entry."""
+class MsgpackTranscoder(JSONTranscoder):
+    """The library's transcoder with msgpack bytes instead of JSON text.
 
-    def __init__(self) -> None:
-        self.types: dict[type, Transcoding] = {}
-        self.names: dict[str, Transcoding] = {}
-
-    def register(self, transcoding: Transcoding) -> None:
-        """Teach it a type of value."""
-        self.types[transcoding.type] = transcoding
-        self.names[transcoding.name] = transcoding
+    It is one of the library's JSON family because an application registers its transcodings with no other.
+    """
 
     def encode(self, obj: Any) -> bytes:
         """Values to bytes."""
-        packed: bytes = msgpack.packb(obj, default=self._encode_other, strict_types=True)
+        packed: bytes = msgpack.packb(obj, default=self._encode_obj, strict_types=True)
         return packed
 
     def decode(self, data: bytes) -> Any:
         """Bytes to values."""
-        return msgpack.unpackb(data, object_hook=self._decode_other, strict_map_key=False)
-
-    def _encode_other(self, value: Any) -> Any:
-        transcoding = self.types.get(type(value))
-        if transcoding is None:
-            raise TranscodingNotRegisteredError(f"register a transcoding for {type(value)}")
-        return {TYPE_KEY: transcoding.name, "_data_": transcoding.encode(value)}
-
-    def _decode_other(self, found: dict[Any, Any]) -> Any:
-        if len(found) == 2 and TYPE_KEY in found and "_data_" in found:
-            transcoding = self.names.get(found[TYPE_KEY])
-            if transcoding is None:
-                raise TranscodingNotRegisteredError(f"register a transcoding named {found[TYPE_KEY]}")
-            return transcoding.decode(found["_data_"])
-        return found
+        return msgpack.unpackb(data, object_hook=self._decode_obj, strict_map_key=False)
 
 
 @dataclass(frozen=True)
