@@ -15,8 +15,9 @@ from aiohttp import web
 
 from domain.errors import Refused
 from node.invitation import Invitation
+from sync.client import unreachable
 from sync.entry import log_id
-from sync.errors import RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.errors import RefusedByPeer, RemoteProtocolError, VerificationError
 from sync.note import Signer, is_public_key, verify_bytes
 
 PATH: Final = "/v1/join"
@@ -46,7 +47,7 @@ async def join(url: str, invitation: Invitation, signer: Signer) -> str:
     except (aiohttp.ContentTypeError, ValueError):
         raise RemoteProtocolError(f"{url} does not answer like a hub: check the address") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise Unreachable(f"{url}: {error or type(error).__name__}") from None
+        raise unreachable(url, error) from None
     match answer:
         case {"refused": str(reason)}:
             raise RefusedByPeer("refused", reason)

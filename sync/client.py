@@ -25,6 +25,16 @@ CONNECT_TIMEOUT_S: Final = 20
 SILENCE_TIMEOUT_S: Final = 60
 
 
+def unreachable(url: str, error: Exception) -> Unreachable:
+    """A failure of the link in words: which address, what happened, and that waiting helps."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Unreachable(f"{url} cannot be reached ({error.strerror}): is the link up, and the hub running?")
+    what = str(error) or type(error).__name__
+    return Unreachable(
+        f"the link to {url} was cut ({what}): what arrived is kept, the next exchange goes on from there"
+    )
+
+
 @dataclass
 class Traffic:
     """What one exchange carried; bytes of frames, HTTP left out."""
@@ -68,7 +78,7 @@ class Exchange:
         except (aiohttp.ClientError, OSError) as error:
             if self._failure is not None:
                 raise self._failure from None
-            raise Unreachable(f"{self._url}: {error or type(error).__name__}") from None
+            raise unreachable(self._url, error) from None
         if self.sender.receipt is None:
             raise Unreachable(f"{self._url}: the hub hung up before it sent a receipt")
         return self.sender.receipt

@@ -621,3 +621,18 @@ def test_a_stream_under_a_name_that_is_taken_is_refused(stores, hub):
     run(work())
     check_complete(homes[0], hub)
     assert hub.store.size(homes[1].log) == 0
+
+
+def test_a_hub_that_is_not_there_is_named_with_what_to_do(tmp_path):
+    """Nobody listening is one sentence: the address, the reason, and where to look."""
+    Store.create(tmp_path)
+    store = Store(tmp_path)
+    sender = Sender(store.log, store.signer.public_key, 0, 0, ask_first=False, push_size_bytes=PUSH_SIZE_BYTES_FIRST)
+
+    async def main() -> None:
+        async with aiohttp.ClientSession() as http:
+            await Exchange(store, sender, "http://127.0.0.1:9", lambda: CLOCK_MS).run(http)
+
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9/v1/exchange cannot be reached .*is the link up"):
+        asyncio.run(main())
+    store.close()
