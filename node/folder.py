@@ -4,7 +4,7 @@
     log.db keys.db  the entries; the keys that open them                 precious: back up both
     key.json        slots of the master key, under which the databases are encrypted      precious
     node.key        the key file of the first slot; may lie elsewhere, or be replaced by a passphrase
-    checkpoint.txt  the last checkpoint and receipt, outside the databases, so that a restored copy is noticed
+    checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness that nothing reads at start yet
     exchange.json   when the last exchange was, and how it went          may be lost
     backup.json     when the last verified backup was made               may be lost
     views.db        read models                                          may be deleted at any time
