@@ -58,6 +58,11 @@ def open_database(path: Path, master: MasterKey, application_id: int, format_ver
         )
     if found_version < 1:  # `create_database` sets it last, with the tables
         raise FolderError(f"{path} was never finished: delete the folder, and make it again")
+    if found_version < format_version:
+        raise FolderError(
+            f"{path} has format {found_version}, from before the first release, which this version does not read: "
+            "use the version that wrote it, or make a new folder and import its facts"
+        )
     if found_version > format_version:
         raise NewerFormat(
             f"{path} has format {found_version}, this version of the program reads up to {format_version}: "

@@ -30,7 +30,7 @@ from sync.errors import KeyDestroyed, LogCorrupt
 
 APPLICATION_ID: Final = 0x48574B59  # "HWKY"
 FORMAT: Final = 1
-BLOCK_COUNT: Final = 256
+BLOCK_COUNT: Final = 1024
 CACHE_COUNT_MAX: Final = 65_536
 MADE_HERE, RECEIVED = 0, 1
 NO_KEY: Final = 0  # the number of no key: a stream that was erased before it came here

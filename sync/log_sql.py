@@ -190,10 +190,24 @@ def stream_names(db: apsw.Connection, numbers: Iterable[int]) -> dict[int, bytes
     return found
 
 
+def streams_of_branch(db: apsw.Connection, branch: int, first_ordinal: int, count: int) -> list[Stream]:
+    """Up to `count` streams of a branch in the order in which they began."""
+    first, end = (branch << STREAM_SHIFT) + first_ordinal, (branch + 1) << STREAM_SHIFT
+    query = f"{STREAM_QUERY} WHERE id>=? AND id<? ORDER BY id LIMIT ?"
+    return [Stream._make(row) for row in db.execute(query, (first, end, count))]
+
+
 def streams_of_subject(db: apsw.Connection, subject: bytes) -> list[Stream]:
     """Every log's stream about one subject."""
     query = f"{STREAM_QUERY} WHERE subject=? ORDER BY id"
     return [Stream._make(row) for row in db.execute(query, (subject,))]
+
+
+def stream_of_subject(db: apsw.Connection, subject: bytes, branch: int) -> Stream | None:
+    """One branch's stream about a subject. Asked for every stream that begins, so it is a look at the index alone."""
+    rows: list[Any] = db.execute("SELECT id FROM stream WHERE subject=? ORDER BY id", (subject,)).fetchall()
+    numbers = [number for (number,) in rows if number >> STREAM_SHIFT == branch]
+    return stream_by_id(db, numbers[0]) if numbers else None
 
 
 def subjects(db: apsw.Connection) -> Iterator[bytes]:

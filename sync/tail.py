@@ -183,9 +183,9 @@ class Tail:
         found = self._streams.get(subject)
         if found is None:
             self.flush(db)
-            stored = [s for s in log_sql.streams_of_subject(db, subject) if s.id >> STREAM_SHIFT == self._own]
-            if stored:
-                found = _Open(stored[0], self._keyring.stream_key(stored[0].key))
+            stored = log_sql.stream_of_subject(db, subject, self._own)
+            if stored is not None:
+                found = _Open(stored, self._keyring.stream_key(stored.key))
             else:
                 found = self._begin(branch.streams + len(begun) + 1, draft, begun)
             self._streams[subject] = found

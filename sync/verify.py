@@ -27,13 +27,14 @@ from sync.batch import SignedSize
 from sync.entry import FORMAT_SUITE, HEADER, commitment, derive, origin, unpack_body
 from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
 from sync.keyring import Keyring
-from sync.log_sql import ERASED_TYPE, STREAM_SHIFT, Branch, Row, Stream
+from sync.log_sql import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Row, Stream
 from sync.merkle import Frontier, frontier_numbers, leaf_hash
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 from sync.sealing import NONCE_SIZE, Seal
 from sync.stored_log import StoredLog
 
 PORTION_COUNT: Final = 2000
+STREAMS_COUNT: Final = 500
 
 
 class Bad(NamedTuple):
@@ -117,7 +118,8 @@ class _Reading:
         self._progress = progress
         self._compared = 0
         self._start = 0  # where in the branch this reading began
-        self._streams: dict[int, _Chain] = {}
+        self._streams: dict[int, _Chain] = {}  # as their entries give them, by local number
+        self._stored: dict[int, Stream] = {}  # as they are stored
         self._names: dict[int, str] = {}
 
     def run(self) -> Verdict:
@@ -149,7 +151,7 @@ class _Reading:
         held = iter(log_sql.checkpoints(self._db, branch.id, start, end))
         next_signed = next(held, None)
         self._start = start
-        self._streams = {}
+        self._streams, self._stored = {}, {}
         self._names = {number: name for name, number in log_sql.types(self._db).items()}
         seq, good = start, log_sql.signed_size_until(self._db, branch.id, start)
         frontier = self._stored_frontier(branch, start)
@@ -206,7 +208,12 @@ class _Reading:
 
     def _stream(self, row: Row, seq: int) -> _Chain | None:
         """The chain of a row's stream; one that began before this reading continues where `prev` says."""
-        stream = log_sql.stream_by_id(self._db, row.stream)
+        if row.stream not in self._stored:  # the next ones will follow it
+            ordinal = row.stream & ORDINAL_MASK
+            count = 1 if self._start and row.prev is not None else STREAMS_COUNT
+            streams = log_sql.streams_of_branch(self._db, row.stream >> STREAM_SHIFT, ordinal, count)
+            self._stored |= {stream.id: stream for stream in streams}
+        stream = self._stored.get(row.stream)
         if stream is None:
             return None
         chain = self._streams[row.stream] = _Chain(stream, self._keyring)
@@ -288,8 +295,8 @@ class _Reading:
     def _heads(self, branch: Branch) -> Bad | None:
         """Streams' heads must be what their entries say."""
         for number, chain in self._streams.items():
-            stored = log_sql.stream_by_id(self._db, number)
-            if stored is None or (stored.version, stored.head) != (chain.version, chain.head):
+            stored = self._stored[number]
+            if (stored.version, stored.head) != (chain.version, chain.head):
                 return self._wrong_head(branch.log, chain.head)
         return None
 

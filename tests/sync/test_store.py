@@ -351,8 +351,9 @@ def test_a_node_is_never_made_over_another(stores):
         (lambda path: scribble(path, 4096, None), LogCorrupt),
         (lambda path: change(path, "PRAGMA application_id=77"), LogCorrupt),
         (lambda path: change(path, "PRAGMA user_version=99"), NewerFormat),
+        (lambda path: change(path, "PRAGMA user_version=1"), FolderError),
     ],
-    ids=["missing", "foreign", "cut in half", "all pages but the first", "another program's", "newer"],
+    ids=["missing", "foreign", "cut in half", "all pages but the first", "another program's", "newer", "older"],
 )
 def test_each_kind_of_wrong_file_has_its_error(stores, draft, name, harm, error):
     """A folder with a wrong file is refused by an error that names the file, for readers and for the writer."""
