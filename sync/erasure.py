@@ -158,7 +158,9 @@ def _carry_out(store: Store, subjects: Iterable[bytes], drafts: dict[bytes, str]
     names = [stream.name for stream in streams]
     store.keyring.destroy([stream.key for stream in streams], names, subjects)
     store.forget_erased(names)
-    return store.submit(lambda db: _take_away(store, db, subjects, drafts, now_ms)).result()
+    taken = store.submit(lambda db: _take_away(store, db, subjects, drafts, now_ms)).result()
+    store.forget_seals()  # who had read a key just before it was destroyed may have derived from it just after
+    return taken
 
 
 def _take_away(
