@@ -32,14 +32,10 @@ SILENCE_TIMEOUT_S: Final = 60
 class ExchangeServer:
     """Receives the logs of the nodes that `key_of` knows."""
 
-    def __init__(
-        self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int],
-        heard: Callable[[bytes, Hello], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int]) -> None:
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
-        self._heard = heard
         self._running: dict[bytes, asyncio.Task[None]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -93,7 +89,6 @@ class ExchangeServer:
         task = asyncio.current_task()
         assert task is not None
         self._running[message.log] = task
-        self._heard(message.log, message)
         await asyncio.wrap_future(self._store.add_log(message.log, public_key))
         return await asyncio.to_thread(self._receiver, message.log, public_key)
 
