@@ -22,7 +22,7 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
 from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
-from sync.messages import Hello, Message, Receipt, Refusal
+from sync.messages import UNKNOWN, Hello, Message, Receipt, Refusal
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
 
@@ -69,7 +69,7 @@ class ExchangeServer:
                         receiver = await self._open(message)
                     if receiver is None:
                         reason = "this county does not know the node: join again with a new invitation"
-                        return await self._send(response, Refusal("unknown", reason))
+                        return await self._send(response, Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason))
                     for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
                         await self._perform(response, receiver, effect)
         finally:

@@ -327,7 +327,7 @@ def test_an_unknown_log_is_refused(stores, hub):
         async with serving(hub):
             with pytest.raises(RefusedByPeer, match="join again") as refusal:
                 await exchange(stranger, hub.url, sender_of(stranger, hub.key))
-            assert refusal.value.code == "unknown"
+            assert refusal.value.code == f"unknown:{hub.store.log.hex()}"
 
     run(work())
     assert [branch.log for branch in hub.store.branches()] == [hub.store.log]
