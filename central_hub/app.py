@@ -15,9 +15,11 @@ from central_hub.api import Api
 from central_hub.cli import status_of
 from central_hub.registry import Admissions
 from domain.codes import SEX
-from node import control, service
+from node import service
 from node import web as kit
 from node.clock import Clock
+from node.control import Control
+from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
 from node.scrubbing import Scrubber
@@ -35,10 +37,11 @@ def run(folder: Folder, listen: str, clock: Clock) -> int:
         registry = Admissions(store, clock)
         projection = Projection(store, folder.views, registry.code_of)
         follower = service.FollowerThread(store, projection)
+        owner = Control(folder.path)
         try:
-            asyncio.run(_serve(folder, store, registry, projection, follower, host, port, clock))
+            asyncio.run(_serve(folder, store, registry, projection, follower, owner, host, port, clock))
         finally:
-            control.close_control(folder.path)
+            owner.close()
             follower.stop()
             projection.close()
         if follower.failure is not None:
@@ -52,20 +55,22 @@ async def _serve(
     registry: Admissions,
     projection: Projection,
     follower: service.FollowerThread,
+    owner: Control,
     host: str,
     port: int,
     clock: Clock,
 ) -> None:
-    api = Api(store, registry, folder.config.name)
+    api = Api(store, registry, folder.config.name, owner)
     exchanges = ExchangeServer(store, registry.key_of, clock)
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())
+    Eraser(folder, store, follower, owner, clock).add_to(app)
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes([web.get("/", kit.view_page(projection, "central_hub", "county.html", values))])
 
     def started(url: str) -> None:
-        api.url, api.token = url, control.open_control(folder.path, url)
+        owner.open(url)
         folder.save_config(listen=url)
         print(f"listening on {url}", flush=True)
 

@@ -13,6 +13,8 @@ from domain.codes import SEX
 from node import service
 from node import web as kit
 from node.clock import Clock
+from node.control import Control
+from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
 from node.reading import row_json
@@ -31,9 +33,11 @@ def run(folder: Folder, listen: str, exchange_every_s: float, clock: Clock) -> i
     with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
         projection = Projection(store, folder.views, homes_of(folder)(store))
         follower = service.FollowerThread(store, projection)
+        owner = Control(folder.path)
         try:
-            asyncio.run(_serve(folder, store, projection, follower, host, port, exchange_every_s, clock))
+            asyncio.run(_serve(folder, store, projection, follower, owner, host, port, exchange_every_s, clock))
         finally:
+            owner.close()
             follower.stop()
             projection.close()
         if follower.failure is not None:
@@ -46,6 +50,7 @@ async def _serve(
     store: Store,
     projection: Projection,
     follower: service.FollowerThread,
+    owner: Control,
     host: str,
     port: int,
     every_s: float,
@@ -54,8 +59,10 @@ async def _serve(
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     page = kit.view_page(projection, "site_node", "home.html", partial(_home_values, folder, clock))
     app.add_routes([web.get("/", page)])
+    Eraser(folder, store, follower, owner, clock).add_to(app)
 
     def started(url: str) -> None:
+        owner.open(url)
         print(f"listening on {url}", flush=True)
 
     async def exchange() -> None:
