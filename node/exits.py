@@ -67,6 +67,22 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
 )
 
 
+EXPECTED: Final = tuple(kind for kind, _ in CODES)
+
+
+class FailedElsewhere(Exception):
+    """Another process of the folder did this for us and failed: its sentence, and the exit code that goes with it."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code of an error that is expected."""
+    return next(code for kind, code in CODES if isinstance(error, kind))
+
+
 def run(command: Callable[[], int]) -> int:
     """Run a command; whatever it raises on purpose becomes a sentence on standard error and an exit code."""
     try:
@@ -79,9 +95,12 @@ def run(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except tuple(kind for kind, _ in CODES) as error:
+    except FailedElsewhere as error:
+        print(error, file=sys.stderr)
+        return error.code
+    except EXPECTED as error:
         print(sentence(error), file=sys.stderr)
-        return next(code for kind, code in CODES if isinstance(error, kind))
+        return code_of(error)
 
 
 def sentence(error: BaseException) -> str:

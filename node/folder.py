@@ -7,6 +7,7 @@
     checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness that nothing reads at start yet
     exchange.json   when the last exchange was, and how it went          may be lost
     backup.json     when the last verified backup was made               may be lost
+    control.json    address and token of a running `serve`, for its owner's commands       while it runs
     views.db        read models                                          may be deleted at any time
     lock            held by the one process that writes entries
     views.lock      held by the one process that writes views.db: `serve`, or for moments a command that reads them
@@ -40,6 +41,7 @@ from sync.stored_log import StoredLog
 FORMAT: Final = 1
 CONFIG_FILE: Final = "config.json"
 BACKUP_FILE: Final = "backup.json"
+CONTROL_FILE: Final = "control.json"
 EXCHANGE_FILE: Final = "exchange.json"
 CHECKPOINT_FILE: Final = "checkpoint.txt"
 VIEWS_FILE: Final = "views.db"

@@ -16,7 +16,7 @@ import apsw
 
 from node import passphrase
 from node import views as views_module
-from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
+from node.folder import CONTROL_FILE, REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.progress import bar
 from node.views import HomeOf, Projection, Views
 from sync import rekey as rekeying
@@ -47,6 +47,7 @@ def reading(folder: Folder) -> Iterator[StoredLog]:
 def writing(folder: Folder) -> Iterator[Store]:
     """The log, for the one process that writes; raises FolderInUse at once if another has it."""
     with folder.lock(), _naming_what_is_damaged(folder):
+        (folder.path / CONTROL_FILE).unlink(missing_ok=True)  # whoever wrote it was killed: it leads to nobody now
         finish_rekeying(folder)
         store = Store(folder.path, folder.master)
         try:

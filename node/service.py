@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import queue
 import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
@@ -28,6 +30,7 @@ FIRST_LOOK_S_MAX: Final = 1.0
 LINGERING_TIME_S: Final = 2.0  # how long the rest of a refused request is still read
 REQUEST_SIZE_BYTES_MAX: Final = 64 * 1024
 PORT_MAX: Final = 65_535
+T = TypeVar("T")
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -58,6 +61,8 @@ class FollowerThread:
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
         self._looked = threading.Event()
+        self._asked: queue.SimpleQueue[tuple[Callable[[Projection], Any], Future[Any]]] = queue.SimpleQueue()
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
@@ -67,6 +72,14 @@ class FollowerThread:
     def wait_for_first_look(self, timeout_s: float) -> None:
         """Wait until it has reached the end of the log once, or the time is over."""
         self._looked.wait(timeout_s)
+
+    def between(self, work: Callable[[Projection], T]) -> Future[T]:
+        """Run `work` on the follower's thread between two batches; cancelled if the follower ends before."""
+        future: Future[T] = Future()
+        self._asked.put((work, future))
+        if self._ended:
+            self._cancel_asked()
+        return future
 
     def stop(self) -> None:
         """Stop after the batch at hand."""
@@ -87,11 +100,33 @@ class FollowerThread:
                 for _ in self._projection.catch_up():
                     if self._stopping.is_set():
                         return
+                    if not self._asked.empty():
+                        break  # what is asked may follow, too, and put another file in place
+                self._do_asked()
                 self._looked.set()
                 self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
                 self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
         except BaseException as error:  # noqa: BLE001 -- raised again by the thread that waits
             self.fail(error)
+        finally:
+            self._ended = True
+            self._cancel_asked()
+
+    def _do_asked(self) -> None:
+        while not self._asked.empty():
+            work, future = self._asked.get()
+            try:
+                future.set_result(work(self._projection))
+            except BaseException as error:  # noqa: BLE001 -- handed to whoever asked
+                future.set_exception(error)
+
+    def _cancel_asked(self) -> None:
+        while True:
+            try:
+                _, future = self._asked.get_nowait()
+            except queue.Empty:
+                return
+            future.cancel()
 
 
 def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web.StreamResponse]]:

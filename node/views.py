@@ -43,6 +43,7 @@ REBUILD_BATCH_COUNT: Final = 10_000  # nobody waits for a single batch, and a su
 SUBJECTS_REMEMBERED_MAX: Final = 100_000
 REBUILT_SUFFIX: Final = ".rebuilt"
 BUILDING_SUFFIX: Final = ".building"
+IN_PAGES, IN_WAL = 1, 2  # where traces of erased rows may be
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -109,7 +110,7 @@ class Views:
         """Take rows away by key, write rows, move the mark: all or none. `erased` rows must leave no trace."""
         with self._db:
             if erased:
-                self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', 1)")
+                self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', ?)", (IN_PAGES,))
             for name, keys in _by_table(gone).items():
                 condition = " AND ".join(f"{column}=?" for column in TABLES[name].key)
                 self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
@@ -120,12 +121,15 @@ class Views:
 
     def clear_traces(self) -> bool:
         """Write the file anew if rows were erased from it; False if that cannot be finished while others read it."""
-        if not self.query("SELECT 1 FROM mark WHERE name='traces'"):
+        found = self.query("SELECT value FROM mark WHERE name='traces'")
+        if not found:
             return True
-        try:
-            self._db.execute("VACUUM")
-        except apsw.BusyError:
-            return False
+        if found == [(IN_PAGES,)]:  # once: each time puts the whole file into a WAL that a reader may hold
+            try:
+                self._db.execute("VACUUM")
+            except apsw.BusyError:
+                return False
+            self._db.execute("UPDATE mark SET value=? WHERE name='traces'", (IN_WAL,))
         if not try_empty_wal(self._db):
             return False
         self._db.execute("DELETE FROM mark WHERE name='traces'")

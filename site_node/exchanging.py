@@ -16,9 +16,11 @@ from typing import Any, Final
 import aiohttp
 
 from node.clock import Clock
-from node.folder import Folder
+from node.folder import CONFIG_FILE, Folder
 from sync.client import Exchange
+from sync.entry import log_id
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.messages import UNKNOWN
 from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
 from sync.store import Store
 
@@ -88,12 +90,29 @@ class Exchanger:
             async with aiohttp.ClientSession() as http:
                 kept = await exchange.run(http)
             self._was_cut = False
+        except RefusedByPeer as error:
+            raise self._explained(error) from None
         finally:
             self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
             self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
         self._pause_s = PAUSE_S_MIN
         await asyncio.to_thread(self._finished, kept)
         return kept
+
+    def _explained(self, error: RefusedByPeer) -> RefusedByPeer:
+        """A stranger's refusal in words: that the address leads to another hub than the one that was joined."""
+        code, _, found = error.code.partition(":")
+        expected = log_id(self._hub_key).hex()
+        if code != UNKNOWN or found in ("", expected):
+            return error
+        hub = self._folder.config.hub
+        county = hub.name if hub else ""
+        return RefusedByPeer(
+            "other hub",
+            f"{self._url} is a hub, but not the one that this home has joined: expected that of {county} with the "
+            f"key fingerprint {expected}, found {found}. Mend the hub's address in "
+            f"{self._folder.path / CONFIG_FILE}, or run `join` with its invitation and --hub",
+        )
 
     def _finished(self, kept: KeepReceipt) -> None:
         now_ms = self._clock()

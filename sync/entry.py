@@ -86,14 +86,19 @@ def _hkdf(key: bytes, info: bytes) -> bytes:
     return hmac.digest(pseudorandom, info + b"\x01", "sha256")
 
 
-@lru_cache(maxsize=16384)
-def derive(stream_key: bytes) -> StreamKeys:
-    """The keys of a stream, from the 32 bytes that only its holders know."""
+def derive_unremembered(stream_key: bytes) -> StreamKeys:
+    """The keys of a stream, kept by nobody: for a received key, which may be that of somebody who was erased here."""
     return StreamKeys(
         _hkdf(stream_key, b"homeward/stream/1"),
         _hkdf(stream_key, b"homeward/salt/1"),
         _hkdf(stream_key, b"homeward/seal/1"),
     )
+
+
+@lru_cache(maxsize=16384)
+def derive(stream_key: bytes) -> StreamKeys:
+    """The keys of a stream, from the 32 bytes that only its holders know; an erasure clears what is remembered."""
+    return derive_unremembered(stream_key)
 
 
 def stream_id(label_key: bytes, log: bytes, subject: bytes) -> bytes:

@@ -40,6 +40,8 @@ from sync.log_sql import Stream
 from sync.stored_log import KEYS_FILE, LOG_FILE
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from sync.store import Store
     from sync.stored_log import StoredLog
 
@@ -99,15 +101,20 @@ def executed_subject(kind: str, payload: object) -> bytes | None:
     return None
 
 
-def erase(store: Store, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int) -> Erased:
-    """Order an erasure and carry it out; what was ordered before is only finished."""
+def erase(
+    store: Store, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int, stopping: Event | None = None
+) -> Erased:
+    """Order an erasure and carry it out; what was ordered before is only finished.
+
+    Readers of old pages are waited for, READERS_WAIT_S at most, and not any more once `stopping` is set.
+    """
     _check(store, subjects, by, ground)
     before = ledger(store)
     if fresh := [subject for subject in dict.fromkeys(subjects) if subject not in before.ordered]:
         store.record([Draft(ORDERED, by, store.log, now_ms, {"subjects": fresh, "ground": ground})]).result()
     drafts = {s: by for s in dict.fromkeys(subjects) if s not in before.executed}
     erased = _carry_out(store, dict.fromkeys(subjects), drafts, now_ms)
-    empty_wals(store, READERS_WAIT_S)
+    empty_wals(store, READERS_WAIT_S, stopping)
     return erased
 
 
@@ -158,7 +165,9 @@ def _carry_out(store: Store, subjects: Iterable[bytes], drafts: dict[bytes, str]
     names = [stream.name for stream in streams]
     store.keyring.destroy([stream.key for stream in streams], names, subjects)
     store.forget_erased(names)
-    return store.submit(lambda db: _take_away(store, db, subjects, drafts, now_ms)).result()
+    taken = store.submit(lambda db: _take_away(store, db, subjects, drafts, now_ms)).result()
+    store.forget_seals()  # who had read a key just before it was destroyed may have derived from it just after
+    return taken
 
 
 def _take_away(
@@ -180,12 +189,12 @@ def _take_away(
     return Erased(entries_count, streams_count)
 
 
-def empty_wals(store: Store, wait_s: float) -> None:
+def empty_wals(store: Store, wait_s: float, stopping: Event | None = None) -> None:
     """Leave no old page behind in a WAL; raises ErasureUnfinished if readers hold it for longer than this."""
     deadline = time.monotonic() + wait_s
     waiting = [(store.keyring.try_empty_wal, KEYS_FILE), (store.try_empty_wal, LOG_FILE)]
     while waiting := [(attempt, name) for attempt, name in waiting if not attempt()]:
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or (stopping is not None and stopping.is_set()):
             raise ErasureUnfinished(
                 f"{store.folder / waiting[0][1]}: other processes still read what was there before. The content is "
                 "erased, but old pages can be cleared only when they have ended: end them and run this again"

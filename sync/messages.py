@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sync.entry import Deps
+
+UNKNOWN: Final = "unknown"  # with the hub's log id behind a colon: the code of a refusal by a hub we do not belong to
 
 
 class Hello(NamedTuple):

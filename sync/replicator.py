@@ -29,7 +29,7 @@ from sync.entry import (
     Body,
     check_body,
     commitment,
-    derive,
+    derive_unremembered,
     leaf,
     log_id,
     origin,
@@ -303,7 +303,7 @@ class Receiver:
             if key == NO_STREAM_KEY:
                 raise RemoteProtocolError(f"stream {ordinal} begins with a key of zeros, which stands for no key")
             if subject is not None and key is not None:
-                keys = derive(key)
+                keys = derive_unremembered(key)  # whether it may be kept is the store's to know
                 salt, name = keys.salt, named or stream_id(keys.label, self.log, subject)
             if name is None:
                 raise RemoteProtocolError(f"stream {ordinal} begins with neither key nor name")

@@ -22,7 +22,7 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
 from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
-from sync.messages import Hello, Message, Receipt, Refusal
+from sync.messages import UNKNOWN, Hello, Message, Receipt, Refusal
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
 
@@ -32,14 +32,10 @@ SILENCE_TIMEOUT_S: Final = 60
 class ExchangeServer:
     """Receives the logs of the nodes that `key_of` knows."""
 
-    def __init__(
-        self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int],
-        heard: Callable[[bytes, Hello], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int]) -> None:
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
-        self._heard = heard
         self._running: dict[bytes, asyncio.Task[None]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -73,7 +69,7 @@ class ExchangeServer:
                         receiver = await self._open(message)
                     if receiver is None:
                         reason = "this county does not know the node: join again with a new invitation"
-                        return await self._send(response, Refusal("unknown", reason))
+                        return await self._send(response, Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason))
                     for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
                         await self._perform(response, receiver, effect)
         finally:
@@ -93,7 +89,6 @@ class ExchangeServer:
         task = asyncio.current_task()
         assert task is not None
         self._running[message.log] = task
-        self._heard(message.log, message)
         await asyncio.wrap_future(self._store.add_log(message.log, public_key))
         return await asyncio.to_thread(self._receiver, message.log, public_key)
 

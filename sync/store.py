@@ -98,12 +98,14 @@ class Store(StoredLog):
         """Append a verified batch of a peer's log; its new size. Raises StaleVersion if the log moved meanwhile."""
         return self.submit(lambda db: self._tail.append(db, batch))
 
-    def erase(self, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int) -> Erased:
+    def erase(
+        self, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int, stopping: threading.Event | None = None
+    ) -> Erased:
         """Erase all content about these subjects on this node, durably and for ever; see `erasure`.
 
         Raises LocalProtocolError for what cannot be erased, ErasureUnfinished where old pages could not be cleared.
         """
-        return erasure.erase(self, subjects, by=by, ground=ground, now_ms=now_ms)
+        return erasure.erase(self, subjects, by=by, ground=ground, now_ms=now_ms, stopping=stopping)
 
     def refuse_erased(self, subjects: Iterable[bytes]) -> None:
         """From now on keep nothing about these subjects; for the modules of this package only."""
