@@ -15,6 +15,7 @@ from node.clock import Clock
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
 from node.reading import row_json
+from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Projection, Views
 from site_node.cli import homes_of, status_of
@@ -62,12 +63,14 @@ async def _serve(
         await Exchanger(folder, store, clock).keep_up(every_s)
 
     async def background() -> None:
-        scrubbing = asyncio.create_task(Scrubber(folder, store, clock).keep_up())
+        beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up()]
+        tasks = [asyncio.create_task(work) for work in beside]
         try:
             await exchange()
         finally:
-            scrubbing.cancel()
-            await asyncio.wait([scrubbing])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     with contextlib.suppress(asyncio.CancelledError):
         await service.serve(app, host, port, started, background, follower)
@@ -109,6 +112,7 @@ class Page:
             "here": here,
             "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
             "status": status_of(self._folder),
+            "disk_warning": Reserve(self._folder.path).warning(),
             "last_exchange": state.last_exchange_ms,
             "clock_wrong": _offset_words(state.clock_offset_s),
         }

@@ -88,6 +88,20 @@ def naming_damage(db: apsw.Connection) -> Iterator[None]:
         raise LogCorrupt(f"{db.filename} is damaged ({error}): put back a backup, and keep the damaged file") from error
 
 
+@contextmanager
+def transaction(db: apsw.Connection) -> Iterator[None]:
+    """All or nothing; what goes wrong is raised as it was, also where SQLite has rolled back by itself."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(apsw.Error):
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        raise
+
+
 def try_empty_wal(db: apsw.Connection) -> bool:
     """Fold the WAL into the file and cut it to nothing, so that no old page is left; False while others read one."""
     db.set_busy_timeout(0)  # whoever asks waits without holding anything

@@ -30,7 +30,7 @@ from typing import Final
 import apsw
 
 from sync.cipher import MasterKey
-from sync.database import create_database, naming_damage, open_database, try_empty_wal
+from sync.database import create_database, naming_damage, open_database, transaction, try_empty_wal
 from sync.entry import STREAM_KEY_SIZE
 from sync.errors import KeyDestroyed, LogCorrupt
 
@@ -171,7 +171,7 @@ class Keyring:
     def _committing(self) -> Iterator[None]:
         self._end_doubt()
         self._doubtful = True
-        with self._db:
+        with transaction(self._db):
             yield
         self._doubtful = False
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
@@ -59,9 +59,12 @@ class Request(NamedTuple):
 class Day:
     """A fixed day on a folder that has been made before; every request is asked whatever happened to those before."""
 
-    def __init__(self, folder: Path, reads_fail: bool, tape: Tape) -> None:
+    def __init__(
+        self, folder: Path, reads_fail: bool, tape: Tape, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
         self.folder = folder
         self.tape = tape
+        self.make_room = make_room
         self.reads_fail = reads_fail
         self.seen: list[int] = []
         self.author = Author(9)
@@ -95,7 +98,7 @@ class Day:
 
     def _open(self) -> None:
         try:
-            self.store = Store(self.folder)
+            self.store = Store(self.folder, make_room=self.make_room)
         except (SyncError, apsw.Error) as error:
             self.not_opened.append(error)
             return
@@ -302,6 +305,30 @@ def test_a_fault_of_the_disk_loses_nothing_that_was_acknowledged(made, kind):
 def test_a_fault_at_any_call_loses_nothing_that_was_acknowledged(made, kind):
     """A fault at every call, once and for good."""
     print(kind, strike(made, kind, 1), "faults")
+
+
+@pytest.mark.parametrize("kind", ["full", "short write"])
+def test_a_full_disk_with_a_reserve_refuses_nothing(made, kind):
+    """From some write on the disk is full until the reserve is given back: everything that was asked is stored."""
+    files, calls = made
+    freed = 0
+    with scratch() as (folder, after):
+        for at in range(0, calls["write"], EVERY):
+            put(files, folder)
+            with recording(folder, Fault(kind, at, for_good=True)) as tape, repeatable(6):
+
+                def free(tape: Tape = tape) -> bool:
+                    was_full, tape.fault = tape.fault is not None, None
+                    return was_full
+
+                day = Day(folder, False, tape, free)
+                day.live()
+            freed += tape.fault is None
+            assert [r.answer.exception(0) for r in day.requests] == [None] * REQUESTS, f"full from {at} on"
+            examine(folder, day, going_on=True)
+            put(cut(tape.ops, after)[1], after)
+            examine(after, day, going_on=False)
+    assert freed > 50
 
 
 @pytest.mark.parametrize("kind", FAULTY_CALL)
