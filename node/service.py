@@ -97,6 +97,8 @@ class FollowerThread:
 
     def _follow(self) -> None:
         began = time.monotonic()
+        if self._full:
+            self._projection.begin_again()
         for _ in self._projection.catch_up():
             if self._stopping.is_set():
                 return
@@ -111,7 +113,6 @@ class FollowerThread:
         self._full = True
         self._looked.set()
         self._stopping.wait(FULL_PAUSE_S)
-        self._projection.begin_again()
 
 
 def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web.StreamResponse]]:

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from sync.cipher import connect
-from sync.database import Readers, create_database, open_database
+from sync.database import Readers, create_database, open_database, transaction
 from sync.errors import FolderError, LogCorrupt, NewerFormat
 from tests.by_hand import SOME_MASTER
 
@@ -103,3 +103,15 @@ def test_a_reader_that_is_out_while_the_pool_closes_is_closed_when_it_returns(pa
         assert numbers(db) == []
     with pytest.raises(apsw.ConnectionClosedError):
         numbers(db)
+
+
+def test_a_transaction_that_fails_says_why(path):
+    """Where SQLite has rolled back by itself, as on a full disk, the first error is the one that is raised."""
+    with closing(open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT)) as db:
+        db.execute("PRAGMA max_page_count=6").fetchall()
+        with pytest.raises(apsw.FullError), transaction(db):
+            db.executemany("INSERT INTO t VALUES(?,?)", [(n, "x" * 3000) for n in range(20)])
+        assert (numbers(db), db.in_transaction) == ([], False)
+        with transaction(db):
+            db.execute("INSERT INTO t VALUES(1, '')")
+        assert numbers(db) == [1]
