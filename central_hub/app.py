@@ -22,6 +22,7 @@ from node.control import Control
 from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
+from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Projection, Views
 from sync.server import ExchangeServer
@@ -74,8 +75,11 @@ async def _serve(
         folder.save_config(listen=url)
         print(f"listening on {url}", flush=True)
 
+    async def background() -> None:
+        await asyncio.gather(Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up())
+
     with contextlib.suppress(asyncio.CancelledError):
-        await service.serve(app, host, port, started, Scrubber(folder, store, clock).keep_up, follower)
+        await service.serve(app, host, port, started, background, follower)
 
 
 def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
@@ -87,6 +91,7 @@ def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Cl
         "name": folder.config.name,
         "homes": homes,
         "entries": found["entries"],
+        "disk_warning": Reserve(folder.path).warning(),
         "r01": r01,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
         "sex_label": SEX.label,

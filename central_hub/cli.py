@@ -12,7 +12,7 @@ from central_hub import reports
 from central_hub.api import invite as make_invitation
 from central_hub.registry import Admissions, Registry
 from domain.errors import Refused
-from node import cli, control, exits, keeping, scrubbing
+from node import cli, control, exits, keeping, reserve, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -111,6 +111,7 @@ def status(arguments: argparse.Namespace) -> int:
             status_of(store, Registry(store))
             | {"last_backup": folder.last_backup(system_clock()())}
             | scrubbing.shown(folder)
+            | reserve.shown(folder.path)
         )
     cli.show(found, arguments.json)
     return exits.DONE

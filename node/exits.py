@@ -15,7 +15,7 @@ from typing import Final
 import apsw
 
 from domain.errors import Refused
-from sync.database import OutcomeUnknown
+from sync.database import NotStored, OutcomeUnknown
 from sync.errors import (
     ErasureUnfinished,
     FolderError,
@@ -56,6 +56,7 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (VerificationError, PROMISE_FAILED),
     (RemoteProtocolError, REFUSED),
     (OutcomeUnknown, DAMAGED),
+    (NotStored, DAMAGED),
     (apsw.FullError, DAMAGED),
     (apsw.CorruptError, DAMAGED),
     (apsw.NotADBError, DAMAGED),

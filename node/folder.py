@@ -9,6 +9,7 @@
     backup.json     when the last verified backup was made               may be lost
     control.json    address and token of a running `serve`, for its owner's commands       while it runs
     views.db        read models                                          may be deleted at any time
+    reserve         room that is given back when the disk is full        may be deleted at any time
     lock            held by the one process that writes entries
     views.lock      held by the one process that writes views.db: `serve`, or for moments a command that reads them
 
@@ -31,6 +32,7 @@ import filelock
 
 from node import passphrase
 from node.clock import rfc3339
+from node.reserve import Reserve
 from sync.cipher import MasterKey
 from sync.errors import FolderError, FolderInUse, LogCorrupt, NewerFormat
 from sync.slots import unlock
@@ -191,6 +193,7 @@ def create_folder(path: Path, config: Config) -> bytes:
         making.mkdir(parents=True)
         log = Store.create(making)
         write_file(making / CONFIG_FILE, json.dumps(asdict(config), ensure_ascii=False, indent=2) + "\n")
+        Reserve(making).renew()
         if path.exists():
             path.rmdir()
         making.rename(path)

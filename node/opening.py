@@ -18,11 +18,12 @@ from node import passphrase
 from node import views as views_module
 from node.folder import CONTROL_FILE, REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.progress import bar
+from node.reserve import Reserve
 from node.views import HomeOf, Projection, Views
 from sync import rekey as rekeying
 from sync.cipher import MasterKey
 from sync.database import require_sound
-from sync.errors import FolderInUse, LogCorrupt, SyncError
+from sync.errors import FolderError, FolderInUse, LogCorrupt, SyncError
 from sync.slots import Slots
 from sync.store import Store
 from sync.stored_log import APPLICATION_IDS, KEYS_FILE, LOG_FILE, StoredLog
@@ -49,11 +50,22 @@ def writing(folder: Folder) -> Iterator[Store]:
     with folder.lock(), _naming_what_is_damaged(folder):
         (folder.path / CONTROL_FILE).unlink(missing_ok=True)  # whoever wrote it was killed: it leads to nobody now
         finish_rekeying(folder)
-        store = Store(folder.path, folder.master)
+        store = _store_with_reserve(folder)
         try:
             yield store
         finally:
             store.close()
+
+
+def _store_with_reserve(folder: Folder) -> Store:
+    reserve = Reserve(folder.path)
+    reserve.renew()
+    try:
+        return Store(folder.path, folder.master, reserve.free)
+    except (apsw.FullError, apsw.IOError, apsw.CantOpenError, FolderError):
+        if not reserve.free_if_full():  # even to open a file in WAL mode takes some room
+            raise
+        return Store(folder.path, folder.master, reserve.free)
 
 
 def rekey(folder: Folder) -> None:

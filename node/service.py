@@ -7,23 +7,27 @@ import contextlib
 import ipaddress
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+import apsw
 from aiohttp import web
 
 from domain.errors import Refused
 from node import web as kit
 from node.invitation import NotLoopback
 from node.views import Projection
-from sync.database import OutcomeUnknown
+from sync.database import NotStored, OutcomeUnknown
 from sync.errors import FolderError
 from sync.store import Store
 
 FOLLOW_PAUSE_S: Final = 0.5
+FULL_PAUSE_S: Final = 10.0
+FULL: Final = "磁盘已满或出错，没有保存，请稍后再试 (the disk is full or refused it: nothing was stored, try later)"
 REST_S_MAX: Final = 0.2  # after working it rests as long: what arrives gains half in speed, folded in fewer turns
 SHUTDOWN_TIMEOUT_S: Final = 2.0
 FIRST_LOOK_S_MAX: Final = 1.0
@@ -63,6 +67,7 @@ class FollowerThread:
         self._looked = threading.Event()
         self._asked: queue.SimpleQueue[tuple[Callable[[Projection], Any], Future[Any]]] = queue.SimpleQueue()
         self._ended = False
+        self._full = False
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
@@ -96,16 +101,10 @@ class FollowerThread:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                began = time.monotonic()
-                for _ in self._projection.catch_up():
-                    if self._stopping.is_set():
-                        return
-                    if not self._asked.empty():
-                        break  # what is asked may follow, too, and put another file in place
-                self._do_asked()
-                self._looked.set()
-                self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
-                self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
+                try:
+                    self._follow()
+                except apsw.FullError as error:  # the log is ahead of the pages for a while; reading goes on
+                    self._wait_for_room(error)
         except BaseException as error:  # noqa: BLE001 -- raised again by the thread that waits
             self.fail(error)
         finally:
@@ -128,6 +127,28 @@ class FollowerThread:
                 return
             future.cancel()
 
+    def _follow(self) -> None:
+        began = time.monotonic()
+        if self._full:
+            self._projection.begin_again()
+        for _ in self._projection.catch_up():
+            if self._stopping.is_set():
+                return
+            if not self._asked.empty():
+                break  # what is asked may follow, too, and put another file in place
+        self._do_asked()
+        self._looked.set()
+        self._full = False
+        self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
+        self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
+
+    def _wait_for_room(self, error: apsw.FullError) -> None:
+        if not self._full:
+            print(f"the pages cannot follow the log until there is room again: {error}", file=sys.stderr, flush=True)
+        self._full = True
+        self._looked.set()
+        self._stopping.wait(FULL_PAUSE_S)
+
 
 def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web.StreamResponse]]:
     @web.middleware
@@ -137,6 +158,9 @@ def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web
         except OutcomeUnknown as error:  # from now on nothing can be stored: better no answer than half a node
             follower.fail(error)
             raise
+        except (apsw.FullError, NotStored) as error:  # nothing of it is stored, and reading goes on
+            print(f"{request.path}: {error}", file=sys.stderr, flush=True)
+            return web.json_response({"refused": FULL}, status=web.HTTPInsufficientStorage.status_code)
 
     return middleware
 

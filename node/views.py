@@ -31,7 +31,7 @@ from domain.views import TABLES, VIEWS_VERSION, rows
 from node.records import record_of
 from sync.batch import Entry
 from sync.cipher import MasterKey
-from sync.database import Readers, create_database, open_database, try_empty_wal
+from sync.database import Readers, create_database, open_database, transaction, try_empty_wal
 from sync.entry import Body
 from sync.erasure import erased_subjects, executed_subject
 from sync.errors import SyncError
@@ -108,7 +108,7 @@ class Views:
         self, position: int, gone: Iterable[tuple[str, Row]], fresh: Iterable[tuple[str, Row]], *, erased: bool = False
     ) -> None:
         """Take rows away by key, write rows, move the mark: all or none. `erased` rows must leave no trace."""
-        with self._db:
+        with transaction(self._db):
             if erased:
                 self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', ?)", (IN_PAGES,))
             for name, keys in _by_table(gone).items():
@@ -371,6 +371,11 @@ class Projection:
         follower.forget_erased()
         self.views.clear_traces()
         return follower
+
+    def begin_again(self) -> None:
+        """After a write that failed: what the follower remembers may be in no table, so it remembers nothing."""
+        with self._swapping:
+            self._follower = self._follow()
 
     def _reopen(self) -> None:
         self.views.close()

@@ -18,6 +18,7 @@ from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
 from node.reading import row_json
+from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Projection, Views
 from site_node.cli import homes_of, status_of
@@ -71,12 +72,14 @@ async def _serve(
         await Exchanger(folder, store, clock).keep_up(every_s)
 
     async def background() -> None:
-        scrubbing = asyncio.create_task(Scrubber(folder, store, clock).keep_up())
+        beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up()]
+        tasks = [asyncio.create_task(work) for work in beside]
         try:
             await exchange()
         finally:
-            scrubbing.cancel()
-            await asyncio.wait([scrubbing])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     with contextlib.suppress(asyncio.CancelledError):
         await service.serve(app, host, port, started, background, follower)
@@ -105,6 +108,7 @@ def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
         "here": here,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
         "status": status_of(folder),
+        "disk_warning": Reserve(folder.path).warning(),
         "last_exchange": state.last_exchange_ms,
         "clock_wrong": _offset_words(state.clock_offset_s),
     }

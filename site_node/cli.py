@@ -17,7 +17,7 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, exits, joining, keeping, scrubbing
+from node import cli, exits, joining, keeping, reserve, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -253,5 +253,6 @@ def status_of(folder: Folder) -> dict[str, Any]:
         "retries": state.retries,
         "last_failure": state.last_failure or None,
         **scrubbing.shown(folder),
+        **reserve.shown(folder.path),
         "last_backup": folder.last_backup(system_clock()()),
     }

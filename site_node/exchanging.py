@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
+import apsw
 
 from node.clock import Clock
 from node.folder import CONFIG_FILE, Folder
 from sync.client import Exchange
+from sync.database import NotStored
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.messages import UNKNOWN
@@ -54,6 +57,8 @@ class Exchanger:
                 await self.until_receipt()
             except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
                 self._note(last_failure=str(error))  # waiting may help: a person at the county may act
+            except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
+                self._note(last_failure=f"the receipt is not stored: {error}")
             await asyncio.sleep(every_s)
 
     async def until_receipt(self, tries_max: int | None = None) -> KeepReceipt:
@@ -122,10 +127,16 @@ class Exchanger:
             exchanges=self._folder.exchange_state().exchanges + 1,
             last_failure="",
         )
-        self._folder.save_checkpoint(self._store, self._hub_key)
+        try:
+            self._folder.save_checkpoint(self._store, self._hub_key)
+        except OSError as error:  # the database has it
+            print(f"exchange: {error}", file=sys.stderr, flush=True)
 
     def _note(self, **changes: object) -> None:
-        self._folder.save_exchange_state(replace(self._folder.exchange_state(), **changes))  # type: ignore[arg-type]
+        try:
+            self._folder.save_exchange_state(replace(self._folder.exchange_state(), **changes))  # type: ignore[arg-type]
+        except OSError as error:  # nothing depends on it but what a person is shown
+            print(f"exchange: {error}", file=sys.stderr, flush=True)
 
 
 def _leave_out_cuts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ PATH: Final = "/v1/exchange"
 CONTENT_TYPE: Final = "application/vnd.homeward.frames"
 CONNECT_TIMEOUT_S: Final = 20
 SILENCE_TIMEOUT_S: Final = 60
+PUT_OFF: Final = (503, 507)
 
 
 def unreachable(url: str, error: Exception) -> Unreachable:
@@ -71,6 +72,8 @@ class Exchange:
                     self._url, data=self._frames(), headers=headers, timeout=timeout, allow_redirects=False
                 ) as response,
             ):
+                if response.status in PUT_OFF:
+                    raise Unreachable(f"{self._url} cannot store at the moment ({response.status} {response.reason})")
                 if response.status != 200 or response.content_type != CONTENT_TYPE:
                     answer = f"{response.status} {response.reason}, {response.content_type}"
                     raise RemoteProtocolError(f"{self._url} answered {answer}: this is not our hub")

@@ -5,6 +5,11 @@ Stream keys are made ahead in blocks, one fsync a block, and *assigned* by the e
 a key that nobody uses. Keys that came with replicated streams are committed here before the entries are in `log.db`:
 again the only leftover is an unused key.
 
+No entry may be committed with a key that only the kernel's cache shows, as it does for a key whose fsync failed or
+whose process was killed before it. A commit here that fails raises, so nobody gets its keys. Before this process gives
+away or adds the first key, and after every commit that failed, a full checkpoint writes what the file shows once more
+and syncs it; where that fails, no key is given away.
+
 A key is *destroyed* by writing zeros over it in its place. No row of `stream_key` is ever removed or changes its
 size, so SQLite never moves rows about, which could leave a copy of a live key in a page's unused part. The names of
 the destroyed keys' streams and the erased subjects are kept beside: a second ledger, for the day on which an older
@@ -17,14 +22,15 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import apsw
 
 from sync.cipher import MasterKey
-from sync.database import create_database, naming_damage, open_database, try_empty_wal
+from sync.database import create_database, naming_damage, open_database, transaction, try_empty_wal
 from sync.entry import STREAM_KEY_SIZE
 from sync.errors import KeyDestroyed, LogCorrupt
 
@@ -52,6 +58,7 @@ class Keyring:
         self._lock = threading.Lock()
         self._spare: deque[tuple[int, bytes]] = deque()
         self._cache: dict[int, bytes] = {}
+        self._doubtful = True  # whether the file may show what the disk does not hold
 
     @classmethod
     def create(cls, path: Path, master: MasterKey) -> Keyring:
@@ -113,6 +120,7 @@ class Keyring:
             self._spare.clear()
 
     def _load_or_make(self, last_used: int) -> None:
+        self._end_doubt()
         query = "SELECT id, value FROM stream_key WHERE id>? AND origin=? ORDER BY id LIMIT ?"
         self._spare.extend(self._db.execute(query, (last_used, MADE_HERE, BLOCK_COUNT)))
         if not self._spare:
@@ -131,7 +139,7 @@ class Keyring:
     def destroy(self, numbers: Iterable[int], streams: Iterable[bytes], subjects: Iterable[bytes]) -> None:
         """Write zeros over these keys, and remember the streams that they were for and the subjects, durably."""
         with self._lock:
-            with self._db:
+            with self._committing():
                 rows = [(DESTROYED, number) for number in numbers]
                 self._db.executemany("UPDATE stream_key SET value=? WHERE id=?", rows)
                 self._db.executemany("INSERT OR IGNORE INTO destroyed VALUES(?)", [(name,) for name in streams])
@@ -159,8 +167,21 @@ class Keyring:
         with self._lock:
             return try_empty_wal(self._db)
 
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        self._end_doubt()
+        self._doubtful = True
+        with transaction(self._db):
+            yield
+        self._doubtful = False
+
+    def _end_doubt(self) -> None:
+        if self._doubtful:
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)  # raises unless all of it is in the file, synced
+            self._doubtful = False
+
     def _insert(self, keys: Sequence[bytes], origin: int) -> list[int]:
-        with self._db:
+        with self._committing():
             first = self._db.execute("SELECT coalesce(max(id), 0) + 1 FROM stream_key").get
             numbers = list(range(first, first + len(keys)))
             rows = [(number, origin, key) for number, key in zip(numbers, keys, strict=True)]

@@ -38,6 +38,7 @@ STREAM_SHIFT: Final = 40
 ORDINAL_MASK: Final = (1 << STREAM_SHIFT) - 1
 ERASED_TYPE: Final = 0
 POSITION_MAX: Final = 2**63 - 1
+MARK: Final = "homeward/mark"  # among the tracked applications: how many transactions added no entry
 
 SCHEMA: Final = """
 CREATE TABLE branch(id INTEGER PRIMARY KEY, log BLOB NOT NULL, public_key BLOB NOT NULL, own INTEGER NOT NULL,
@@ -468,6 +469,18 @@ def track(db: apsw.Connection, name: str, position: int) -> bool:
         (name, position),
     ).fetchall()
     return bool(rows)
+
+
+def mark(db: apsw.Connection) -> int:
+    """Count a transaction that adds no entry, so that the file shows whether it is stored; how many there were."""
+    query = "INSERT INTO tracking VALUES(?,1) ON CONFLICT(name) DO UPDATE SET position=position+1 RETURNING position"
+    count: int = db.execute(query, (MARK,)).get
+    return count
+
+
+def head(db: apsw.Connection) -> tuple[int, int]:
+    """What tells one state of the file from the next: the newest position, and how many marks were left."""
+    return last_position(db), tracked(db, MARK) or 0
 
 
 def add_snapshots(db: apsw.Connection, rows: Sequence[tuple[str, str, int, str, bytes]]) -> None:

@@ -186,7 +186,7 @@ class Sender:
                 return []
             case Receipt(size, cosignature):
                 return self._keep(size, cosignature)
-            case Refusal("gap", text):  # we had begun behind what the hub still holds: ask first, the next time
+            case Refusal("gap" | "later", text):  # we had begun behind what the hub still holds; or its disk is full
                 raise Unreachable(text)
             case Refusal(code, text):
                 raise RefusedByPeer(code, text)

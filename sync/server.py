@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -21,12 +22,14 @@ from aiohttp import web
 from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
+from sync.database import NotStored
 from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
 from sync.messages import UNKNOWN, Hello, Message, Receipt, Refusal
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
 
 SILENCE_TIMEOUT_S: Final = 60
+logger = logging.getLogger(__name__)
 
 
 class ExchangeServer:
@@ -55,6 +58,11 @@ class ExchangeServer:
                 await conversation
             except (RemoteProtocolError, VerificationError, StaleVersion, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
+            except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
+                logger.warning("an exchange was put off, the disk refused to store: %s", error)
+                await self._send(
+                    response, Refusal("later", "the hub cannot store at the moment: its disk is full or fails")
+                )
             await response.write_eof()
         return response
 

@@ -26,7 +26,7 @@ import apsw
 from sync import erasure, log_sql
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
-from sync.database import Writer, create_database, naming_damage, open_database, try_empty_wal
+from sync.database import create_database, naming_damage, open_database, try_empty_wal, try_make_durable
 from sync.entry import log_id
 from sync.errors import LocalProtocolError
 from sync.keyring import Keyring
@@ -34,6 +34,7 @@ from sync.note import Signer
 from sync.slots import Slots
 from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog
 from sync.tail import Tail
+from sync.writer import Head, Owner, Writer
 
 T = TypeVar("T")
 DRAFTS_COUNT_MAX: Final = 10_000
@@ -42,16 +43,28 @@ DRAFTS_COUNT_MAX: Final = 10_000
 class Store(StoredLog):
     """The log and the keys of one node, for the one process that holds its lock. Safe to use from any thread."""
 
-    def __init__(self, folder: Path, master: MasterKey | None = None) -> None:
-        """Open an existing folder; see `StoredLog`."""
+    def __init__(
+        self, folder: Path, master: MasterKey | None = None, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Open an existing folder; see `StoredLog`. `make_room` is asked when the disk is full; see `Owner`."""
         super().__init__(folder, master)
-        path = folder / LOG_FILE
-        db = open_database(path, self.master, log_sql.APPLICATION_ID, log_sql.FORMAT)
+        db = self._open()
         with naming_damage(db):
+            try_make_durable(db)
             self._tail = Tail(self, db)
         self._grown = threading.Condition()
         self._listeners: set[threading.Event] = set()
-        self._writer = Writer(db, str(path), self._tail.reload, self._notify, self._tail.flush)
+        owner = Owner(
+            open=self._open,
+            position=lambda: self._tail.position,
+            head=lambda db: Head(*log_sql.head(db)),
+            mark=log_sql.mark,
+            rolled_back=self._tail.reload,
+            committed=self._notify,
+            flush=self._tail.flush,
+            make_room=make_room,
+        )
+        self._writer = Writer(db, str(folder / LOG_FILE), owner)
         try:
             erasure.resume(self)
         except BaseException:
@@ -74,6 +87,9 @@ class Store(StoredLog):
             log_sql.add_branch(db, log, public_key, own=True)
         db.close()
         return log
+
+    def _open(self) -> apsw.Connection:
+        return open_database(self.folder / LOG_FILE, self.master, log_sql.APPLICATION_ID, log_sql.FORMAT)
 
     def close(self) -> None:
         """Finish what was asked and close the files."""

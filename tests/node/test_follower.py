@@ -1,6 +1,7 @@
 """Read models: whatever the batches, cuts and late entries, the live ones are what a rebuild gives."""
 
 import lzma
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.views import TABLES, VIEWS_VERSION
+from node import service
 from node import views as views_module
 from node.importing import Importer
 from node.views import Follower, Projection, Views, rebuild
@@ -68,6 +70,29 @@ def test_any_batches_give_the_same(store, expected, tmp_path_factory, sizes, for
         assert views.position() == at
     assert views.digest() == expected
     views.close()
+
+
+def test_pages_wait_for_room(store, expected, tmp_path, monkeypatch, capsys):
+    """A follower that meets a full disk says so once, waits, and ends up where it would have been."""
+    monkeypatch.setattr(service, "FULL_PAUSE_S", 0.05)
+    projection = Projection(store, tmp_path / "views.db", home_of)
+    projection.views._db.execute("PRAGMA max_page_count=40").fetchall()
+    follower = service.FollowerThread(store, projection)
+    follower.start()
+    follower.wait_for_first_look(10)
+    time.sleep(0.3)
+    assert projection.position < store.position()
+    assert projection.views.position() == projection.position
+    projection.views._db.execute("PRAGMA max_page_count=100000").fetchall()
+    for _ in range(1000):
+        if projection.position == store.position():
+            break
+        time.sleep(0.01)
+    follower.stop()
+    assert follower.failure is None
+    assert projection.views.digest() == expected
+    projection.close()
+    assert capsys.readouterr().err.count("until there is room") == 1
 
 
 def test_a_cut_between_rows_and_mark_leaves_neither(store, expected, tmp_path, monkeypatch):

@@ -540,6 +540,29 @@ def test_a_failing_disk_at_the_hub_acknowledges_nothing(node, hub, monkeypatch):
     check_complete(node, hub)
 
 
+def test_a_hub_with_a_full_disk_puts_off(node, hub, caplog):
+    """The hub says in one sentence that it cannot store; the node takes it as a reason to wait, and loses nothing."""
+    node.record(drafts(2000)).result(10)
+
+    def limit(pages: int) -> None:
+        hub.store.submit(lambda db: db.execute(f"PRAGMA max_page_count={pages}").get).result(10)
+
+    async def work() -> None:
+        async with serving(hub):
+            limit(60)
+            sender = sender_of(node, hub.key)
+            with pytest.raises(Unreachable, match="cannot store at the moment"):
+                await exchange(node, hub.url, sender)
+            assert 0 < sender.acknowledged <= hub.store.size(node.log) < 2000
+            limit(100_000)
+            await exchange(node, hub.url, sender_of(node, hub.key, ask_first=True))
+
+    run(work())
+    check_complete(node, hub)
+    said = [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    assert ["put off" in record.message and record.exc_info is None for record in said] == [True]
+
+
 def test_an_error_of_our_own_is_not_called_a_bad_line(node, hub, monkeypatch):
     """A defect on this side surfaces as itself, so that nobody waits for better weather."""
     node.record(drafts(50)).result(10)
