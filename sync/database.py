@@ -29,7 +29,9 @@ class NotStored(SyncError):
     """The disk refused a commit, and looking again showed that nothing of it is stored. Asking again may help."""
 
 
-def open_database(path: Path, master: MasterKey, application_id: int, format_version: int) -> apsw.Connection:
+def open_database(
+    path: Path, master: MasterKey, application_id: int, format_version: int, *, oldest_format: int = 1
+) -> apsw.Connection:
     """Open an existing file of ours for reading and writing.
 
     Raises:
@@ -49,7 +51,7 @@ def open_database(path: Path, master: MasterKey, application_id: int, format_ver
         )
     if found_version < 1:  # `create_database` sets it last, with the tables
         raise FolderError(f"{path} was never finished: delete the folder, and make it again")
-    if found_version < format_version:
+    if found_version < oldest_format:
         raise FolderError(
             f"{path} has format {found_version}, from before the first release, which this version does not read: "
             "use the version that wrote it, or make a new folder and import its facts"

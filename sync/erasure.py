@@ -36,7 +36,7 @@ from sync import log_sql
 from sync.batch import Draft, Entry, Erased
 from sync.entry import ID_SIZE, bytes_ok, text_ok
 from sync.errors import ErasureUnfinished, LocalProtocolError
-from sync.log_sql import Stream
+from sync.log_schema import Stream
 from sync.stored_log import KEYS_FILE, LOG_FILE
 
 if TYPE_CHECKING:

@@ -23,16 +23,16 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import erasure, log_sql
+from sync import erasure, log_schema, log_sql
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
-from sync.database import create_database, naming_damage, open_database, try_empty_wal, try_make_durable
+from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
 from sync.entry import log_id
 from sync.errors import LocalProtocolError
 from sync.keyring import Keyring
 from sync.note import Signer
 from sync.slots import Slots
-from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog
+from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog, open_log
 from sync.tail import Tail
 from sync.writer import Head, Owner, Writer
 
@@ -82,14 +82,14 @@ class Store(StoredLog):
         keyring = Keyring.create(folder / KEYS_FILE, master)
         keyring.add_log_key(log, seed)
         keyring.close()
-        db = create_database(folder / LOG_FILE, master, log_sql.APPLICATION_ID, log_sql.FORMAT, log_sql.SCHEMA)
+        db = create_database(folder / LOG_FILE, master, log_schema.APPLICATION_ID, log_schema.FORMAT, log_schema.SCHEMA)
         with db:
             log_sql.add_branch(db, log, public_key, own=True)
         db.close()
         return log
 
     def _open(self) -> apsw.Connection:
-        return open_database(self.folder / LOG_FILE, self.master, log_sql.APPLICATION_ID, log_sql.FORMAT)
+        return open_log(self.folder / LOG_FILE, self.master)
 
     def close(self) -> None:
         """Finish what was asked and close the files."""

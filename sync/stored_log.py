@@ -13,14 +13,14 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from sync import keyring, log_sql
+from sync import keyring, log_schema, log_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, open_database, require_sound
 from sync.entry import derive, log_id, origin
 from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.keyring import Keyring
-from sync.log_sql import STREAM_SHIFT, Branch, Row
+from sync.log_schema import STREAM_SHIFT, Branch, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, root_at
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
 from sync.sealing import Seal, open_body
@@ -29,9 +29,16 @@ from sync.slots import unlock
 T = TypeVar("T")
 LOG_FILE: Final = "log.db"
 KEYS_FILE: Final = "keys.db"
-APPLICATION_IDS: Final = {LOG_FILE: log_sql.APPLICATION_ID, KEYS_FILE: keyring.APPLICATION_ID}
+APPLICATION_IDS: Final = {LOG_FILE: log_schema.APPLICATION_ID, KEYS_FILE: keyring.APPLICATION_ID}
 SCAN_COUNT: Final = 2000
 SEALS_CACHED_MAX: Final = 65_536
+
+
+def open_log(path: Path, master: MasterKey) -> apsw.Connection:
+    """A connection to `log.db`; raises as `open_database` does."""
+    return open_database(
+        path, master, log_schema.APPLICATION_ID, log_schema.FORMAT, oldest_format=log_schema.OLDEST_FORMAT
+    )
 
 
 class StreamSeal(NamedTuple):
@@ -55,7 +62,7 @@ class StoredLog:
         if not path.exists():
             raise FolderError(f"{path} is missing")
         self.master = master = master or unlock(folder)
-        self._read = Readers(lambda: open_database(path, master, log_sql.APPLICATION_ID, log_sql.FORMAT))
+        self._read = Readers(lambda: open_log(path, master))
         found = self.branches()
         self.keyring = Keyring.open(folder / KEYS_FILE, master)
         own = [branch for branch in found if branch.own]

@@ -32,7 +32,7 @@ from sync.entry import (
 )
 from sync.errors import LocalProtocolError, StaleVersion, SubjectErased
 from sync.keyring import NO_KEY
-from sync.log_sql import ERASED_TYPE, STREAM_SHIFT, Branch, Run, Stream
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Run, Stream
 from sync.merkle import Frontier, leaf_hash
 from sync.sealing import Seal, seal_body
 from sync.stored_log import StoredLog

@@ -27,7 +27,7 @@ from sync.batch import SignedSize
 from sync.entry import FORMAT_SUITE, HEADER, commitment, derive, origin, unpack_body
 from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
 from sync.keyring import Keyring
-from sync.log_sql import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Row, Stream
+from sync.log_schema import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Row, Stream
 from sync.merkle import Frontier, frontier_numbers, leaf_hash
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 from sync.sealing import NONCE_SIZE, Seal
