@@ -83,10 +83,7 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
     """The rows of one subject as (table, row), in a fixed order."""
     yield from _BY_KIND.get(state.kind, _no_rows)(state)
     for (home, month, kind), total in sorted(state.tally.items()):
-        yield (
-            "tally",
-            (state.subject, home, month, kind, total.count, total.minutes, total.reached, total.children, total.fen),
-        )
+        yield "tally", (state.subject, home, month, kind, *total)
     for id_, type_, why in sorted(set(state.unshown)):
         yield "unknown_entry", (state.subject, id_, type_, why)
 
