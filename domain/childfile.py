@@ -55,7 +55,7 @@ def _facts(state: State) -> dict[str, Any]:
     """Counts and last dates of each kind of fact, and how many the former homes recorded after the child had gone."""
     counts: Counter[str] = Counter()
     for (_, _, kind), total in state.tally.items():
-        counts[kind] += total.count
+        counts[kind] += total.facts
     return {
         "counts": dict(sorted(counts.items())),
         "last_on": {kind: day.isoformat() for kind, day in sorted(state.last.items()) if counts[kind]},
