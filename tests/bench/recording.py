@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -58,7 +58,11 @@ class Ours:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = Store(folder)
+        self._open()
+
+    def _open(self) -> None:
+        self.store = Store(self.folder)
+        self._beside = by_hand(self.files[0])  # the writer is in a transaction whenever it works
 
     @property
     def files(self) -> list[Path]:
@@ -86,20 +90,20 @@ class Ours:
         self.store.submit(lambda db: db.wal_autocheckpoint(pages)).result()
 
     def empty_wal(self) -> None:
-        """From beside: the writer is in a transaction whenever it works."""
-        with closing(by_hand(self.files[0])) as db:
-            (busy, _, _), *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            assert not busy
+        """From beside."""
+        (busy, _, _), *_ = self._beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert not busy
 
     @contextmanager
     def let_go(self) -> Iterator[None]:
         """Closed for a while: somebody else records into the folder."""
-        self.store.close()
+        self.close()
         yield
-        self.store = Store(self.folder)
+        self._open()
 
     def close(self) -> None:
         """Close the files."""
+        self._beside.close()
         self.store.close()
 
 
@@ -108,6 +112,7 @@ class Theirs:
 
     def __init__(self, path: Path) -> None:
         self.library = Library(path)
+        self._beside = sqlite3.connect(path)
 
     @property
     def files(self) -> list[Path]:
@@ -137,12 +142,12 @@ class Theirs:
 
     def empty_wal(self) -> None:
         """From beside, as ours."""
-        with closing(sqlite3.connect(self.library.path)) as db:
-            (busy, _, _), *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            assert not busy
+        (busy, _, _), *_ = self._beside.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert not busy
 
     def close(self) -> None:
         """Close the file."""
+        self._beside.close()
         self.library.close()
 
 
@@ -160,6 +165,17 @@ def recorded(side: Side, batches: Portions) -> Sample:
     with timed() as clock:
         for one in made:
             side.put(one)
+    return clock.sample(sum(map(len, batches)))
+
+
+def settled(side: Side, batches: Portions) -> Sample:
+    """The recorder alone, and what it wrote is folded in: nobody pays a checkpoint of what somebody else wrote."""
+    made = [side.made(batch) for batch in batches]
+    side.empty_wal()
+    with timed() as clock:
+        for one in made:
+            side.put(one)
+        side.empty_wal()
     return clock.sample(sum(map(len, batches)))
 
 
