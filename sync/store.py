@@ -40,6 +40,7 @@ from sync.entry import (
     unpack_body,
 )
 from sync.errors import LocalProtocolError, StaleVersion, SubjectErased
+from sync.files import Files
 from sync.keyring import NO_KEY, Keyring
 from sync.log_sql import STREAM_SHIFT, Branch, Row, Stream
 from sync.merkle import Frontier, leaf_hash, nodes_in
@@ -67,6 +68,7 @@ class Store(StoredLog):
             self._last_key = log_sql.last_key_used(db, self._own)
             self._types = log_sql.types(db)
         self._erased: set[bytes] = set()  # subjects about which nothing is recorded any more
+        self.files: Files = Files(folder, self.master, self.keyring, lambda subject: subject in self._erased)
         self._destroyed = self.keyring.destroyed_streams()  # names under which nothing is kept any more
         self._frontiers: dict[int, Frontier] = {}
         self._streams: dict[bytes, Stream] = {}  # own streams by subject
