@@ -14,7 +14,7 @@ from central_hub.api import Api
 from central_hub.cli import status_of
 from central_hub.registry import Admissions
 from domain.codes import SEX
-from node import control, service
+from node import control, photos, service
 from node import web as kit
 from node.clock import Clock
 from node.folder import VIEWS_LOCK_FILE, Folder
@@ -60,7 +60,7 @@ async def _serve(
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())
-    app.add_routes([web.get("/", Page(folder, store, registry, projection, clock).show)])
+    app.add_routes([web.get("/", Page(folder, store, registry, projection, clock).show), *photos.routes(store)])
 
     def started(url: str) -> None:
         api.url, api.token = url, control.open_control(folder.path, url)

@@ -52,4 +52,4 @@ def _clear_views(folder: Folder, store: Store, homes_of: HomesOf) -> bool:
 
 
 def _shown(erased: Erased) -> dict[str, Any]:
-    return {"entries": erased.entries, "streams": erased.streams}
+    return {"entries": erased.entries, "streams": erased.streams, "photos": erased.files}

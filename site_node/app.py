@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from domain.codes import SEX
-from node import service
+from node import photos, service
 from node import web as kit
 from node.clock import Clock
 from node.folder import VIEWS_LOCK_FILE, Folder
@@ -51,7 +51,7 @@ async def _serve(
     clock: Clock,
 ) -> None:
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
-    app.add_routes([web.get("/", Page(folder, projection, clock).show)])
+    app.add_routes([web.get("/", Page(folder, projection, clock).show), *photos.routes(store)])
 
     def started(url: str) -> None:
         print(f"listening on {url}", flush=True)

@@ -17,7 +17,7 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, exits, joining, keeping, scrubbing
+from node import cli, exits, joining, keeping, photos, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--payload-json", metavar="-|JSON", help="the payload as JSON, or - to read it from standard input"
     )
     made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
+    photos.add_taking_in(commands)
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
     made.add_argument("--listen", default="127.0.0.1:8101", metavar="HOST:PORT", help="port 0 picks a free one")
     made.add_argument(
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
     cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
+    photos.add_reading(commands, "home")
     keeping.add_commands(commands, "home")
     return top
 
@@ -151,6 +153,7 @@ def record(arguments: argparse.Namespace) -> int:
         for known in sorted(records, key=lambda r: r.order):
             folding.add(known)
         events = decide(folding, wish(folder.config.code, event))
+        photos.require_here(store, events)
         now_ms = system_clock()()
         done = store.record([draft_of(subject, one, arguments.by, now_ms) for one in events]).result()
     print(json.dumps({"id": done[0].id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done[0].seq}))
@@ -232,6 +235,7 @@ def status_of(folder: Folder) -> dict[str, Any]:
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         root = store.root(store.log, size)
         receipts = store.receipts_count(store.log)
+        pictures, pictures_waiting = store.files.count()
     state = folder.exchange_state()
     joined = folder.config.hub is not None
     held = receipt.size if receipt else 0
@@ -252,6 +256,8 @@ def status_of(folder: Folder) -> dict[str, Any]:
         "exchanges": state.exchanges,
         "retries": state.retries,
         "last_failure": state.last_failure or None,
+        "photos": pictures,
+        "photos_waiting": pictures_waiting if joined else None,
         **scrubbing.shown(folder),
         "last_backup": folder.last_backup(system_clock()()),
     }
