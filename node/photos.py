@@ -19,8 +19,8 @@ from node.folder import Folder, Kind
 from node.opening import reading, writing
 from sync import erasure
 from sync.errors import FileUnknown, FolderError, KeyDestroyed, LogCorrupt, SubjectErased
-from sync.file_form import NAME_SIZE
-from sync.files import Sent, StoredFile
+from sync.file_form import NAME_SIZE, Sent
+from sync.file_sql import StoredFile
 from sync.small_file import sync_file
 from sync.store import Store
 from sync.stored_log import StoredLog

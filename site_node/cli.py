@@ -107,6 +107,7 @@ def join(arguments: argparse.Namespace) -> int:
     with writing(folder) as store:
         county = asyncio.run(joining.join(url, invitation, store.signer))
         folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=county))
+        store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")
     return exits.DONE
 
@@ -200,7 +201,9 @@ def sync(arguments: argparse.Namespace) -> int:
         with bar("exchange", store.size(store.log)) as progress:
             kept = asyncio.run(_sync(exchanger, progress))
         waiting = store.size(store.log) - kept.signed.size
-    print(f"the county holds {kept.signed.size} entries, {waiting} are waiting")
+        pictures = store.files.count()[1]
+    behind = f", {pictures} photographs are waiting" if pictures else ""
+    print(f"the county holds {kept.signed.size} entries, {waiting} are waiting{behind}")
     return exits.DONE if waiting == 0 else exits.PROMISE_FAILED
 
 

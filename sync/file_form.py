@@ -19,6 +19,7 @@ Small chunks are the unit of what a cut costs; each is verified by its hash alon
 from __future__ import annotations
 
 import hashlib
+from enum import IntEnum
 from secrets import token_bytes
 from typing import Final, NamedTuple
 
@@ -40,12 +41,21 @@ HASH_SIZE: Final = 32
 CHUNK_SIZE_BYTES: Final = 16_384
 FILE_SIZE_BYTES_MAX: Final = 2_000_000
 CHUNKS_COUNT_MAX: Final = -(-FILE_SIZE_BYTES_MAX // CHUNK_SIZE_BYTES)
+SEALED_SIZE_BYTES_MAX: Final = CHUNK_SIZE_BYTES + NONCE_SIZE + TAG_SIZE
 TIES_COUNT_MAX: Final = 256  # everybody in the picture of a large activity
 MEDIA_LENGTH_MAX: Final = 80
 
 _CHUNK_TAG: Final = b"homeward/chunk/1"
 _NAME_TAG: Final = b"homeward/file/1"
 _KEY_TAG: Final = b"homeward/file-key/1"
+
+
+class Sent(IntEnum):
+    """What the county answered about a file."""
+
+    WAITING = 0
+    HELD = 1
+    DESTROYED = 2  # it was erased there; it is offered no more
 
 
 class Manifest(NamedTuple):
@@ -113,10 +123,18 @@ def check_manifest(manifest: Manifest) -> None:
 
 def check_ties(subjects: tuple[bytes, ...]) -> None:
     """Refuse with RemoteProtocolError a file that shows nobody, or more than one can say."""
-    if not 0 < len(subjects) <= TIES_COUNT_MAX or len(set(subjects)) != len(subjects):
-        raise RemoteProtocolError(f"a file is tied to 1 to {TIES_COUNT_MAX} different subjects, not {len(subjects)}")
+    if not 0 < len(subjects) <= TIES_COUNT_MAX:
+        raise RemoteProtocolError(f"a file is tied to 1 to {TIES_COUNT_MAX} subjects, not {len(subjects)}")
     for subject in subjects:
         bytes_ok(subject, "subject", ID_SIZE)
+    if len(set(subjects)) != len(subjects):
+        raise RemoteProtocolError("a file is tied to the same subject twice")
+
+
+def offer_text(log: bytes, name: bytes, subjects: tuple[bytes, ...]) -> str:
+    """What a log's key signs when it offers a file: its own name, the file's, and whom the file shows."""
+    lines = ["homeward/file-offer/1", log.hex(), name.hex(), *(subject.hex() for subject in subjects)]
+    return "".join(line + "\n" for line in lines)
 
 
 def _associated(number: int, count: int) -> bytes:

@@ -22,12 +22,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable
-from enum import IntEnum
 from pathlib import Path
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
+from sync import file_sql
 from sync.cipher import MasterKey
 from sync.database import Readers, Writer, create_database, open_database, try_empty_wal
 from sync.errors import (
@@ -40,15 +40,16 @@ from sync.errors import (
     SubjectErased,
 )
 from sync.file_form import (
-    CHUNKS_COUNT_MAX,
     HASH_SIZE,
     Manifest,
+    Sent,
     check_manifest,
     check_ties,
     chunk_hash,
     open_chunk,
     seal_file,
 )
+from sync.file_sql import StoredFile
 from sync.keyring import Keyring
 from sync.sealing import DoesNotOpen
 from sync.small_file import sync_folder
@@ -58,43 +59,6 @@ FILES_FILE: Final = "files.db"
 APPLICATION_ID: Final = 0x4857464C  # "HWFL"
 FORMAT: Final = 1
 UNFINISHED_COUNT_MAX: Final = 16  # of one log: a node sends one file after the other
-CHUNK_SHIFT: Final = 8  # a chunk's row is file << CHUNK_SHIFT | number
-
-SCHEMA: Final = """
-CREATE TABLE file(
-    id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, log BLOB NOT NULL, media TEXT NOT NULL, size INTEGER NOT NULL,
-    hashes BLOB NOT NULL, kept_at_ms INTEGER NOT NULL, held INTEGER NOT NULL, sent INTEGER NOT NULL
-) STRICT;
-CREATE TABLE chunk(id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
-CREATE TABLE tie(subject BLOB NOT NULL, file INTEGER NOT NULL, PRIMARY KEY(subject, file)) WITHOUT ROWID, STRICT;
-CREATE TABLE destroyed(name BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
-"""
-_COLUMNS: Final = "id, name, log, media, size, hashes, kept_at_ms, held, sent"
-
-
-class Sent(IntEnum):
-    """What the county answered about a file."""
-
-    WAITING = 0
-    HELD = 1
-    DESTROYED = 2  # it was erased there; it is offered no more
-
-
-class StoredFile(NamedTuple):
-    """A file of `log`'s node, of whose chunks the first `held` are here."""
-
-    id: int
-    name: bytes
-    log: bytes
-    manifest: Manifest
-    kept_at_ms: int
-    held: int
-    sent: Sent
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it is here."""
-        return self.held == len(self.manifest.hashes)
 
 
 class StoredFiles:
@@ -152,7 +116,7 @@ class StoredFiles:
     def chunk(self, file: StoredFile, number: int) -> bytes:
         """A sealed chunk, compared with its hash; raises LogCorrupt, or KeyDestroyed if it was erased meanwhile."""
         with self._read() as db:
-            sealed = db.execute("SELECT sealed FROM chunk WHERE id=?", (file.id << CHUNK_SHIFT | number,)).get
+            sealed = db.execute("SELECT sealed FROM chunk WHERE id=?", (file.id << file_sql.CHUNK_SHIFT | number,)).get
         if sealed is not None and chunk_hash(sealed) == file.manifest.hashes[number]:
             return bytes(sealed)
         self._keyring.file_key(file.name)
@@ -193,7 +157,7 @@ class StoredFiles:
         if not self.path.exists():
             return []
         with self._read() as db:
-            return [_file(row) for row in db.execute(f"SELECT {_COLUMNS} FROM file {where}", bindings)]  # noqa: S608
+            return file_sql.files(db, where, bindings)
 
 
 class Files(StoredFiles):
@@ -221,11 +185,10 @@ class Files(StoredFiles):
 
         def work(db: apsw.Connection) -> bytes:
             self._refuse_erased(tied)
-            number = _insert(db, name, log, manifest, now_ms, Sent.WAITING)
-            rows = [(number << CHUNK_SHIFT | n, sealed) for n, sealed in enumerate(chunks)]
-            db.executemany("INSERT INTO chunk VALUES(?,?)", rows)
-            db.execute("UPDATE file SET held=? WHERE id=?", (len(chunks), number))
-            _tie(db, number, tied)
+            number = file_sql.insert(db, name, log, manifest, now_ms, Sent.WAITING)
+            for n, sealed in enumerate(chunks):
+                file_sql.add_chunk(db, number, n, sealed)
+            file_sql.tie(db, number, tied)
             return name
 
         writer = self._writing()
@@ -246,13 +209,13 @@ class Files(StoredFiles):
         def work(db: apsw.Connection) -> int:
             self._refuse_erased(tied)
             self._keyring.file_key(name)  # it may have been destroyed since
-            found = _find(db, name)
+            found = file_sql.find(db, name)
             if found is None:
                 unfinished = f"SELECT count(*) FROM file WHERE log=? AND held * {HASH_SIZE} < length(hashes)"  # noqa: S608
                 if db.execute(unfinished, (log,)).get >= UNFINISHED_COUNT_MAX:
                     raise RemoteProtocolError(f"{UNFINISHED_COUNT_MAX} photographs of this node are unfinished already")
-            number = found.id if found else _insert(db, name, log, manifest, now_ms, Sent.HELD)
-            _tie(db, number, tied)
+            number = found.id if found else file_sql.insert(db, name, log, manifest, now_ms, Sent.HELD)
+            file_sql.tie(db, number, tied)
             return found.held if found else 0
 
         try:
@@ -267,33 +230,35 @@ class Files(StoredFiles):
     def extend(self, name: bytes, number: int, sealed: bytes) -> int:
         """Keep the next chunk of a peer's file; how many are here now, durably. A repeat changes nothing.
 
-        Raises KeyDestroyed if the file was erased meanwhile, StaleVersion for a chunk behind a gap.
+        Raises KeyDestroyed if the file was erased meanwhile, StaleVersion for a chunk behind a gap, and
+        RemoteProtocolError for one that does not open.
         """
 
         def work(db: apsw.Connection) -> int:
-            file = _find(db, name)
+            file = file_sql.find(db, name)
             if file is None:
                 raise KeyDestroyed("this photograph was erased here while it came")
             if number < file.held:
                 return file.held
             if number > file.held or file.complete or chunk_hash(sealed) != file.manifest.hashes[number]:
                 raise StaleVersion(f"chunk {file.held + 1} of file {name.hex()} is next, not this one")
-            db.execute("INSERT INTO chunk VALUES(?,?)", (file.id << CHUNK_SHIFT | number, sealed))
-            db.execute("UPDATE file SET held=? WHERE id=?", (number + 1, file.id))
+            try:
+                open_chunk(self._keyring.file_key(name), number, len(file.manifest.hashes), sealed)
+            except DoesNotOpen as error:
+                raise RemoteProtocolError(f"of file {name.hex()} {error} under the key it was offered with") from None
+            file_sql.add_chunk(db, file.id, number, sealed)
             return number + 1
 
         return self._writing().submit(work).result()
 
     def note_sent(self, name: bytes, sent: Sent) -> None:
         """Keep what the county answered about a file."""
-        self._writing().submit(lambda db: _run(db, "UPDATE file SET sent=? WHERE name=?", (sent, name))).result()
+        self._writing().submit(lambda db: file_sql.set_sent(db, name, sent)).result()
 
     def offer_again(self, log: bytes) -> None:
         """Offer all files of a log again: the county may have lost some. What it holds is not sent twice."""
         if self.path.exists():
-            update = "UPDATE file SET sent=? WHERE log=? AND sent=?"
-            bindings = (Sent.WAITING, log, Sent.HELD)
-            self._writing().submit(lambda db: _run(db, update, bindings)).result()
+            self._writing().submit(lambda db: file_sql.set_waiting(db, log)).result()
 
     def destroy(self, subjects: Iterable[bytes], names: Iterable[bytes] = ()) -> int:
         """Destroy for ever the files of these names and those tied to these subjects; how many were here."""
@@ -302,9 +267,9 @@ class Files(StoredFiles):
             return 0
         writer = self._writing()
         # Asked of the writer: what was taken in before is seen here, what comes from now on is refused.
-        tied = writer.submit(lambda db: {n for s in set(subjects) for n in _tied(db, s)}).result()
+        tied = writer.submit(lambda db: {n for s in set(subjects) for n in file_sql.tied_to(db, s)}).result()
         self._keyring.destroy_files(names | tied)
-        return writer.submit(lambda db: _take_away(db, names | tied)).result()
+        return writer.submit(lambda db: file_sql.take_away(db, names | tied)).result()
 
     def apply_ledger(self, erased: Iterable[bytes]) -> bool:
         """Destroy again what an older copy brought back, and finish what a power cut left; whether there was any."""
@@ -314,7 +279,7 @@ class Files(StoredFiles):
             return False
         with self._read() as db:
             noted = {bytes(name) for (name,) in db.execute("SELECT name FROM destroyed")}
-            tied = {name for subject in erased for name in _tied(db, subject)}
+            tied = {name for subject in erased for name in file_sql.tied_to(db, subject)}
         if tied or known != noted:
             self.destroy((), tied | (known ^ noted))
         return bool(tied or known != noted)
@@ -349,50 +314,8 @@ def _create(path: Path, master: MasterKey) -> None:
     making = path.with_name(path.name + ".making")
     for suffix in ("", "-wal", "-shm"):
         making.with_name(making.name + suffix).unlink(missing_ok=True)
-    create_database(making, master, APPLICATION_ID, FORMAT, SCHEMA).close()  # the last to close folds the WAL in
+    create_database(
+        making, master, APPLICATION_ID, FORMAT, file_sql.SCHEMA
+    ).close()  # the last to close folds the WAL in
     making.replace(path)
     sync_folder(path.parent)
-
-
-def _file(row: tuple[int, bytes, bytes, str, int, bytes, int, int, int]) -> StoredFile:
-    number, name, log, media, size, hashes, kept_at_ms, held, sent = row
-    cut = tuple(hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE))
-    return StoredFile(number, bytes(name), bytes(log), Manifest(media, size, cut), kept_at_ms, held, Sent(sent))
-
-
-def _find(db: apsw.Connection, name: bytes) -> StoredFile | None:
-    rows = db.execute(f"SELECT {_COLUMNS} FROM file WHERE name=?", (name,))  # noqa: S608 -- our own constant
-    return next((_file(row) for row in rows), None)
-
-
-def _insert(db: apsw.Connection, name: bytes, log: bytes, manifest: Manifest, now_ms: int, sent: Sent) -> int:
-    row = (name, log, manifest.media, manifest.size, b"".join(manifest.hashes), now_ms, sent)
-    _run(db, "INSERT INTO file(name, log, media, size, hashes, kept_at_ms, held, sent) VALUES(?,?,?,?,?,?,0,?)", row)
-    return db.last_insert_rowid()
-
-
-def _tie(db: apsw.Connection, number: int, subjects: Iterable[bytes]) -> None:
-    db.executemany("INSERT OR IGNORE INTO tie VALUES(?,?)", [(subject, number) for subject in subjects])
-
-
-def _tied(db: apsw.Connection, subject: bytes) -> list[bytes]:
-    query = "SELECT name FROM file WHERE id IN (SELECT file FROM tie WHERE subject=?)"
-    return [bytes(name) for (name,) in db.execute(query, (subject,))]
-
-
-def _take_away(db: apsw.Connection, names: Iterable[bytes]) -> int:
-    count = 0
-    for name in names:
-        file = _find(db, name)
-        if file is not None:
-            first = file.id << CHUNK_SHIFT
-            _run(db, "DELETE FROM chunk WHERE id BETWEEN ? AND ?", (first, first + CHUNKS_COUNT_MAX))
-            _run(db, "DELETE FROM tie WHERE file=?", (file.id,))
-            _run(db, "DELETE FROM file WHERE id=?", (file.id,))
-            count += 1
-        _run(db, "INSERT OR IGNORE INTO destroyed VALUES(?)", (name,))
-    return count
-
-
-def _run(db: apsw.Connection, statement: str, bindings: tuple[object, ...]) -> None:
-    db.execute(statement, bindings)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sync.errors import KeyDestroyed, LogCorrupt
-from sync.files import StoredFile
+from sync.file_sql import StoredFile
 from sync.stored_log import StoredLog
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from sync import erasure, files
+from sync import erasure, file_sql, files
 from sync.errors import (
     FileUnknown,
     FolderError,
@@ -23,12 +23,13 @@ from sync.file_form import (
     FILE_SIZE_BYTES_MAX,
     TIES_COUNT_MAX,
     Manifest,
+    Sent,
     chunk_hash,
     open_chunk,
     seal_file,
     sealed_size,
 )
-from sync.files import FILES_FILE, UNFINISHED_COUNT_MAX, Files, Sent
+from sync.files import FILES_FILE, UNFINISHED_COUNT_MAX, Files
 from sync.sealing import DoesNotOpen
 from sync.store import Store
 from sync.stored_log import StoredLog
@@ -205,7 +206,7 @@ def test_a_later_tie_to_the_erased_takes_the_picture_along(stores, draft):
 
 
 @pytest.mark.parametrize(
-    "step", ["keyring.destroy_files", "files._take_away", "erasure._take_away", "erasure.empty_wals"]
+    "step", ["keyring.destroy_files", "file_sql.take_away", "erasure._take_away", "erasure.empty_wals"]
 )
 def test_a_power_cut_while_it_is_destroyed_is_repaired(stores, draft, monkeypatch, step):
     """Before every step the picture is whole or gone; opening the folder for writing finishes the erasure."""
@@ -219,7 +220,7 @@ def test_a_power_cut_while_it_is_destroyed_is_repaired(stores, draft, monkeypatc
         raise PowerCutError
 
     module, _, attribute = step.rpartition(".")
-    owner = {"keyring": node.keyring, "files": files, "erasure": erasure}[module]
+    owner = {"keyring": node.keyring, "file_sql": file_sql, "erasure": erasure}[module]
     with monkeypatch.context() as patch:
         patch.setattr(owner, attribute, cut)
         with pytest.raises(PowerCutError):
@@ -343,7 +344,7 @@ def test_a_key_that_belongs_to_another_folder_is_damage(stores):
         store.files.read(name)
 
 
-@pytest.mark.parametrize("step", ["_create", "add_file_key", "_insert"])
+@pytest.mark.parametrize("step", ["_create", "add_file_key", "insert"])
 def test_a_power_cut_while_it_is_taken_in_leaves_nothing(stores, monkeypatch, step):
     """Before every step of the first picture: none is there afterwards, the folder opens, and the next one is kept."""
     node = stores("node")
@@ -352,7 +353,8 @@ def test_a_power_cut_while_it_is_taken_in_leaves_nothing(stores, monkeypatch, st
         raise PowerCutError
 
     with monkeypatch.context() as patch:
-        patch.setattr(node.keyring if step == "add_file_key" else files, step, cut)
+        owner = {"_create": files, "add_file_key": node.keyring, "insert": file_sql}[step]
+        patch.setattr(owner, step, cut)
         with pytest.raises(PowerCutError):
             add(node)
     image = node.folder.with_name("image")
