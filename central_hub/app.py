@@ -15,7 +15,7 @@ from central_hub.api import Api
 from central_hub.cli import status_of
 from central_hub.registry import Admissions
 from domain.codes import SEX
-from node import service
+from node import photos, service
 from node import web as kit
 from node.clock import Clock
 from node.control import Control
@@ -68,7 +68,9 @@ async def _serve(
     app.add_routes(exchanges.routes())
     Eraser(folder, store, follower, owner, clock).add_to(app)
     values = partial(_county_values, folder, store, registry, clock)
-    app.add_routes([web.get("/", kit.view_page(projection, "central_hub", "county.html", values))])
+    app.add_routes(
+        [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]
+    )
 
     def started(url: str) -> None:
         owner.open(url)

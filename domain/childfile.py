@@ -21,6 +21,8 @@ def plain(value: Any) -> Any:
     """A register's value in JSON."""
     if isinstance(value, dt.date | UUID | Quantity):
         return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, tuple):
         return [plain(one) for one in value]
     return {one.name: plain(getattr(value, one.name)) for one in fields(value)} if is_dataclass(value) else value

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from domain import quantity
 from domain.codes import Codes
-from domain.event import PlainValue
+from domain.event import FileName, PlainValue
 from domain.quantity import Quantity
 from domain.unpacking import Quick, reader_of
 
@@ -33,6 +33,7 @@ INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 UUID_TEXT_LENGTHS = (32, 36)
 DAYS_CACHED_MAX = 8192
 IDS_CACHED_MAX = 16_384
+FILE_NAME_SIZE = 32
 
 Convert = Callable[[Any], Any]
 
@@ -152,6 +153,22 @@ def id_of(value: Any) -> UUID:
     raise Unfit(value, "an id as UUID text")
 
 
+def _stored_file_name(value: Any) -> bytes:
+    if type(value) is not bytes or len(value) != FILE_NAME_SIZE:
+        raise Unfit(value, "a photograph's name of 32 bytes")
+    return value
+
+
+def file_name_of(value: Any) -> bytes:
+    """A photograph's name written as 64 hex digits."""
+    if type(value) is str and len(value) == 2 * FILE_NAME_SIZE and value.isalnum():
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            pass
+    raise Unfit(value, "a photograph's name as 64 hex digits")
+
+
 def plain_of(value: Any, depth: int = PLAIN_DEPTH_MAX) -> Any:
     """A plain JSON value of bounded depth, without floats."""
     if value is None or type(value) is bool:
@@ -212,6 +229,7 @@ INT = Codec(same, int_of, same, int_of, _int_text, f"type({{0}}) is int and {INT
 BOOL = Codec(same, bool_of, same, bool_of, _bool_text, "type({0}) is bool")
 DATE = Codec(dt.date.isoformat, date_of, dt.date.isoformat, date_of, date_of, _day)
 ID = Codec(attrgetter("bytes"), _stored_id, str, id_of, id_of, _id)
+FILE_NAME = Codec(same, _stored_file_name, bytes.hex, file_name_of, file_name_of, _stored_file_name)
 PLAIN = Codec(plain_of, plain_of, plain_of, plain_of, text_of, plain_of)
 QUANTITY = Codec(_quantity_out, _quantity_in, _quantity_out, _quantity_in, _quantity_text, _quantity_in)
 _SIMPLE: dict[Any, Codec] = {str: TEXT, int: INT, bool: BOOL, dt.date: DATE, UUID: ID, Quantity: QUANTITY}
@@ -288,6 +306,8 @@ def codec_of(hint: Any) -> Codec:
         return codec_of(inner)
     if get_origin(hint) is Annotated:
         marker = get_args(hint)[1]
+        if marker is FileName:
+            return FILE_NAME
         return PLAIN if marker is PlainValue else _code(marker)
     if get_origin(hint) is tuple:
         return _items(codec_of(get_args(hint)[0]))

@@ -100,7 +100,7 @@ def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Call
             f"{folder.views}: other processes still read what was there before. The rows are gone, but old pages can "
             "be cleared only when they have ended: end them and run this again"
         )
-    return {"entries": erased.entries, "streams": erased.streams}
+    return {"entries": erased.entries, "streams": erased.streams, "photos": erased.files}
 
 
 def follow_and_clear(projection: Projection) -> bool:

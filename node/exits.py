@@ -18,8 +18,10 @@ from domain.errors import Refused
 from sync.database import NotStored, OutcomeUnknown
 from sync.errors import (
     ErasureUnfinished,
+    FileUnknown,
     FolderError,
     FolderInUse,
+    KeyDestroyed,
     LogCorrupt,
     NewerFormat,
     NoCipher,
@@ -45,6 +47,8 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (Refused, REFUSED),
     (RefusedByPeer, REFUSED),
     (SubjectErased, REFUSED),
+    (KeyDestroyed, REFUSED),
+    (FileUnknown, REFUSED),
     (ErasureUnfinished, IN_USE),
     (FolderInUse, IN_USE),
     (NewerFormat, NEWER),

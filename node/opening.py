@@ -26,7 +26,7 @@ from sync.database import require_sound
 from sync.errors import FolderError, FolderInUse, LogCorrupt, SyncError
 from sync.slots import Slots
 from sync.store import Store
-from sync.stored_log import APPLICATION_IDS, KEYS_FILE, LOG_FILE, StoredLog
+from sync.stored_log import APPLICATION_IDS, StoredLog, precious_files
 
 WAIT_FOR_VIEWS_S: Final = 60.0
 POLL_S: Final = 0.05
@@ -71,17 +71,18 @@ def _store_with_reserve(folder: Folder) -> Store:
 def rekey(folder: Folder) -> None:
     """Put everything under a new master key; see `sync.rekey`."""
     with folder.lock(), folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), _naming_what_is_damaged(folder):
-        master = folder.master
-        with bar("re-encrypt", len(APPLICATION_IDS)) as progress:
-            folder.open_with(rekeying.rekey(folder.path, master, passphrase.known, APPLICATION_IDS, progress))
+        master, files = folder.master, precious_files(folder.path)
+        with bar("re-encrypt", len(files)) as progress:
+            folder.open_with(rekeying.rekey(folder.path, master, passphrase.known, files, progress))
         remove_views(folder)
 
 
 def finish_rekeying(folder: Folder) -> None:
     """For the holder of the lock: carry a re-keying on that was interrupted."""
     if Slots(folder.path).is_rekeying:
-        with folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), bar("re-encrypt", len(APPLICATION_IDS)) as progress:
-            rekeying.finish(folder.path, folder.master, APPLICATION_IDS, progress)
+        files = precious_files(folder.path)
+        with folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), bar("re-encrypt", len(files)) as progress:
+            rekeying.finish(folder.path, folder.master, files, progress)
             folder.open_with(MasterKey(folder.master.current))
             remove_views(folder)
 
@@ -98,7 +99,7 @@ def _naming_what_is_damaged(folder: Folder) -> Iterator[None]:
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
-        for path in (folder.path / LOG_FILE, folder.path / KEYS_FILE):
+        for path in (folder.path / name for name in precious_files(folder.path)):
             if not _is_sound(path, folder.master):
                 raise LogCorrupt(f"{path} is damaged ({error}): put back a backup, and keep the damaged file") from None
         raise

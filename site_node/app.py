@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from domain.codes import SEX
-from node import service
+from node import photos, service
 from node import web as kit
 from node.clock import Clock
 from node.control import Control
@@ -59,7 +59,7 @@ async def _serve(
 ) -> None:
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     page = kit.view_page(projection, "site_node", "home.html", partial(_home_values, folder, clock))
-    app.add_routes([web.get("/", page)])
+    app.add_routes([web.get("/", page), *photos.routes(store)])
     Eraser(folder, store, follower, owner, clock).add_to(app)
 
     def started(url: str) -> None:

@@ -4,6 +4,10 @@ An exchange is tried until the hub's receipt covers everything that was stored w
 but brought something forward is followed by the next one almost at once; one that brought nothing waits twice as long
 as the one before, up to a ceiling, with jitter so that a county's homes do not come back all in one second, for ever.
 The only state that counts is on the disks: the hub's size of our log, and our last receipt.
+
+Photographs follow behind the receipt, some in each exchange, so that a new entry never waits for more than the chunks
+that are on their way. Where the hub turns out to hold less than its receipt said, all of them are offered again. One
+that ends an exchange with an error goes behind the others the next time.
 """
 
 from __future__ import annotations
@@ -49,6 +53,9 @@ class Exchanger:
         self._pause_s = PAUSE_S_MIN
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.acknowledged = self._receipted = receipt.size if receipt else 0
+        self._chunks = 0  # of photographs, that came to the hub
+        self._left = 0  # photographs that the last exchange did not come to
+        self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
@@ -62,18 +69,25 @@ class Exchanger:
             await asyncio.sleep(every_s)
 
     async def until_receipt(self, tries_max: int | None = None) -> KeepReceipt:
-        """Try until the hub's receipt covers all entries; raises Unreachable after `tries_max` fruitless tries."""
+        """Try until the hub's receipt covers all entries and no photograph is left that it would take.
+
+        Raises Unreachable after `tries_max` fruitless tries.
+        """
         asyncio.get_running_loop().set_exception_handler(_leave_out_cuts)
         fruitless = 0
         while True:
-            before = self.acknowledged
+            before = (self.acknowledged, self._chunks)
             try:
-                return await self.once()
+                kept = await self.once()
+                if not self._left:
+                    return kept
             except Unreachable as error:
                 self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
-                fruitless = 0 if self.acknowledged > before else fruitless + 1
+                fruitless = 0 if (self.acknowledged, self._chunks) > before else fruitless + 1
                 if tries_max is not None and fruitless >= tries_max:
                     raise
+            else:
+                continue
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
 
@@ -89,19 +103,29 @@ class Exchanger:
             ask_first=self._was_cut,
             push_size_bytes=self._push_size_bytes,
         )
-        exchange = Exchange(self._store, sender, self._url, self._clock)
+        waiting = await asyncio.to_thread(self._store.files.waiting)
+        waiting.sort(key=lambda name: name == self._put_last)
+        exchange = Exchange(self._store, sender, self._url, self._clock, waiting)
         self._was_cut = True
         try:
             async with aiohttp.ClientSession() as http:
                 kept = await exchange.run(http)
             self._was_cut = False
-        except RefusedByPeer as error:
-            raise self._explained(error) from None
+        except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
+            self._put_last = exchange.files.current
+            if isinstance(error, RefusedByPeer):
+                raise self._explained(error) from None
+            raise
         finally:
             self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
             self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
+            self._chunks += exchange.files.acknowledged
+            if sender.receipt is not None:
+                await asyncio.to_thread(self._finished, sender.receipt, exchange.declined)
+            if sender.hub_lost:
+                await asyncio.to_thread(self._store.files.offer_again, self._store.log)
+        self._left = exchange.files.left
         self._pause_s = PAUSE_S_MIN
-        await asyncio.to_thread(self._finished, kept)
         return kept
 
     def _explained(self, error: RefusedByPeer) -> RefusedByPeer:
@@ -119,13 +143,13 @@ class Exchanger:
             f"{self._folder.path / CONFIG_FILE}, or run `join` with its invitation and --hub",
         )
 
-    def _finished(self, kept: KeepReceipt) -> None:
+    def _finished(self, kept: KeepReceipt, declined: list[str]) -> None:
         now_ms = self._clock()
         self._note(
             last_exchange_ms=now_ms,
             clock_offset_s=now_ms // 1000 - kept.timestamp_s,
             exchanges=self._folder.exchange_state().exchanges + 1,
-            last_failure="",
+            last_failure=declined[-1] if declined else "",
         )
         try:
             self._folder.save_checkpoint(self._store, self._hub_key)

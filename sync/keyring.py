@@ -14,6 +14,11 @@ A key is *destroyed* by writing zeros over it in its place. No row of `stream_ke
 size, so SQLite never moves rows about, which could leave a copy of a live key in a page's unused part. The names of
 the destroyed keys' streams and the erased subjects are kept beside: a second ledger, for the day on which an older
 copy of `log.db` is put back, whose own ledger knows nothing of them.
+
+The keys of photographs and scans (`sync/files.py`) lie in a table of their own, by the file's name. They are kept here
+and not in the entries, because a picture shows several children: it must go when any one of them is erased, though
+the entries about the others still name it. They are destroyed in the same way; the row of zeros stays for ever and
+says that a file of this name is never taken in again.
 """
 
 from __future__ import annotations
@@ -47,6 +52,11 @@ CREATE TABLE log_key(log BLOB PRIMARY KEY, seed BLOB NOT NULL, made_at INTEGER N
 CREATE TABLE stream_key(id INTEGER PRIMARY KEY, origin INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
 CREATE TABLE destroyed(stream BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
 CREATE TABLE erased(subject BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
+"""
+# Of its own, because folders were made before there were photographs: the first one makes it.
+FILE_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS file_key(id INTEGER PRIMARY KEY, name BLOB NOT NULL, value BLOB NOT NULL) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS file_key_name ON file_key(name);
 """
 
 
@@ -161,6 +171,52 @@ class Keyring:
         """The subjects that were erased here, as far as this file knows."""
         with self._lock:
             return {bytes(subject) for (subject,) in self._db.execute("SELECT subject FROM erased")}
+
+    def add_file_key(self, name: bytes, key: bytes) -> None:
+        """Keep the key of a photograph or scan, durably, before the file refers to it; raises KeyDestroyed."""
+        with self._lock:
+            with self._db:
+                self._db.execute(FILE_SCHEMA)
+                self._db.execute("INSERT INTO file_key(name, value) VALUES(?,?) ON CONFLICT DO NOTHING", (name, key))
+            found = self._file_keys("SELECT value FROM file_key WHERE name=?", name)
+        if found == [DESTROYED]:
+            raise KeyDestroyed("this photograph was erased here: it is not taken in again")
+
+    def file_key(self, name: bytes) -> bytes:
+        """The key of a file; raises KeyDestroyed, or LogCorrupt where there never was one."""
+        with self._lock, naming_damage(self._db):
+            found = self._file_keys("SELECT value FROM file_key WHERE name=?", name)
+        if found == [DESTROYED]:
+            raise KeyDestroyed("it was erased with somebody whom it shows")
+        if not found:
+            raise LogCorrupt(
+                f"keys.db holds no key for file {name.hex()}: put back the keys.db that belongs to files.db"
+            )
+        return found[0]
+
+    def destroy_files(self, names: Iterable[bytes]) -> None:
+        """Write zeros over the keys of these files, also of such as never were here, durably."""
+        with self._lock, self._db:
+            self._db.execute(FILE_SCHEMA)
+            statement = (
+                "INSERT INTO file_key(name, value) VALUES(?,?) ON CONFLICT(name) DO UPDATE SET value=excluded.value"
+            )
+            self._db.executemany(statement, [(name, DESTROYED) for name in names])
+
+    def destroyed_files(self) -> set[bytes]:
+        """The names of the files whose keys were destroyed here."""
+        with self._lock:
+            return set(self._file_keys("SELECT name FROM file_key WHERE value=?", DESTROYED))
+
+    def has_file_keys(self) -> bool:
+        """Whether there is a key to any file."""
+        with self._lock:
+            return bool(self._file_keys("SELECT name FROM file_key WHERE value<>? LIMIT 1", DESTROYED))
+
+    def _file_keys(self, query: str, value: bytes) -> list[bytes]:
+        if not self._db.table_exists(None, "file_key"):
+            return []
+        return [bytes(found) for (found,) in self._db.execute(query, (value,))]
 
     def try_empty_wal(self) -> bool:
         """Leave no old page behind in the WAL; False while others read one."""

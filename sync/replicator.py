@@ -116,6 +116,7 @@ class Sender:
         self.receipted = receipted
         self.hub_clock_ms: int | None = None
         self.receipt: KeepReceipt | None = None
+        self.hub_lost = False  # the hub holds less than its last receipt said: it was restored from a backup
         self.push_size_bytes = push_size_bytes
         self.withheld: frozenset[int] = frozenset()  # streams whose entries the hub can only take in erased form
         self._hub_key = hub_key
@@ -171,6 +172,7 @@ class Sender:
         match message:
             case Held(size, clock_ms) if self.hub_clock_ms is None:
                 self.hub_clock_ms = clock_ms
+                self.hub_lost = size < self.receipted
                 if size > self.size:
                     raise RefusedByPeer("ahead", f"the hub holds {size} entries of this log, this folder {self.size}")
                 if size < self.acknowledged or self._ask_first or size > self._cursor:

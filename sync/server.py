@@ -24,7 +24,9 @@ from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
 from sync.database import NotStored
 from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
-from sync.messages import UNKNOWN, Hello, Message, Receipt, Refusal
+from sync.file_keeping import keep
+from sync.file_transfer import FileReceiver
+from sync.messages import UNKNOWN, Chunk, Hello, Message, Offer, Receipt, Refusal
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
 
@@ -69,6 +71,7 @@ class ExchangeServer:
     async def _converse(self, request: web.Request, response: web.StreamResponse) -> None:
         frames = wire.FrameBuffer()
         receiver: Receiver | None = None
+        files: FileReceiver | None = None
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
                 for frame in frames.feed(chunk):
@@ -78,6 +81,10 @@ class ExchangeServer:
                     if receiver is None:
                         reason = "this county does not know the node: join again with a new invitation"
                         return await self._send(response, Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason))
+                    if isinstance(message, Offer | Chunk):
+                        files = files or FileReceiver(receiver.log, self._key_of(receiver.log) or b"")
+                        await self._take_file(response, receiver.log, files, message)
+                        continue
                     for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
                         await self._perform(response, receiver, effect)
         finally:
@@ -105,6 +112,12 @@ class ExchangeServer:
 
         frontier = self._store.frontier(log, branch.size)
         return Receiver(log, public_key, frontier, branch.streams, partial(self._store.stream_ref, log))
+
+    async def _take_file(
+        self, response: web.StreamResponse, log: bytes, files: FileReceiver, message: Offer | Chunk
+    ) -> None:
+        for effect in await asyncio.to_thread(files.receive, message):
+            await self._send(response, await asyncio.to_thread(keep, self._store.files, log, effect, self._clock_ms()))
 
     async def _perform(self, response: web.StreamResponse, receiver: Receiver, effect: Effect) -> None:
         match effect:

@@ -29,6 +29,7 @@ from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
 from sync.entry import log_id
 from sync.errors import LocalProtocolError
+from sync.files import Files
 from sync.keyring import Keyring
 from sync.note import Signer
 from sync.slots import Slots
@@ -52,6 +53,9 @@ class Store(StoredLog):
         with naming_damage(db):
             try_make_durable(db)
             self._tail = Tail(self, db)
+        self.files: Files = Files(
+            folder, self.master, self.keyring, lambda subject: subject in self._tail.erased, make_room
+        )
         self._grown = threading.Condition()
         self._listeners: set[threading.Event] = set()
         owner = Owner(
