@@ -127,7 +127,7 @@ def scrubbed(folder, count: int) -> tuple[list[Mark], list[Bad]]:
 
 @pytest.mark.parametrize("count", [1, 3, 4, SIZE, 100])
 def test_a_round_in_portions_passes_over_every_entry_once(hub, count):
-    """Whatever the portion, a round pauses at each log's end, counts every entry, and finds nothing in a whole store."""
+    """Whatever the portion, a round pauses at each log's end, counts every entry, and finds a whole store whole."""
     marks, found = scrubbed(hub[0], count)
     own = [Mark(1, min(n, 4), min(n, 4)) for n in range(count, 4 + count, count)]
     assert marks == own + [Mark(2, min(n, SIZE), 4 + min(n, SIZE)) for n in range(count, SIZE + count, count)]
