@@ -85,14 +85,17 @@ class Arrived(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Verified entries of a peer's log from `start` (its size before) to `frontier.size`, signed by that log's key."""
+    """Verified entries of a peer's log from `start` (its size before) to `frontier.size`, signed by that log's key.
+
+    `trees` has for each entry the tree nodes that it completes, as `Frontier.extend` gives them.
+    """
 
     log: bytes
     start: int
     entries: list[Arrived]
     streams: list[NewStream]
     frontier: Frontier
-    nodes: list[bytes]
+    trees: list[bytes]
     signature: bytes
 
 

@@ -27,6 +27,7 @@ from sync.errors import FolderError, LogCorrupt, NewerFormat, NoCipher, SyncErro
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
+Task = tuple[Work[Any], Future[Any], bool]
 
 QUEUE_COUNT_MAX: Final = 1024
 GROUP_COUNT_MAX: Final = 256
@@ -142,23 +143,28 @@ class Writer:
         name: str,
         rolled_back: Callable[[apsw.Connection], None],
         committed: Callable[[], None],
+        flush: Callable[[apsw.Connection], None] = lambda _: None,
     ) -> None:
         self._db = db
+        self._flush = flush
         self._rolled_back = rolled_back
         self._committed = committed
         self._broken: BaseException | None = None
         self._ended = False
-        self._queue: queue.Queue[tuple[Work[Any], Future[Any]] | None] = queue.Queue(QUEUE_COUNT_MAX)
+        self._queue: queue.Queue[Task | None] = queue.Queue(QUEUE_COUNT_MAX)
         self._thread = threading.Thread(target=self._run, name=f"writer {name}", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work[T]) -> Future[T]:
-        """Ask for `work(connection)`; the future answers after the commit. Blocks while the queue is full."""
+    def submit(self, work: Work[T], *, whole: bool = False) -> Future[T]:
+        """Ask for `work(connection)`; the future answers after the commit. Blocks while the queue is full.
+
+        `whole`: it changes nothing, neither in the database nor in what `flush` will write, unless it succeeds.
+        """
         future: Future[T] = Future()
         if self._broken is not None or not self._thread.is_alive():
             future.set_exception(OutcomeUnknown(f"the store stopped writing: {self._broken or 'closed'}"))
             return future
-        self._queue.put((work, future))
+        self._queue.put((work, future, whole))
         if self._ended:  # it ended while we waited for a place in the queue
             self._refuse_rest()
         return future
@@ -174,7 +180,7 @@ class Writer:
     def _run(self) -> None:
         open_for_work = True
         while open_for_work and self._broken is None:
-            group: list[tuple[Work[Any], Future[Any]]] = []
+            group: list[Task] = []
             task = self._queue.get()
             while task is not None:
                 if task[1].set_running_or_notify_cancel():  # from here on the asker can no longer take it back
@@ -200,29 +206,32 @@ class Writer:
             if task is not None and task[1].set_running_or_notify_cancel():
                 task[1].set_exception(OutcomeUnknown(f"the store stopped writing: {self._broken or 'closed'}"))
 
-    def _commit_group(self, group: list[tuple[Work[Any], Future[Any]]]) -> None:
+    def _commit_group(self, group: list[Task]) -> None:
         try:
             self._db.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
-            for _, future in group:
+            for _, future, _ in group:
                 future.set_exception(error)
             return
         done: list[tuple[Future[Any], Any]] = []
         failed: list[tuple[Future[Any], BaseException]] = []
-        for work, future in group:
-            self._db.execute("SAVEPOINT request")
+        for task in group:
             try:
                 with naming_damage(self._db):
-                    done.append((future, work(self._db)))
+                    done.append((task[1], self._request(task)))
             except BaseException as error:  # noqa: BLE001 -- handed to whoever asked
-                failed.append((future, error))
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK TO request")
-                    self._rolled_back(self._db)  # sees what the earlier requests of this group wrote
+                failed.append((task[1], error))
             if not self._db.in_transaction:  # the disk is full or damaged: SQLite has rolled everything back
                 self._lose(group, failed[-1][1] if failed else None)
                 return
-            self._db.execute("RELEASE request")
+        try:
+            with naming_damage(self._db):
+                self._flush(self._db)
+        except BaseException as error:  # noqa: BLE001 -- handed to all who asked
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._lose(group, error)
+            return
         try:
             self._db.execute("COMMIT")
         except apsw.Error as error:
@@ -234,18 +243,38 @@ class Writer:
         for future, why in failed:
             future.set_exception(why)
 
-    def _lose(self, group: list[tuple[Work[Any], Future[Any]]], error: BaseException | None) -> None:
+    def _request(self, task: Task) -> Any:
+        """Run one request; if it raises, nothing of it is left, unless the whole transaction was rolled back."""
+        work, _, whole = task
+        if whole:
+            return work(self._db)
+        self._flush(self._db)  # it may read, and must be rolled back alone
+        self._db.execute("SAVEPOINT request")
+        try:
+            result = work(self._db)
+            self._flush(self._db)
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK TO request")
+                self._db.execute("RELEASE request")
+                self._rolled_back(self._db)  # sees what the earlier requests of this group wrote
+            raise
+        if self._db.in_transaction:
+            self._db.execute("RELEASE request")
+        return result
+
+    def _lose(self, group: list[Task], error: BaseException | None) -> None:
         self._rolled_back(self._db)
-        for _, future in group:
+        for _, future, _ in group:
             future.set_exception(error or OutcomeUnknown("the transaction was rolled back"))
 
-    def _stop(self, group: list[tuple[Work[Any], Future[Any]]], error: BaseException) -> None:
+    def _stop(self, group: list[Task], error: BaseException) -> None:
         self._broken = error
         with suppress(apsw.Error, SyncError):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self._rolled_back(self._db)
-        for _, future in group:
+        for _, future, _ in group:
             if not future.done():
                 reason = f"the disk did not confirm a commit ({error}); restart to see its outcome"
                 future.set_exception(OutcomeUnknown(reason))

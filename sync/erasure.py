@@ -122,7 +122,7 @@ def resume(store: Store) -> None:
 
     def pending(db: apsw.Connection) -> tuple[list[Stream], dict[bytes, int]]:
         back = [s for subject in erased for s in log_sql.streams_of_subject(db, subject)]
-        back += [s for name in destroyed if (s := log_sql.stream_by_name(db, name)) and s.subject is not None]
+        back += log_sql.streams_named(db, destroyed)
         return back, log_sql.erased_streams(db)
 
     back, gone = store.reading(pending)

@@ -1,15 +1,20 @@
 """All SQL of `log.db`, and why its tables look as they do.
 
-`entry` holds own and replicated entries in the order of their arrival (`position`, the rowid, gapless). It has one
-index, (branch, seq), which only ever grows at the end of a branch. There is no index over (stream, version): the
-`stream` row carries the head's version and position, which both checks a writer's expectation and makes versions
-unique, and every entry points at the one before it in its stream (`prev`). Reading a stream walks that chain backwards.
+`entry` holds own and replicated entries in the order of their arrival (`position`, the rowid, gapless) and is only ever
+appended to. It has no index at all, because an index over random ids changes a page of its own for nearly every entry:
 
-`node` holds the RFC 6962 tree of every branch. Complete subtrees are numbered in post-order (see `merkle`), so hashes
-are only appended, never rewritten, and the root at any past size is a handful of look-ups.
+* A log's entries arrive in order, so they stand in *runs*: from a run's first position on, seq and position rise
+  together until another log's run begins. `run` names where each begins; it is the whole index over (branch, seq).
+* A stream's *head* carries its version and the position of its last entry, which both checks a writer's expectation
+  and makes versions unique. Every entry points at the one before it in its stream (`prev`), so reading a stream walks
+  that chain backwards. Heads are rewritten all the time and therefore small rows of their own; what never changes of a
+  stream (pseudonym, subject, key) is in `stream`, whose only index leads from a subject to its streams.
+* The RFC 6962 tree is stored where it grows: `tree` of an entry is the hash of its leaf, then those of the complete
+  subtrees that this leaf fills, from small to large. So every hash is inserted once, with its entry, and never
+  rewritten; the subtree on some level that ends with a leaf is 32 bytes at 32 times that level.
 
-Numbers pack two things so that no second index is needed: stream id = branch << 40 | ordinal (the ordinal is the
-stream's number in its log, from 1), tree node id = branch << 44 | post-order number.
+A stream's id is branch << 40 | ordinal (the ordinal is its number in its log, from 1), so one home's streams lie
+together and the entry need not name its branch.
 
 `checkpoint` keeps the sizes whose root the log's key has signed, with the hub's receipt where there is one. `tracking`
 and `snapshot` serve the `eventsourcing` library. Types are interned; bodies are sealed (see `sealing`).
@@ -19,33 +24,34 @@ STRICT, so that bytes can never become text, which no reader expects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import apsw
 
 from sync.batch import SignedSize
+from sync.merkle import HASH_SIZE, completed_by
 
 APPLICATION_ID: Final = 0x48574C47  # "HWLG"
-FORMAT: Final = 1
+FORMAT: Final = 2
 STREAM_SHIFT: Final = 40
-NODE_SHIFT: Final = 44
 ORDINAL_MASK: Final = (1 << STREAM_SHIFT) - 1
 ERASED_TYPE: Final = 0
+POSITION_MAX: Final = 2**63 - 1
 
 SCHEMA: Final = """
 CREATE TABLE branch(id INTEGER PRIMARY KEY, log BLOB NOT NULL, public_key BLOB NOT NULL, own INTEGER NOT NULL,
     size INTEGER NOT NULL, streams INTEGER NOT NULL) STRICT;
 CREATE TABLE type(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE stream(id INTEGER PRIMARY KEY, name BLOB NOT NULL, subject BLOB, key INTEGER NOT NULL,
-    version INTEGER NOT NULL, head INTEGER, lamport INTEGER NOT NULL) STRICT;
-CREATE UNIQUE INDEX stream_by_name ON stream(name);
+CREATE TABLE stream(id INTEGER PRIMARY KEY, name BLOB NOT NULL, subject BLOB, key INTEGER NOT NULL) STRICT;
 CREATE INDEX stream_by_subject ON stream(subject);
-CREATE TABLE entry(position INTEGER PRIMARY KEY, branch INTEGER NOT NULL, seq INTEGER NOT NULL,
-    stream INTEGER NOT NULL, version INTEGER NOT NULL, prev INTEGER, type INTEGER NOT NULL,
-    commitment BLOB NOT NULL, body BLOB) STRICT;
-CREATE UNIQUE INDEX entry_by_seq ON entry(branch, seq);
-CREATE TABLE node(id INTEGER PRIMARY KEY, hash BLOB NOT NULL) STRICT;
+CREATE TABLE head(stream INTEGER PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL,
+    lamport INTEGER NOT NULL) STRICT;
+CREATE TABLE entry(position INTEGER PRIMARY KEY, seq INTEGER NOT NULL, stream INTEGER NOT NULL,
+    version INTEGER NOT NULL, prev INTEGER, type INTEGER NOT NULL, commitment BLOB NOT NULL, tree BLOB NOT NULL,
+    body BLOB) STRICT;
+CREATE TABLE run(position INTEGER PRIMARY KEY, branch INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX run_by_seq ON run(branch, seq);
 CREATE TABLE checkpoint(branch INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, signature BLOB NOT NULL,
     receipt BLOB, PRIMARY KEY(branch, size)) WITHOUT ROWID, STRICT;
 CREATE TABLE tracking(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID, STRICT;
@@ -66,7 +72,7 @@ class Branch(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """A stream and its head. `lamport` is that of its last entry, 0 before the first."""
+    """A stream and its head. `lamport` is that of its last entry; version and lamport are 0 before the first."""
 
     id: int
     name: bytes
@@ -86,18 +92,36 @@ class Row(NamedTuple):
     """An entry as stored."""
 
     position: int
-    branch: int
     seq: int
     stream: int
     version: int
     prev: int | None
     type: int
     commitment: bytes
+    tree: bytes
     body: bytes | None
 
+    @property
+    def branch(self) -> int:
+        """The branch whose entry it is."""
+        return self.stream >> STREAM_SHIFT
 
-ENTRY_COLUMNS: Final = "position, branch, seq, stream, version, prev, type, commitment, body"
-STREAM_COLUMNS: Final = "id, name, subject, key, version, head, lamport"
+
+class Run(NamedTuple):
+    """From this position on stand a branch's entries from this seq on."""
+
+    position: int
+    branch: int
+    seq: int
+
+
+ENTRY_COLUMNS: Final = "position, seq, stream, version, prev, type, commitment, tree, body"
+BODY_COLUMNS: Final = "position, seq, stream, commitment, body"
+Body = tuple[int, int, int, bytes, bytes | None]
+STREAM_QUERY: Final = (
+    "SELECT id, name, subject, key, coalesce(version, 0), position, coalesce(lamport, 0)"
+    " FROM stream LEFT JOIN head ON head.stream = stream.id"
+)
 
 
 def branches(db: apsw.Connection) -> list[Branch]:
@@ -121,20 +145,34 @@ def types(db: apsw.Connection) -> dict[str, int]:
     return {name: number for number, name in db.execute("SELECT id, name FROM type")}
 
 
-def add_type(db: apsw.Connection, name: str) -> int:
-    """Intern a type name."""
-    db.execute("INSERT INTO type(name) VALUES(?)", (name,))
-    return db.last_insert_rowid()
+def add_types(db: apsw.Connection, names: Mapping[str, int]) -> None:
+    """Intern type names under these numbers."""
+    db.executemany("INSERT INTO type(name, id) VALUES(?,?)", names.items())
 
 
 def stream_by_name(db: apsw.Connection, name: bytes) -> Stream | None:
-    """The stream with this pseudonym."""
-    return _stream(db, f"SELECT {STREAM_COLUMNS} FROM stream WHERE name=?", (name,))
+    """The stream with this pseudonym; looks at all streams unless the name is also the subject's, as the library's are.
+
+    Two homes that use the library can give one name twice: the first of them is found.
+    """
+    for found in streams_of_subject(db, name):
+        if found.name == name:
+            return found
+    return _stream(db, f"{STREAM_QUERY} WHERE name=? ORDER BY id LIMIT 1", (name,))
+
+
+def streams_named(db: apsw.Connection, names: Collection[bytes]) -> list[Stream]:
+    """The streams with these pseudonyms that still have a subject; looks at all streams."""
+    if not names:
+        return []
+    rows = db.execute("SELECT id, name FROM stream WHERE subject IS NOT NULL")
+    found = [stream_by_id(db, number) for number, name in rows if name in names]
+    return [stream for stream in found if stream is not None]
 
 
 def stream_by_id(db: apsw.Connection, number: int) -> Stream | None:
     """The stream with this local number."""
-    return _stream(db, f"SELECT {STREAM_COLUMNS} FROM stream WHERE id=?", (number,))
+    return _stream(db, f"{STREAM_QUERY} WHERE id=?", (number,))
 
 
 def _stream(db: apsw.Connection, query: str, bindings: tuple[Any, ...]) -> Stream | None:
@@ -154,7 +192,7 @@ def stream_names(db: apsw.Connection, numbers: Iterable[int]) -> dict[int, bytes
 
 def streams_of_subject(db: apsw.Connection, subject: bytes) -> list[Stream]:
     """Every log's stream about one subject."""
-    query = f"SELECT {STREAM_COLUMNS} FROM stream WHERE subject=? ORDER BY id"
+    query = f"{STREAM_QUERY} WHERE subject=? ORDER BY id"
     return [Stream._make(row) for row in db.execute(query, (subject,))]
 
 
@@ -193,22 +231,74 @@ def drop_snapshots(db: apsw.Connection) -> None:
 def last_key_used(db: apsw.Connection, branch: int) -> int:
     """The highest stream key number that this branch's streams use, 0 if none."""
     low, high = branch << STREAM_SHIFT, (branch + 1) << STREAM_SHIFT
-    number: int = db.execute("SELECT coalesce(max(key), 0) FROM stream WHERE id>=? AND id<?", (low, high)).get
-    return number
+    query = "SELECT key FROM stream WHERE id>=? AND id<? ORDER BY id DESC LIMIT 1"  # keys are taken in ascending order
+    for (number,) in db.execute(query, (low, high)):
+        return int(number)
+    return 0
 
 
-def put_streams(db: apsw.Connection, heads: Iterable[Stream]) -> None:
-    """Write streams' heads, new streams included."""
-    db.executemany(
-        "INSERT INTO stream VALUES(?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET"
-        " version=excluded.version, head=excluded.head, lamport=excluded.lamport",
-        heads,
-    )
+def add_streams(db: apsw.Connection, streams: Iterable[Stream]) -> None:
+    """Begin streams, without their heads."""
+    db.executemany("INSERT INTO stream VALUES(?,?,?,?)", [stream[:4] for stream in streams])
 
 
-def add_entries(db: apsw.Connection, rows: Sequence[Row]) -> None:
-    """Store entries at the end."""
+def put_heads(db: apsw.Connection, heads: Iterable[tuple[int, int, int, int]]) -> None:
+    """Write streams' heads: (stream, version, position, lamport)."""
+    db.executemany("INSERT OR REPLACE INTO head VALUES(?,?,?,?)", heads)
+
+
+def last_head(db: apsw.Connection) -> int:
+    """The newest position that any stream's head names, 0 if there is none."""
+    position: int = db.execute("SELECT coalesce(max(position), 0) FROM head").get
+    return position
+
+
+def add_entries(db: apsw.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    """Store entries at the end, each as the columns of a `Row`."""
     db.executemany("INSERT INTO entry VALUES(?,?,?,?,?,?,?,?,?)", rows)
+
+
+def add_runs(db: apsw.Connection, runs: Iterable[Run]) -> None:
+    """Say where entries of another branch begin."""
+    db.executemany("INSERT INTO run VALUES(?,?,?)", runs)
+
+
+def last_run(db: apsw.Connection) -> Run | None:
+    """The run at the store's end."""
+    for row in db.execute("SELECT position, branch, seq FROM run ORDER BY position DESC LIMIT 1"):
+        return Run._make(row)
+    return None
+
+
+def _run_of(db: apsw.Connection, branch: int, seq: int) -> tuple[Run, int] | None:
+    """The run that an entry of a branch stands in, and the position at which the next run begins."""
+    query = "SELECT position, branch, seq FROM run WHERE branch=? AND seq<=? ORDER BY seq DESC LIMIT 1"
+    rows = db.execute(query, (branch, seq)).fetchall()  # finished before the next one: an open statement keeps a lock
+    if not rows:
+        return None
+    query = "SELECT coalesce(min(position), ?) FROM run WHERE position>?"
+    after: int = db.execute(query, (POSITION_MAX, rows[0][0])).get
+    return Run._make(rows[0]), after
+
+
+def wrong_run(db: apsw.Connection) -> Run | None:
+    """The first run whose first entry is not the one that it names."""
+    query = (
+        "SELECT r.position, r.branch, r.seq FROM run r LEFT JOIN entry e ON e.position = r.position"
+        f" WHERE e.seq IS NOT r.seq OR e.stream >> {STREAM_SHIFT} IS NOT r.branch ORDER BY r.position LIMIT 1"
+    )
+    rows = db.execute(query).fetchall()
+    return Run._make(rows[0]) if rows else None
+
+
+def position_of(db: apsw.Connection, branch: int, seq: int) -> int | None:
+    """Where an entry of a branch should stand; None where no run leads to it."""
+    found = _run_of(db, branch, seq)
+    if found is None:
+        return None
+    run, after = found
+    position = run.position + seq - run.seq
+    return position if position < after else None
 
 
 def last_position(db: apsw.Connection) -> int:
@@ -240,64 +330,74 @@ def entry_at(db: apsw.Connection, position: int) -> Row | None:
     return None
 
 
-def nodes_beyond(db: apsw.Connection, branch: int, first_number: int, shift: int) -> bool:
-    """Whether a branch has tree nodes from a number on."""
-    low, high = (branch << shift) + first_number, (branch + 1) << shift
-    return bool(db.execute("SELECT EXISTS(SELECT 1 FROM node WHERE id>=? AND id<?)", (low, high)).get)
-
-
 def entries_after(db: apsw.Connection, position: int, limit: int) -> list[Row]:
     """Entries in the order of their arrival."""
     query = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE position>? ORDER BY position LIMIT ?"
     return [Row._make(row) for row in db.execute(query, (position, limit))]
 
 
-def bodies_after(
-    db: apsw.Connection, position: int, limit: int
-) -> list[tuple[int, int, int, int, bytes, bytes | None]]:
-    """(position, branch, seq, stream, commitment, body) in the order of arrival: all that a follower needs."""
-    query = (
-        "SELECT position, branch, seq, stream, commitment, body FROM entry WHERE position>? ORDER BY position LIMIT ?"
-    )
+def bodies_after(db: apsw.Connection, position: int, limit: int) -> list[Body]:
+    """What reading content needs of entries, in the order of arrival."""
+    query = f"SELECT {BODY_COLUMNS} FROM entry WHERE position>? ORDER BY position LIMIT ?"
     rows: list[Any] = db.execute(query, (position, limit)).fetchall()
     return rows
 
 
+def bodies_of_branch(db: apsw.Connection, branch: int, first_seq: int, limit: int) -> list[Body]:
+    """The same in the order of their log."""
+    return list(_of_branch(db, BODY_COLUMNS, branch, first_seq, limit))
+
+
 def entries_of_branch(db: apsw.Connection, branch: int, first_seq: int, limit: int) -> list[Row]:
     """Entries in the order of their log."""
-    query = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE branch=? AND seq>=? ORDER BY seq LIMIT ?"
-    return [Row._make(row) for row in db.execute(query, (branch, first_seq, limit))]
+    return [Row._make(row) for row in _of_branch(db, ENTRY_COLUMNS, branch, first_seq, limit)]
+
+
+def _of_branch(db: apsw.Connection, columns: str, branch: int, first_seq: int, limit: int) -> Iterator[Any]:
+    """Run after run, for as long as there is something to read."""
+    query = f"SELECT {columns} FROM entry WHERE position>=? AND position<? ORDER BY position LIMIT ?"
+    found = _run_of(db, branch, max(first_seq, 1))
+    while found is not None and limit > 0:
+        run, after = found
+        rows = db.execute(query, (run.position + max(first_seq - run.seq, 0), after, limit)).fetchall()
+        yield from rows
+        limit -= len(rows)
+        found = _next_run(db, run)
+
+
+def _next_run(db: apsw.Connection, run: Run) -> tuple[Run, int] | None:
+    query = "SELECT seq FROM run WHERE branch=? AND seq>? ORDER BY seq LIMIT 1"
+    rows: list[Any] = db.execute(query, (run.branch, run.seq)).fetchall()
+    return _run_of(db, run.branch, rows[0][0]) if rows else None
 
 
 def chain(db: apsw.Connection, head: int | None) -> list[Row]:
     """A stream's entries, newest first, from the entry at `head` back to its beginning."""
-    query = (
-        f"WITH RECURSIVE back({ENTRY_COLUMNS}) AS (SELECT {ENTRY_COLUMNS} FROM entry WHERE position=?"
-        " UNION ALL SELECT e.position, e.branch, e.seq, e.stream, e.version, e.prev, e.type, e.commitment, e.body"
-        " FROM back JOIN entry e ON e.position = back.prev) SELECT * FROM back"
+    return [Row._make(row) for row in db.execute(_chain_query(ENTRY_COLUMNS), (head,))]
+
+
+def chain_bodies(db: apsw.Connection, head: int | None) -> list[Body]:
+    """What reading content needs of them."""
+    rows: list[Any] = db.execute(_chain_query(BODY_COLUMNS), (head,)).fetchall()
+    return rows
+
+
+def _chain_query(columns: str) -> str:
+    return (
+        "WITH RECURSIVE back(place, before) AS (SELECT position, prev FROM entry WHERE position=?"
+        " UNION ALL SELECT position, prev FROM back JOIN entry ON position = before)"
+        f" SELECT {columns} FROM back JOIN entry ON position = place"
     )
-    return [Row._make(row) for row in db.execute(query, (head,))]
-
-
-def add_nodes(db: apsw.Connection, branch: int, first_number: int, hashes: Sequence[bytes]) -> None:
-    """Append tree nodes in number order."""
-    base = (branch << NODE_SHIFT) + first_number
-    db.executemany("INSERT INTO node VALUES(?,?)", [(base + i, h) for i, h in enumerate(hashes)])
 
 
 def node_hash(db: apsw.Connection, branch: int, number: int) -> bytes | None:
-    """One stored tree node."""
-    for (found,) in db.execute("SELECT hash FROM node WHERE id=?", ((branch << NODE_SHIFT) + number,)):
-        return bytes(found)
+    """One stored tree node of a branch; None where its entry is missing or holds no such node."""
+    leaf, level = completed_by(number)
+    query = "SELECT substr(tree, ?, ?) FROM entry WHERE position=? AND seq=?"
+    position = position_of(db, branch, leaf + 1)
+    for (found,) in db.execute(query, (1 + level * HASH_SIZE, HASH_SIZE, position, leaf + 1)):
+        return bytes(found) if len(found) == HASH_SIZE else None
     return None
-
-
-def nodes_from(db: apsw.Connection, branch: int, first_number: int, count: int) -> dict[int, bytes]:
-    """Stored tree nodes of a range of numbers."""
-    base = branch << NODE_SHIFT
-    low = base + first_number
-    rows = db.execute("SELECT id, hash FROM node WHERE id>=? AND id<?", (low, low + count))
-    return {number - base: found for number, found in rows}
 
 
 def put_checkpoint(db: apsw.Connection, branch: int, signed: SignedSize) -> None:

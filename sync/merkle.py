@@ -66,6 +66,14 @@ def node_number(level: int, index: int) -> int:
     return nodes_in(last_leaf) + level
 
 
+def completed_by(number: int) -> tuple[int, int]:
+    """The leaf that completes the subtree with this number, and the subtree's level: the inverse of `node_number`."""
+    leaf = number // 2
+    while nodes_in(leaf + 1) <= number:  # at most half as many times as the number has bits
+        leaf += 1
+    return leaf, number - nodes_in(leaf)
+
+
 def frontier_numbers(size: int) -> list[int]:
     """Numbers of the nodes that make up the frontier at this size, largest subtree first."""
     return _complete_subtrees(0, size)
@@ -82,25 +90,28 @@ class Frontier(NamedTuple):
         return _root_over(self.hashes)
 
     def extend(self, leaves: Sequence[bytes]) -> tuple[Frontier, list[bytes]]:
-        """Append leaf hashes; give the new frontier, and all new nodes from number `nodes_in(self.size)` on."""
+        """Append leaf hashes; give the new frontier, and for each leaf the nodes that it completes.
+
+        These are its own hash and those of the subtrees that it fills, from small to large, as one run of bytes. Put
+        together they are the new nodes from number `nodes_in(self.size)` on.
+        """
         if len(self.hashes) != self.size.bit_count():
             raise LocalProtocolError(f"a frontier of size {self.size} has {len(self.hashes)} hashes")
         stack = list(self.hashes)
-        nodes: list[bytes] = []
-        push = nodes.append  # the loop is the cost of every import and first sync, so nothing in it is looked up twice
-        pop = stack.pop
+        completed: list[bytes] = []
+        pop = stack.pop  # the loop is the cost of every import and first sync, so nothing in it is looked up twice
         for size, leaf in enumerate(leaves, self.size):
             if len(leaf) != HASH_SIZE:
                 raise LocalProtocolError(f"leaf {size} is {len(leaf)} bytes, not a hash of {HASH_SIZE}")
-            push(leaf)
-            node = leaf
+            nodes = node = leaf
             merges = size
             while merges & 1:
                 node = sha256(b"\x01" + pop() + node).digest()
-                push(node)
+                nodes += node
                 merges >>= 1
+            completed.append(nodes)
             stack.append(node)
-        return Frontier(self.size + len(leaves), tuple(stack)), nodes
+        return Frontier(self.size + len(leaves), tuple(stack)), completed
 
 
 def root_at(size: int, node: NodeReader) -> bytes:

@@ -276,10 +276,10 @@ class Receiver:
             self._awaits_erased = True
             return [Send(NoKey(self.size, unreadable))]
         arrived, leaves = self._read(push, known)
-        frontier, nodes = self._held.extend(leaves)
+        frontier, trees = self._held.extend(leaves)
         if frontier.root() != push.root:
             raise VerificationError(f"entries {self.size + 1} to {push.end} do not give the root that the log signed")
-        batch = Batch(self.log, self.size, arrived, begun, frontier, nodes, push.signature)
+        batch = Batch(self.log, self.size, arrived, begun, frontier, trees, push.signature)
         self._held = frontier
         self._awaits_erased = False
         self._streams += len(begun)

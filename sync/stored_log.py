@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
@@ -23,7 +23,7 @@ from sync.keyring import Keyring
 from sync.log_sql import STREAM_SHIFT, Branch, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, root_at
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
-from sync.sealing import unseal
+from sync.sealing import Seal, open_body
 from sync.slots import unlock
 
 T = TypeVar("T")
@@ -32,6 +32,14 @@ KEYS_FILE: Final = "keys.db"
 APPLICATION_IDS: Final = {LOG_FILE: log_sql.APPLICATION_ID, KEYS_FILE: keyring.APPLICATION_ID}
 SCAN_COUNT: Final = 2000
 SEALS_CACHED_MAX: Final = 65_536
+
+
+class StreamSeal(NamedTuple):
+    """What opens the bodies of a stream: its log, its name, and the key unless that was destroyed."""
+
+    log: bytes
+    name: bytes
+    key: Seal | None
 
 
 class StoredLog:
@@ -54,9 +62,9 @@ class StoredLog:
         if not own:
             raise LogCorrupt(f"{path} names no log of its own: put back a backup")
         self.log = own[-1].log
-        self._own = own[-1].id
+        self.own_branch = own[-1].id
         self._log_of = {branch.id: branch.log for branch in found}
-        self._seals: dict[int, tuple[bytes, bytes | None]] = {}  # streams' names and seal keys, by local number
+        self._seals: dict[int, StreamSeal] = {}  # by the stream's local number
         self.signer = Signer(origin(self.log), self.keyring.log_seed(self.log))
 
     def close(self) -> None:
@@ -85,11 +93,13 @@ class StoredLog:
                 return branch.id
         raise LocalProtocolError(f"log {log.hex()} is not held here")
 
-    def _logs(self, numbers: set[int]) -> dict[int, bytes]:
-        """The logs by branch number, these surely among them."""
-        if not numbers <= self._log_of.keys():
-            self._log_of = {branch.id: branch.log for branch in self.branches()}
-        return self._log_of
+    def _log(self, db: apsw.Connection, branch: int) -> bytes:
+        """The log that a branch holds."""
+        if branch not in self._log_of:
+            self._log_of = {branch.id: branch.log for branch in log_sql.branches(db)}
+        if branch not in self._log_of:
+            raise LogCorrupt(f"{self.folder / LOG_FILE} has entries of branch {branch}, but not the branch: run verify")
+        return self._log_of[branch]
 
     def branches(self) -> list[Branch]:
         """All branches with their sizes on the disk now."""
@@ -111,38 +121,42 @@ class StoredLog:
         with self._read() as db:
             return {number: name for name, number in log_sql.types(db).items()}
 
-    def opened(
-        self, db: apsw.Connection, log: bytes, seq: int, stream: int, committed: bytes, sealed: bytes | None
-    ) -> bytes | None:
-        """The body of an entry that is committed; None once erased. For the modules of this package only."""
-        if sealed is None:
+    def open_row(self, row: Row, log: bytes, seal: StreamSeal) -> bytes | None:
+        """The body of an entry of a log; None once erased. For the modules of this package only."""
+        if row.body is None or seal.key is None:
             return None
-        name, seal_key = self._seals.get(stream) or self._seal_of(db, stream)
-        return None if seal_key is None else unseal(seal_key, log, seq, name, committed, sealed)
+        return open_body(seal.key, log, row.seq, seal.name, row.commitment, row.body)
 
-    def _seal_of(self, db: apsw.Connection, stream: int) -> tuple[bytes, bytes | None]:
+    def _seal_of(self, db: apsw.Connection, stream: int) -> StreamSeal:
+        """The seal of a stream that is committed, at hand the next time."""
         seals = self._seals  # an erasure meanwhile puts another in its place
-        seal = self._find_seal(db, stream)
-        if seal[1] is None:
+        seal = self.find_seal(db, stream)
+        if seal.key is None:
             return seal
         if len(seals) >= SEALS_CACHED_MAX:
             seals.clear()
         seals[stream] = seal
         return seal
 
-    def _find_seal(self, db: apsw.Connection, stream: int) -> tuple[bytes, bytes | None]:
+    def find_seal(self, db: apsw.Connection, stream: int) -> StreamSeal:
+        """The seal of a stream, which need not be committed. For the modules of this package only."""
         found = log_sql.stream_seal(db, stream)
         if found is None:
             raise LogCorrupt(f"{self.folder / LOG_FILE} has entries of stream {stream}, but not the stream: run verify")
         name, number = found
+        log = self._log(db, stream >> STREAM_SHIFT)
         try:
-            return name, derive(self.keyring.stream_key(number)).seal
+            return StreamSeal(log, name, Seal(derive(self.keyring.stream_key(number)).seal))
         except KeyDestroyed:
-            return name, None
+            return StreamSeal(log, name, None)
 
     def opened_rows(self, db: apsw.Connection, rows: Iterable[Row]) -> list[Row]:
         """Rows as they are stored and committed, with their bodies opened. For the modules of this package only."""
-        return [row._replace(body=body) for row, body in self._opened_pairs(db, rows)]
+        opened = []
+        for row in rows:
+            seal = self._seals.get(row.stream) or self._seal_of(db, row.stream)
+            opened.append(row._replace(body=self.open_row(row, seal.log, seal)))
+        return opened
 
     def forget_seals(self) -> None:
         """Forget keys that are at hand: some were destroyed."""
@@ -164,26 +178,23 @@ class StoredLog:
     def entries_after(self, position: int, limit: int = SCAN_COUNT) -> list[Entry]:
         """Entries in the order of their arrival."""
         with self._read() as db:
-            rows = log_sql.bodies_after(db, position, limit)
-            logs = self._logs({row[1] for row in rows})
-            return [
-                Entry(at, logs[branch], seq, committed, self.opened(db, logs[branch], seq, stream, committed, sealed))
-                for at, branch, seq, stream, committed, sealed in rows
-            ]
+            return self._entries(db, log_sql.bodies_after(db, position, limit))
 
-    def _entries(self, db: apsw.Connection, rows: Iterable[Row]) -> list[Entry]:
-        pairs = self._opened_pairs(db, rows)
-        return [Entry(r.position, self._log_of[r.branch], r.seq, r.commitment, body) for r, body in pairs]
-
-    def _opened_pairs(self, db: apsw.Connection, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes | None]]:
-        for r in rows:
-            log = self._log_of.get(r.branch) or self._logs({r.branch})[r.branch]
-            yield r, self.opened(db, log, r.seq, r.stream, r.commitment, r.body)
+    def _entries(self, db: apsw.Connection, rows: Iterable[log_sql.Body]) -> list[Entry]:
+        """Rows as entries; the way of everything that is read, so nothing in it is looked up twice."""
+        seals, seal_of = self._seals, self._seal_of
+        entries: list[Entry] = []
+        add = entries.append
+        for position, seq, stream, committed, sealed in rows:
+            log, name, key = seals.get(stream) or seal_of(db, stream)
+            packed = None if sealed is None or key is None else open_body(key, log, seq, name, committed, sealed)
+            add(Entry(position, log, seq, committed, packed))
+        return entries
 
     def entries_of_subject(self, subject: bytes) -> list[Entry]:
         """Every log's entries about a subject, each stream in its own order."""
         with self._read() as db:
-            chains = [log_sql.chain(db, s.head) for s in log_sql.streams_of_subject(db, subject)]
+            chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.streams_of_subject(db, subject)]
             return self._entries(db, (row for newest_first in chains for row in reversed(newest_first)))
 
     def entries_of_log(self, log: bytes, after_seq: int = 0) -> Iterator[Entry]:
@@ -191,13 +202,14 @@ class StoredLog:
         branch = self.branch_id(log)
         while True:
             with self._read() as db:
-                entries = self._entries(db, log_sql.entries_of_branch(db, branch, after_seq + 1, SCAN_COUNT))
+                entries = self._entries(db, log_sql.bodies_of_branch(db, branch, after_seq + 1, SCAN_COUNT))
             yield from entries
             if len(entries) < SCAN_COUNT:
                 return
             after_seq = entries[-1].seq
 
-    def _load_frontier(self, db: apsw.Connection, branch: int, size: int) -> Frontier:
+    def load_frontier(self, db: apsw.Connection, branch: int, size: int) -> Frontier:
+        """The tree's right edge at a past size of a branch. For the modules of this package only."""
         return Frontier(size, tuple(self._node(db, branch, number) for number in frontier_numbers(size)))
 
     def _node(self, db: apsw.Connection, branch: int, number: int) -> bytes:
@@ -210,7 +222,7 @@ class StoredLog:
         """The tree's right edge at a past size of a log."""
         branch = self.branch_id(log)
         with self._read() as db:
-            return self._load_frontier(db, branch, size)
+            return self.load_frontier(db, branch, size)
 
     def root(self, log: bytes, size: int) -> bytes:
         """The root at a past size of a log."""

@@ -2,7 +2,8 @@
 
 For every branch, in log order: the body opens and gives the commitment under its stream's key, the header gives the
 leaf, the leaves give every stored tree node, and the roots are those that the log's key (and the hub, in its receipts)
-signed. Of an erased entry all but the body is checked.
+signed. Of an erased entry all but the body is checked; in the own log its key must have been destroyed, otherwise the
+content was taken away by somebody else.
 Around it: seq and position have no gap and no stranger, streams' chains and heads agree with their entries.
 
 `verify` does it for the whole store in one reading. `scrub` does it a portion at a time, for ever, beside a node that
@@ -19,16 +20,17 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import apsw
+from cryptography.exceptions import InvalidTag
 
 from sync import log_sql
 from sync.batch import SignedSize
-from sync.entry import commitment, derive, leaf, origin, read_body
-from sync.errors import KeyDestroyed, SyncError, VerificationError
+from sync.entry import FORMAT_SUITE, HEADER, commitment, derive, origin, unpack_body
+from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
 from sync.keyring import Keyring
-from sync.log_sql import ERASED_TYPE, NODE_SHIFT, STREAM_SHIFT, Branch, Row, Stream
-from sync.merkle import Frontier, frontier_numbers, nodes_in
+from sync.log_sql import ERASED_TYPE, STREAM_SHIFT, Branch, Row, Stream
+from sync.merkle import Frontier, frontier_numbers, leaf_hash
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
-from sync.sealing import unseal
+from sync.sealing import NONCE_SIZE, Seal
 from sync.stored_log import StoredLog
 
 PORTION_COUNT: Final = 2000
@@ -78,6 +80,25 @@ def verify(store: StoredLog, hub_key: bytes | None, progress: Callable[[int], No
     return store.reading(lambda db: _Reading(db, store.keyring, store.log, hub_key, progress).run())
 
 
+class _Chain:
+    """A stream as far as its entries were read: its head so far, and what opens them."""
+
+    __slots__ = ("head", "name", "salt", "seal", "subject", "version", "why")
+
+    def __init__(self, stream: Stream, keyring: Keyring) -> None:
+        self.name, self.subject = stream.name, stream.subject
+        self.version, self.head = 0, None  # type: int, int | None
+        self.seal, self.salt, self.why = None, b"", ""  # type: Seal | None, bytes, str
+        try:
+            keys = derive(keyring.stream_key(stream.key))
+        except KeyDestroyed:
+            return
+        except LogCorrupt as error:
+            self.why = f"its content cannot be read: {error}"
+            return
+        self.seal, self.salt = Seal(keys.seal), keys.salt
+
+
 class _Reading:
     """One pass over one store, in one read transaction."""
 
@@ -96,6 +117,8 @@ class _Reading:
         self._progress = progress
         self._compared = 0
         self._start = 0  # where in the branch this reading began
+        self._streams: dict[int, _Chain] = {}
+        self._names: dict[int, str] = {}
 
     def run(self) -> Verdict:
         self._db.execute("BEGIN")
@@ -123,34 +146,36 @@ class _Reading:
 
     def _branch(self, branch: Branch, start: int, end: int) -> Bad | None:
         """The first bad entry behind `start`, to the log's end if `end` is the size that the branch is said to have."""
-        names = {number: name for name, number in log_sql.types(self._db).items()}
         held = iter(log_sql.checkpoints(self._db, branch.id, start, end))
         next_signed = next(held, None)
-        streams: dict[int, Stream] = {}
         self._start = start
+        self._streams = {}
+        self._names = {number: name for name, number in log_sql.types(self._db).items()}
         seq, good = start, log_sql.signed_size_until(self._db, branch.id, start)
         frontier = self._stored_frontier(branch, start)
         if frontier is None:
             return self._at(branch, start, "the tree stored up to it has a gap")
         for rows in self._portions(branch, start, end):
-            leaves = []
+            leaves: list[bytes] = []
+            trees: list[bytes] = []
             for row in rows:
                 seq += 1
-                why = self._entry(branch, row, seq, streams, names)
+                leaf, why = self._entry(branch, row, seq)
                 if why:
                     itself = row.seq == seq or seq > branch.size  # otherwise it is the missing one that is bad
                     position = row.position if itself else log_sql.first_gap(self._db)
                     return Bad(position, branch.log, seq, why)
-                leaves.append(leaf(branch.log, seq, streams[row.stream].name, row.commitment))
+                leaves.append(leaf)
+                trees.append(row.tree)
                 if next_signed is not None and next_signed.size == seq:
-                    frontier, bad = self._extend(branch, frontier, leaves)
-                    leaves = []
+                    frontier, bad = self._extend(branch, frontier, leaves, trees)
+                    leaves, trees = [], []
                     if bad is not None:
                         return bad
                     if why := self._signed(branch, next_signed, frontier):
                         return self._after(branch, good, why)
                     good, next_signed = seq, next(held, None)
-            frontier, bad = self._extend(branch, frontier, leaves)
+            frontier, bad = self._extend(branch, frontier, leaves, trees)
             if bad is not None:
                 return bad
             self._compared += len(rows)
@@ -162,7 +187,7 @@ class _Reading:
         if seq != expected:
             why = f"the log ends at {seq}, {expected} entries were stored"
             return Bad(log_sql.first_gap(self._db), branch.log, seq + 1, why)
-        return self._heads(branch, streams) if start == 0 else None
+        return self._heads(branch) if start == 0 else None
 
     def _portions(self, branch: Branch, start: int, end: int) -> Iterator[list[Row]]:
         """Rows behind `start`; those beyond what the branch is said to hold too, if `end` is that."""
@@ -179,63 +204,66 @@ class _Reading:
         hashes = [log_sql.node_hash(self._db, branch.id, number) for number in frontier_numbers(size)]
         return None if None in hashes else Frontier(size, tuple(h for h in hashes if h is not None))
 
-    def _stream(self, row: Row, seq: int, streams: dict[int, Stream]) -> tuple[Stream | None, bool]:
-        """A row's stream, and whether it has begun before; one that began before this reading is as `prev` says."""
-        if row.stream in streams:
-            return streams[row.stream], True
+    def _stream(self, row: Row, seq: int) -> _Chain | None:
+        """The chain of a row's stream; one that began before this reading continues where `prev` says."""
         stream = log_sql.stream_by_id(self._db, row.stream)
-        before = log_sql.entry_at(self._db, row.prev) if stream is not None and row.prev is not None else None
-        if stream is None or before is None or self._start == 0:
-            return stream, False
-        if before.stream != row.stream or before.branch != row.branch or before.seq > self._start or before.seq >= seq:
-            return stream, False
-        return stream._replace(version=before.version, head=before.position), True
+        if stream is None:
+            return None
+        chain = self._streams[row.stream] = _Chain(stream, self._keyring)
+        before = log_sql.entry_at(self._db, row.prev) if self._start and row.prev is not None else None
+        if before is not None and before.stream == row.stream and before.seq <= self._start and before.seq < seq:
+            chain.version, chain.head = before.version, before.position
+        return chain
 
-    def _entry(self, branch: Branch, row: Row, seq: int, streams: dict[int, Stream], names: dict[int, str]) -> str:
-        """Why an entry does not hold; empty if it does. `streams` collects the heads as the entries give them."""
-        if row.seq != seq:
-            return f"entry {seq} is missing, the next one is {row.seq}"
-        stream, begun = self._stream(row, seq, streams)
-        if stream is None or row.stream >> STREAM_SHIFT != branch.id:
-            return "its stream is not known"
-        if row.prev != (stream.head if begun else None) or (begun and row.version <= stream.version):
-            return "it is not where its stream's chain says"
-        if why := self._content(branch, row, stream, names):
-            return why
-        streams[row.stream] = stream._replace(version=row.version, head=row.position)
-        return ""
-
-    def _content(self, branch: Branch, row: Row, stream: Stream, names: dict[int, str]) -> str:
-        """Why an entry's body does not hold; where its key was destroyed, it is erased, whatever is still there."""
-        if row.body is None:
-            return "" if row.type == ERASED_TYPE else "its content is missing, and was not erased"
+    def _entry(self, branch: Branch, row: Row, seq: int) -> tuple[bytes, str]:
+        """An entry's leaf; and why it does not hold, empty if it does."""
+        position, found_seq, stream, version, prev, kind, committed, _, sealed = row
+        if found_seq != seq:
+            return b"", f"entry {seq} is missing, the next one is {found_seq}"
+        chain = self._streams.get(stream) or self._stream(row, seq)
+        if chain is None or stream >> STREAM_SHIFT != branch.id:
+            return b"", "its stream is not known"
+        if prev != chain.head or (prev is not None and version <= chain.version):
+            return b"", "it is not where its stream's chain says"
+        chain.version, chain.head = version, position
+        proven = HEADER.pack(FORMAT_SUITE, branch.log, seq, chain.name, committed)
+        if sealed is None:
+            return leaf_hash(proven), self._erased(branch, chain, kind)
+        if chain.seal is None:  # its key was destroyed: it is erased, whatever is still there
+            return leaf_hash(proven), chain.why
         try:
-            keys = derive(self._keyring.stream_key(stream.key))
-            packed = unseal(keys.seal, branch.log, row.seq, stream.name, row.commitment, row.body)
-            body = read_body(packed)
-        except KeyDestroyed:
+            packed = chain.seal.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], proven)
+        except (InvalidTag, ValueError):
+            return b"", f"its content cannot be read: the content of entry {seq} does not open"
+        if commitment(chain.salt, branch.log, seq, packed) != committed:
+            return b"", "its content is not what the log committed to"
+        return leaf_hash(proven), self._content(chain, kind, packed)
+
+    def _erased(self, branch: Branch, chain: _Chain, kind: int) -> str:
+        """Why an entry without content does not hold. A peer's may have come here erased."""
+        if kind == ERASED_TYPE and (chain.seal is None or branch.log != self._own):
             return ""
-        except SyncError as error:
+        return "its content is missing, and was not erased"
+
+    def _content(self, chain: _Chain, kind: int, packed: bytes) -> str:
+        """Why what an entry says does not fit where it stands. It is as it was written, so it is not read strictly."""
+        try:
+            body = unpack_body(packed)
+        except (ValueError, TypeError) as error:
             return f"its content cannot be read: {error}"
-        if commitment(keys.salt, branch.log, row.seq, packed) != row.commitment:
-            return "its content is not what the log committed to"
-        if body.subject != stream.subject or body.type != names.get(row.type):
+        if body.subject != chain.subject or body.type != self._names.get(kind):
             return "its content is about something else than its stream or type"
         return ""
 
-    def _extend(self, branch: Branch, frontier: Frontier, leaves: list[bytes]) -> tuple[Frontier, Bad | None]:
+    def _extend(
+        self, branch: Branch, frontier: Frontier, leaves: list[bytes], trees: list[bytes]
+    ) -> tuple[Frontier, Bad | None]:
         """Grow the tree and compare every new node with the stored one."""
-        if not leaves:
-            return frontier, None
-        first = nodes_in(frontier.size)
-        grown, nodes = frontier.extend(leaves)
-        stored = log_sql.nodes_from(self._db, branch.id, first, len(nodes))
-        seq = frontier.size
-        for number, node in enumerate(nodes, first):
-            if number == nodes_in(seq):
-                seq += 1  # a leaf: the nodes that follow it are completed by it
-            if stored.get(number) != node:
-                return grown, self._at(branch, seq, "the tree stored for it says something else")
+        grown, expected = frontier.extend(leaves)
+        if expected != trees:
+            pairs = enumerate(zip(expected, trees, strict=True), frontier.size + 1)
+            seq = next(seq for seq, (tree, stored) in pairs if tree != stored)
+            return grown, self._at(branch, seq, "the tree stored for it says something else")
         return grown, None
 
     def _signed(self, branch: Branch, signed: SignedSize, frontier: Frontier) -> str:
@@ -257,30 +285,30 @@ class _Reading:
         rows = log_sql.entries_of_branch(self._db, branch.id, seq, 1)
         return Bad(rows[0].position if rows else None, branch.log, seq, why)
 
-    def _heads(self, branch: Branch, found: dict[int, Stream]) -> Bad | None:
+    def _heads(self, branch: Branch) -> Bad | None:
         """Streams' heads must be what their entries say."""
-        for number, stream in found.items():
+        for number, chain in self._streams.items():
             stored = log_sql.stream_by_id(self._db, number)
-            if stored is None or stored[:6] != stream[:6]:
-                row = log_sql.entry_at(self._db, stream.head or 0)
-                seq = row.seq if row else 0
-                return Bad(stream.head, branch.log, seq, "its stream's head says something else")
+            if stored is None or (stored.version, stored.head) != (chain.version, chain.head):
+                return self._wrong_head(branch.log, chain.head)
         return None
+
+    def _wrong_head(self, log: bytes, position: int | None) -> Bad:
+        row = log_sql.entry_at(self._db, position or 0)
+        return Bad(position, log, row.seq if row else 0, "its stream's head says something else")
 
     def _strangers(self) -> list[Bad]:
         """Positions without a gap, no entry or tree node beyond what the branches hold."""
         last, count = log_sql.last_position(self._db), log_sql.entries_count(self._db)
         held = sum(b.size for b in log_sql.branches(self._db))
+        logs = {branch.id: branch.log for branch in log_sql.branches(self._db)}
         if last == count == held:
-            return self._strange_nodes()
+            if (head := log_sql.last_head(self._db)) > last:
+                return [self._wrong_head(self._own, head)]
+            if (run := log_sql.wrong_run(self._db)) is not None:
+                return [Bad(run.position, logs.get(run.branch, self._own), run.seq, "a run says that it stands here")]
+            return []
         position = log_sql.first_gap(self._db) if last != count else last
         row = log_sql.entry_at(self._db, position)
         why = f"{count} entries stand at {last} positions, the branches hold {held}"
-        logs = {branch.id: branch.log for branch in log_sql.branches(self._db)}
         return [Bad(position, logs.get(row.branch, self._own) if row else self._own, row.seq if row else 0, why)]
-
-    def _strange_nodes(self) -> list[Bad]:
-        for branch in log_sql.branches(self._db):
-            if log_sql.nodes_beyond(self._db, branch.id, nodes_in(branch.size), NODE_SHIFT):
-                return [Bad(None, branch.log, branch.size + 1, "the tree has nodes beyond the log's end")]
-        return []

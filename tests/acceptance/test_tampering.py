@@ -2,8 +2,6 @@
 
 import pytest
 
-from sync.log_sql import NODE_SHIFT
-from sync.merkle import nodes_in
 from tests.by_hand import by_hand
 
 PLACES = [("site-node", "home"), ("central-hub", "hub")]
@@ -36,7 +34,7 @@ def first_bad(place):
 
 def position(place, seq):
     _, _, _, _, db, branch = place
-    return db.execute("SELECT position FROM entry WHERE branch=? AND seq=?", (branch, seq)).get
+    return db.execute("SELECT position FROM entry WHERE stream>>40=? AND seq=?", (branch, seq)).get
 
 
 @pytest.mark.parametrize("column", ["body", "commitment"])
@@ -54,12 +52,11 @@ def test_a_flipped_bit(place, column, seq):
 
 def test_a_changed_leaf_of_the_tree(place):
     """A tree node that says something else names the entry that it stands for."""
-    _, _, _, _, db, branch = place
+    _, _, _, _, db, _branch = place
     at = position(place, 33)
-    node = (branch << NODE_SHIFT) + nodes_in(32)
-    value = bytearray(db.execute("SELECT hash FROM node WHERE id=?", (node,)).get)
+    value = bytearray(db.execute("SELECT tree FROM entry WHERE position=?", (at,)).get)
     value[0] ^= 1
-    db.execute("UPDATE node SET hash=? WHERE id=?", (bytes(value), node))
+    db.execute("UPDATE entry SET tree=? WHERE position=?", (bytes(value), at))
     found = first_bad(place)
     assert (found["position"], found["seq"]) == (at, 33)
 
@@ -78,10 +75,7 @@ def test_the_last_entries_cut_off_with_care(place):
     """Cutting the log short, sizes and tree included, is missed by what the log's key had signed."""
     _, _, _, _, db, branch = place
     at = position(place, 111)
-    db.execute("DELETE FROM entry WHERE branch=? AND seq>110", (branch,))
-    db.execute(
-        "DELETE FROM node WHERE id>=? AND id<?", ((branch << NODE_SHIFT) + nodes_in(110), (branch + 1) << NODE_SHIFT)
-    )
+    db.execute("DELETE FROM entry WHERE stream>>40=? AND seq>110", (branch,))
     db.execute("UPDATE branch SET size=110 WHERE id=?", (branch,))
     found = first_bad(place)
     assert found["seq"] == 111
@@ -93,7 +87,7 @@ def test_two_entries_that_changed_places(place):
     _, _, _, _, db, branch = place
     at = position(place, 40)
     for old, new in ((40, 1000), (44, 40), (1000, 44)):
-        db.execute("UPDATE entry SET seq=? WHERE branch=? AND seq=?", (new, branch, old))
+        db.execute("UPDATE entry SET seq=? WHERE stream>>40=? AND seq=?", (new, branch, old))
     found = first_bad(place)
     assert found["seq"] == 40
     assert found["position"] in (at, position_of_44(place, at))
@@ -107,25 +101,26 @@ def position_of_44(place, at):
 def test_contents_that_changed_places(place):
     """Swapping the contents of two entries, commitments included, is found at the first of them."""
     _, _, _, _, db, branch = place
-    rows = {seq: db.execute("SELECT body, commitment FROM entry WHERE branch=? AND seq=?", (branch, seq)).fetchall()[0]
-            for seq in (20, 21)}  # fmt: skip
+    query = "SELECT body, commitment FROM entry WHERE stream>>40=? AND seq=?"
+    rows = {seq: db.execute(query, (branch, seq)).fetchall()[0] for seq in (20, 21)}
     for seq, other in ((20, 21), (21, 20)):
-        db.execute("UPDATE entry SET body=?, commitment=? WHERE branch=? AND seq=?", (*rows[other], branch, seq))
+        db.execute("UPDATE entry SET body=?, commitment=? WHERE stream>>40=? AND seq=?", (*rows[other], branch, seq))
     at = position(place, 20)
     found = first_bad(place)
     assert (found["position"], found["seq"]) == (at, 20)
 
 
-@pytest.mark.parametrize("column", ["subject", "name", "head", "version"])
+@pytest.mark.parametrize("column", ["subject", "name", "position", "version"])
 def test_a_changed_stream(place, column):
     """A stream's row that says something else than its entries is found, and one of its entries named."""
     _, _, _, _, db, branch = place
     number, head = db.execute(
-        "SELECT id, head FROM stream WHERE id>>40=? AND version>1 ORDER BY id LIMIT 1", (branch,)
+        "SELECT stream, position FROM head WHERE stream>>40=? AND version>1 ORDER BY stream LIMIT 1", (branch,)
     ).fetchall()[0]
     seqs = {seq for (seq,) in db.execute("SELECT seq FROM entry WHERE stream=?", (number,))}
-    value = {"subject": bytes(16), "name": bytes(16), "head": head - 1, "version": 77}[column]
-    db.execute(f"UPDATE stream SET {column}=? WHERE id=?", (value, number))
+    value = {"subject": bytes(16), "name": bytes(16), "position": head - 1, "version": 77}[column]
+    table, key = ("stream", "id") if column in ("subject", "name") else ("head", "stream")
+    db.execute(f"UPDATE {table} SET {column}=? WHERE {key}=?", (value, number))
     assert first_bad(place)["seq"] in seqs
 
 
@@ -134,8 +129,8 @@ def test_an_entry_that_nobody_wrote(place):
     _, _, _, _, db, branch = place
     last = db.execute("SELECT max(position) FROM entry").get
     db.execute(
-        "INSERT INTO entry SELECT ?, branch, seq + 100000, stream, version, prev, type, commitment, body FROM entry"
-        " WHERE branch=? AND seq=5", (last + 1, branch),
+        "INSERT INTO entry SELECT ?, seq + 100000, stream, version, prev, type, commitment, tree, body FROM entry"
+        " WHERE stream>>40=? AND seq=5", (last + 1, branch),
     )  # fmt: skip
     assert first_bad(place)["position"] == last + 1
 

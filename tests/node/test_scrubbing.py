@@ -75,7 +75,7 @@ def test_any_portions_make_a_round(folder, count):
         ("UPDATE entry SET commitment=zeroblob(32) WHERE seq=23", 23),
         ("UPDATE entry SET prev=1 WHERE seq=14", 14),
         ("UPDATE entry SET version=1 WHERE seq=14", 14),
-        ("UPDATE node SET hash=zeroblob(32) WHERE id=(1<<44)+0", 1),
+        ("UPDATE entry SET tree=zeroblob(32) WHERE seq=1", 1),
         ("DELETE FROM entry WHERE seq=11", 11),
         ("UPDATE checkpoint SET root=zeroblob(32) WHERE size=12", 7),
     ],

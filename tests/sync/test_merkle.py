@@ -14,6 +14,7 @@ from sync.merkle import (
     EMPTY_ROOT,
     SIZE_MAX,
     Frontier,
+    completed_by,
     consistency_proof,
     frontier_numbers,
     inclusion_proof,
@@ -73,13 +74,21 @@ def subproof(m: int, data: list[bytes], whole: bool) -> list[bytes]:
     return [*subproof(m - k, data[k:], False), mth(data[:k])]
 
 
+def extended(leaves: list[bytes], frontier: Frontier = Frontier()) -> tuple[Frontier, list[bytes]]:  # noqa: B008
+    """The grown frontier, and the new nodes by number."""
+    grown, trees = frontier.extend(leaves)
+    assert len(trees) == len(leaves)
+    together = b"".join(trees)
+    return grown, [together[at : at + 32] for at in range(0, len(together), 32)]
+
+
 def inputs(size: int) -> list[bytes]:
     return [b"entry %d" % i for i in range(size)]
 
 
 def stored(size: int) -> list[bytes]:
     """All nodes of a tree over `inputs`, by number."""
-    _, nodes = Frontier().extend([leaf_hash(data) for data in inputs(size)])
+    _, nodes = extended([leaf_hash(data) for data in inputs(size)])
     return nodes
 
 
@@ -113,7 +122,7 @@ def old_and_new_sizes(draw):
 def test_the_reference_tree_has_its_known_roots(size):
     """Over the inputs that RFC 6962 implementations share, every size from 0 to 8 has the root it has there."""
     data = unhex(KNOWN["inputs"])[:size]
-    frontier, nodes = Frontier().extend([leaf_hash(one) for one in data])
+    frontier, nodes = extended([leaf_hash(one) for one in data])
     assert frontier.root().hex() == mth(data).hex() == KNOWN["roots"][size]
     assert root_at(size, nodes.__getitem__).hex() == KNOWN["roots"][size]
 
@@ -127,7 +136,7 @@ def test_the_reference_tree_ends_in_the_published_root():
 def test_known_inclusion_proofs(case):
     """Inclusion proofs in the reference tree are made as written down, and hold."""
     leaves = [leaf_hash(data) for data in unhex(KNOWN["inputs"])]
-    _, nodes = Frontier().extend(leaves)
+    _, nodes = extended(leaves)
     index, size, proof = case["index"], case["size"], unhex(case["proof"])
     assert inclusion_proof(index, size, nodes.__getitem__) == proof
     verify_inclusion(index, size, leaves[index], proof, bytes.fromhex(KNOWN["roots"][size]))
@@ -136,7 +145,7 @@ def test_known_inclusion_proofs(case):
 @pytest.mark.parametrize("case", KNOWN["consistency"], ids=lambda case: f"{case['old']}-to-{case['new']}")
 def test_known_consistency_proofs(case):
     """Consistency proofs in the reference tree are made as written down, and hold."""
-    _, nodes = Frontier().extend([leaf_hash(data) for data in unhex(KNOWN["inputs"])])
+    _, nodes = extended([leaf_hash(data) for data in unhex(KNOWN["inputs"])])
     old, new, proof = case["old"], case["new"], unhex(case["proof"])
     assert consistency_proof(old, new, nodes.__getitem__) == proof
     verify_consistency(old, new, *unhex([KNOWN["roots"][old], KNOWN["roots"][new]]), proof)
@@ -210,6 +219,22 @@ def test_a_tree_has_the_first_numbers_and_no_others(size):
     assert numbers == set(range(nodes_in(size)))
 
 
+@given(st.integers(0, 20), st.integers(0, 5000))
+def test_a_node_is_completed_by_its_last_leaf(level, index):
+    """`completed_by` leads from a number back to the leaf that fills the subtree, and to its level."""
+    assert completed_by(node_number(level, index)) == (((index + 1) << level) - 1, level)
+
+
+@given(SIZES)
+def test_a_leaf_comes_with_the_nodes_that_it_completes(size):
+    """What `extend` gives for a leaf are its hash and the subtrees that end with it, from small to large."""
+    _, trees = Frontier().extend([leaf_hash(data) for data in inputs(size)])
+    for leaf, tree in enumerate(trees):
+        levels = range(len(tree) // 32)
+        assert [tree[32 * n : 32 * n + 32] for n in levels] == [NODES[nodes_in(leaf) + n] for n in levels]
+        assert len(levels) == (~leaf & (leaf + 1)).bit_length()
+
+
 @given(SIZES, st.lists(st.integers(0, 300), max_size=6))
 def test_batches_do_not_matter(size, cuts):
     """However the leaves are cut into batches, the nodes and the root come out the same."""
@@ -217,7 +242,7 @@ def test_batches_do_not_matter(size, cuts):
     frontier, nodes = Frontier(), []
     cuts = [0, *sorted(min(cut, size) for cut in cuts), size]
     for start, end in pairwise(cuts):
-        frontier, fresh = frontier.extend(leaves[start:end])
+        frontier, fresh = extended(leaves[start:end], frontier)
         nodes += fresh
         assert len(nodes) == nodes_in(end)
     assert nodes == NODES[: nodes_in(size)]
@@ -341,7 +366,7 @@ def test_proofs_of_the_wrong_length_are_refused(sizes, extra, data):
 def test_a_rewritten_history_has_no_proof(sizes):
     """A tree whose first leaf differs is not consistent with the old one, by its own proof or by the true one."""
     old, new = sizes
-    _, forged = Frontier().extend([leaf_hash(b"forged"), *(leaf_hash(data) for data in inputs(new)[1:])])
+    _, forged = extended([leaf_hash(b"forged"), *(leaf_hash(data) for data in inputs(new)[1:])])
     for nodes in (NODES, forged):
         proof = consistency_proof(old, new, nodes.__getitem__)
         with pytest.raises(VerificationError):

@@ -93,16 +93,16 @@ def test_an_entry_from_body_to_leaf(vector):
 def test_the_form_at_rest_opens():
     """What the text has sealed is opened by the program, and what the program seals has the same form."""
     log, stream = hexed("entry 1", "log"), hexed("entry 1", "stream")
-    committed, key = hexed("entry 1", "commitment"), hexed("sealed", "seal_key")
+    committed, key = hexed("entry 1", "commitment"), sealing.Seal(hexed("sealed", "seal_key"))
     assert hexed("sealed", "header") == entry.header(log, 1, stream, committed)
-    for form in (hexed("sealed", "sealed"), sealing.seal(key, hexed("sealed", "header"), hexed("sealed", "body"))):
+    for form in (hexed("sealed", "sealed"), sealing.seal_body(key, hexed("sealed", "header"), hexed("sealed", "body"))):
         assert len(form) == len(hexed("sealed", "body")) + sealing.NONCE_SIZE + sealing.TAG_SIZE
-        assert sealing.unseal(key, log, 1, stream, committed, form) == hexed("sealed", "body")
+        assert sealing.open_body(key, log, 1, stream, committed, form) == hexed("sealed", "body")
         for wrong in (form[:-1], form[:30], b"", form[:-1] + bytes([form[-1] ^ 1])):
             with pytest.raises(sealing.DoesNotOpen):
-                sealing.unseal(key, log, 1, stream, committed, wrong)
+                sealing.open_body(key, log, 1, stream, committed, wrong)
         with pytest.raises(sealing.DoesNotOpen):
-            sealing.unseal(key, log, 2, stream, committed, form)
+            sealing.open_body(key, log, 2, stream, committed, form)
 
 
 def test_the_second_body_says_what_the_text_says():

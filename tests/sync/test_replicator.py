@@ -17,7 +17,7 @@ from sync.errors import (
     Unreachable,
     VerificationError,
 )
-from sync.merkle import EMPTY_ROOT, Frontier, nodes_in
+from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import Ack, Beginning, Confirm, Held, Hello, NoKey, Push, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, cosign, sign
 from sync.replicator import Append, Ask, Cosign, KeepReceipt, Portion, Receiver, Send, Sender, Wait
@@ -53,7 +53,7 @@ def test_a_batch_carries_all_that_the_store_needs(author):
     assert batch.log == author.log
     assert batch.entries == arrivals(author, 2, 5)
     assert batch.frontier == author.frontier(5)
-    assert batch.nodes == Frontier().extend(author.leaves)[1][nodes_in(2) :]
+    assert batch.trees == Frontier().extend(author.leaves)[1][2:]
     assert batch.streams == [NewStream(3, author.name(3), author.subjects[2], author.key(3))]
     assert (batch.start, batch.signature) == (2, author.signature(5))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from sync import keyring, note, store, verify
+from sync import keyring, note, store, tail, verify
 from sync.database import OutcomeUnknown
 from sync.entry import entry_id, origin
 from sync.errors import FolderError, LocalProtocolError, LogCorrupt, NewerFormat, RemoteProtocolError, StaleVersion
@@ -129,7 +129,7 @@ def test_lamport_rises_above_what_the_author_had_seen(stores, authors, draft):
 
 def test_a_full_cache_of_streams_changes_nothing(stores, sizes_of, draft, monkeypatch):
     """Streams that one batch begins and touches again stay the same streams when the cache overflows meanwhile."""
-    monkeypatch.setattr(store, "STREAMS_CACHED_MAX", 4)
+    monkeypatch.setattr(tail, "STREAMS_CACHED_MAX", 4)
     node = stores()
     node.record([draft(n) for n in range(8)]).result(10)
     order = [20, 21, 0, 1, 20, 22, 2, 21, 23, 24, 3, 20, 0, 5, 20, 22]

@@ -8,9 +8,8 @@ import pytest
 
 from sync import log_sql
 from sync.entry import Body, commitment, derive, header, leaf, pack_body, unpack_body
-from sync.log_sql import NODE_SHIFT
-from sync.merkle import Frontier, node_number, nodes_in
-from sync.sealing import seal
+from sync.merkle import Frontier
+from sync.sealing import Seal, seal_body
 from sync.stored_log import StoredLog
 from sync.verify import START, Bad, Mark, Verdict, scrub, verify
 from tests.by_hand import by_hand
@@ -53,9 +52,9 @@ def test_an_untouched_store_is_whole(hub):
     assert verdict_of(hub[0]) == Verdict(SIZE + 4, None)
 
 
-COPY = "INSERT INTO entry SELECT {}, type, commitment, body FROM entry WHERE branch=2 AND seq={}"
-PEER = "branch=2 AND seq=7"
-LEAF = (2 << NODE_SHIFT) + node_number(0, 6)
+COPY = "INSERT INTO entry SELECT {}, type, commitment, tree, body FROM entry WHERE stream>>40=2 AND seq={}"
+PEER = "stream>>40=2 AND seq=7"
+EIGHTH = "stream>>40=2 AND seq=8"  # its leaf completes the subtrees over two, four and eight leaves
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,7 @@ LEAF = (2 << NODE_SHIFT) + node_number(0, 6)
         ([f"UPDATE entry SET body=NULL WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=CAST(body || X'00' AS BLOB) WHERE {PEER}"], 7),
         ([f"UPDATE entry SET body=X'' WHERE {PEER}"], 7),
-        ([f"UPDATE entry SET body=(SELECT body FROM entry WHERE branch=2 AND seq=3) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET body=(SELECT body FROM entry WHERE stream>>40=2 AND seq=3) WHERE {PEER}"], 7),
         ([f"UPDATE entry SET commitment=zeroblob(32) WHERE {PEER}"], 7),
         ([f"UPDATE entry SET commitment=zeroblob(32), body=NULL WHERE {PEER}"], 7),
         ([f"UPDATE entry SET stream=stream+1 WHERE {PEER}"], 7),
@@ -75,13 +74,20 @@ LEAF = (2 << NODE_SHIFT) + node_number(0, 6)
         ([f"UPDATE entry SET version=version+3 WHERE {PEER}"], 11),  # the stream's next entry no longer follows it
         (["INSERT INTO type VALUES(99, 'x')", f"UPDATE entry SET type=99 WHERE {PEER}"], 7),
         ([f"DELETE FROM entry WHERE {PEER}"], 7),
-        ([f"DELETE FROM entry WHERE branch=2 AND seq={SIZE}"], SIZE),
-        (["UPDATE entry SET seq=99 WHERE branch=2 AND seq=7", "UPDATE entry SET seq=7 WHERE branch=2 AND seq=8",
-          "UPDATE entry SET seq=8 WHERE branch=2 AND seq=99"], 7),
+        ([f"DELETE FROM entry WHERE stream>>40=2 AND seq={SIZE}"], SIZE),
+        (["UPDATE entry SET seq=99 WHERE stream>>40=2 AND seq=7", "UPDATE entry SET seq=7 WHERE stream>>40=2 AND seq=8",
+          "UPDATE entry SET seq=8 WHERE stream>>40=2 AND seq=99"], 7),
         ([f"UPDATE entry SET seq=99 WHERE {PEER}"], 7),
-        ([f"UPDATE node SET hash=zeroblob(32) WHERE id={LEAF}"], 7),
-        ([f"DELETE FROM node WHERE id={LEAF}"], 7),
-        ([f"UPDATE node SET hash=zeroblob(32) WHERE id={(2 << NODE_SHIFT) + node_number(2, 1)}"], 8),
+        ([f"UPDATE entry SET tree=zeroblob(32) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET tree=X'' WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET tree=CAST(substr(tree, 1, 64) || zeroblob(64) AS BLOB) WHERE {EIGHTH}"], 8),
+        ([f"UPDATE entry SET tree=CAST(tree || zeroblob(32) AS BLOB) WHERE {EIGHTH}"], 8),
+        (["UPDATE run SET seq=7 WHERE branch=2 AND seq=6"], None),
+        (["UPDATE run SET seq=5 WHERE branch=2 AND seq=6"], 5),
+        (["DELETE FROM run WHERE branch=2 AND seq=6"], None),
+        (["DELETE FROM run WHERE branch=2"], None),
+        (["UPDATE run SET position=9 WHERE position=8"], None),
+        (["INSERT INTO run VALUES(3, 1, 99)"], None),
         (["UPDATE branch SET size=11 WHERE id=2"], None),
         (["UPDATE branch SET size=13 WHERE id=2"], 13),
         (["UPDATE checkpoint SET root=zeroblob(32) WHERE branch=2 AND size=12"], 6),
@@ -90,17 +96,18 @@ LEAF = (2 << NODE_SHIFT) + node_number(0, 6)
         (["UPDATE stream SET name=zeroblob(16) WHERE id=(2<<40)+3"], 3),
         (["UPDATE stream SET subject=zeroblob(16) WHERE id=(2<<40)+3"], 3),
         (["UPDATE stream SET key=key+1 WHERE id=(2<<40)+3"], 3),
-        (["UPDATE stream SET head=1 WHERE id=(2<<40)+3"], 11),
-        (["UPDATE stream SET version=99 WHERE id=(2<<40)+3"], 11),
+        (["UPDATE head SET position=1 WHERE stream=(2<<40)+3"], 11),
+        (["UPDATE head SET version=99 WHERE stream=(2<<40)+3"], 11),
         (["DELETE FROM stream WHERE id=(2<<40)+3"], 3),
-        ([COPY.format("99, branch, 13, stream, version+1, position", SIZE)], 13),
-        ([COPY.format("99, 7, 1, stream, version, prev", 7)], None),
-        ([f"INSERT INTO node VALUES({(2 << NODE_SHIFT) + nodes_in(SIZE)}, zeroblob(32))"], 13),
+        (["DELETE FROM head WHERE stream=(2<<40)+3"], 11),
+        (["INSERT INTO head VALUES((1<<40)+77, 1, 99, 1)"], None),
+        ([COPY.format("99, 13, stream, version+1, position", SIZE)], None),
+        ([COPY.format("99, 1, stream+(5<<40), version, prev", 7)], None),
         (["UPDATE entry SET position=99 WHERE position=16"], None),
     ],
 )  # fmt: skip
 def test_every_kind_of_tampering_is_found(hub, statements, seq):
-    """Changed, removed, inserted and reordered entries, nodes, heads and signatures: the first bad entry is named."""
+    """Changed, removed, inserted and reordered entries, trees, runs, heads, signatures: the first bad one is named."""
     folder, author = hub
     tamper(folder, *statements)
     verdict = verdict_of(folder)
@@ -157,7 +164,7 @@ def test_a_round_names_what_verify_names(hub, statements, seq, count):
 def test_the_first_of_several_is_named(hub):
     """Of two changed entries the earlier one is named, with its position."""
     folder, author = hub
-    tamper(folder, "UPDATE entry SET body=X'00' WHERE branch=2 AND seq IN (4, 9)")
+    tamper(folder, "UPDATE entry SET body=X'00' WHERE stream>>40=2 AND seq IN (4, 9)")
     bad = verdict_of(folder).first_bad
     assert (bad.log, bad.seq, bad.position) == (author.log, 4, 4)
 
@@ -167,13 +174,12 @@ def test_a_log_cut_back_without_a_trace_is_found(hub):
     folder, author = hub
     keep = 10
     with closing(by_hand(folder / "log.db")) as db:
-        db.execute("DELETE FROM entry WHERE branch=2 AND seq>?", (keep,))
-        db.execute("DELETE FROM node WHERE id>=? AND id<?", ((2 << NODE_SHIFT) + nodes_in(keep), 3 << NODE_SHIFT))
+        db.execute("DELETE FROM entry WHERE stream>>40=2 AND seq>?", (keep,))
         db.execute("UPDATE branch SET size=? WHERE id=2", (keep,))
         for number in (3, 4):
             rows = [row for row in log_sql.entries_of_branch(db, 2, 1, 99) if row.stream == (2 << 40) + number]
             values = (rows[-1].position, rows[-1].version, rows[-1].stream)
-            db.execute("UPDATE stream SET head=?, version=? WHERE id=?", values)
+            db.execute("UPDATE head SET position=?, version=? WHERE stream=?", values)
     bad = verdict_of(folder).first_bad
     assert (bad.log, bad.seq) == (author.log, keep + 1)
 
@@ -192,11 +198,11 @@ def test_a_history_rewritten_with_all_its_hashes_is_found(hub):
         stream = log_sql.stream_by_id(db, (2 << 40) + 3)
         assert stream.subject == subject
         leaves[seq - 1] = leaf(author.log, seq, stream.name, committed)
-        _, nodes = Frontier().extend(leaves)
-        sealed = seal(keys.seal, header(author.log, seq, stream.name, committed), packed)
-        db.execute("UPDATE entry SET body=?, commitment=? WHERE branch=2 AND seq=?", (sealed, committed, seq))
-        for number, value in enumerate(nodes):
-            db.execute("UPDATE node SET hash=? WHERE id=?", (value, (2 << NODE_SHIFT) + number))
+        _, trees = Frontier().extend(leaves)
+        sealed = seal_body(Seal(keys.seal), header(author.log, seq, stream.name, committed), packed)
+        db.execute("UPDATE entry SET body=?, commitment=? WHERE stream>>40=2 AND seq=?", (sealed, committed, seq))
+        for number, tree in enumerate(trees, 1):
+            db.execute("UPDATE entry SET tree=? WHERE stream>>40=2 AND seq=?", (tree, number))
     bad = verdict_of(folder).first_bad
     assert (bad.log, bad.seq) == (author.log, 6)  # the first after the last signed size that still holds
     assert "signed" in bad.why
@@ -215,7 +221,7 @@ def test_a_lost_stream_key_is_found(hub):
 def test_an_own_log_is_checked_like_a_peers(hub):
     """A changed entry of the node's own is named under its own log."""
     folder, _ = hub
-    tamper(folder, "UPDATE entry SET body=X'00' WHERE branch=1 AND seq=2")
+    tamper(folder, "UPDATE entry SET body=X'00' WHERE stream>>40=1 AND seq=2")
     stored = StoredLog(folder)
     own = stored.log
     stored.close()
