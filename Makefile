@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest format bench bench-store test-long crash lock clean
+.PHONY: help setup demo test lint types imports pytest format bench bench-store test-long crash mutants lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test-long: setup ## the tests that take minutes
 crash: setup ## a million disks after power cuts; CRASH='--first-seed N' goes on
 	@$(BIN)/python -m tests.crash --images 1000000 $(CRASH)
 
+mutants: setup ## small faults in log, tree and wire: do the fast tests notice? MODULE=sync/merkle.py runs one
+	@$(BIN)/pip --quiet --disable-pip-version-check install --require-hashes -r tests/mutants/requirements.lock
+	@$(BIN)/python -m tests.mutants $(MODULE)
+
 format: setup ## let ruff put the code in form
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true
 	@$(BIN)/ruff format $(CODE)
@@ -47,9 +51,9 @@ bench: setup ## benchmarks: a table of ratios, no verdict
 bench-store: setup ## the store alone, and grown to a million entries; SIZES=10k,1m,5m grows it to five
 	@$(BIN)/python -m tests.bench --only store --only cipher --only verify --only grown $(if $(SIZES),--sizes $(SIZES))
 
-lock: setup ## write requirements.lock again, for every Python and machine we support
+lock: setup ## write the locks again, for every Python and machine we support
 	@sh deploy/lock.sh
 
 clean: ## remove what can be made again
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist *.egg-info
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist mutants *.egg-info
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -145,7 +145,7 @@ def pack_body(body: Body) -> bytes:
 
 def unpack_body(packed: bytes) -> Body:
     """Read a body that this node has stored: shape only, since the store's proofs cover the bytes."""
-    return Body._make(msgpack.unpackb(packed, strict_map_key=False, use_list=True))
+    return Body._make(msgpack.unpackb(packed, strict_map_key=False))
 
 
 def read_body(packed: bytes) -> Body:
@@ -157,7 +157,7 @@ def read_body(packed: bytes) -> Body:
     if len(packed) > BODY_SIZE_BYTES_MAX:
         raise RemoteProtocolError(f"a body may have {BODY_SIZE_BYTES_MAX} bytes, found {len(packed)}")
     try:
-        elements = msgpack.unpackb(packed, strict_map_key=False, max_array_len=ITEMS_COUNT_MAX, ext_hook=_no_extension)
+        elements = msgpack.unpackb(packed, strict_map_key=False, max_array_len=ITEMS_COUNT_MAX)
     except (ValueError, RecursionError, TypeError) as error:
         raise RemoteProtocolError(f"a body that is not msgpack: {error or type(error).__name__}") from None
     if not isinstance(elements, list) or len(elements) != len(Body._fields):
@@ -167,10 +167,6 @@ def read_body(packed: bytes) -> Body:
     if pack_body(body) != packed:
         raise RemoteProtocolError("a body that is not in canonical packing")
     return body
-
-
-def _no_extension(code: int, _data: bytes) -> Any:
-    raise RemoteProtocolError(f"msgpack extension type {code} has no meaning here")
 
 
 def check_body(body: Body) -> None:

@@ -135,7 +135,7 @@ def consistency_proof(old: int, new: int, node: NodeReader) -> list[bytes]:
         return []
     turns, goal = _walk(old - 1, new, goal_end=old)
     proof = [_range_root(turn.start, turn.end, node) for turn in turns]
-    if goal > 0:  # a goal that starts at 0 is the whole old tree, and the verifier knows its root
+    if goal:  # a goal that starts at 0 is the whole old tree, and the verifier knows its root
         proof.insert(0, _range_root(goal, old, node))
     return proof
 
@@ -168,8 +168,8 @@ def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pro
             raise VerificationError("an empty tree whose root is not that of the empty tree")
         return
     turns, goal = _walk(old - 1, new, goal_end=old)
-    _check_hashes("consistency", len(turns) + (goal > 0), proof, (old_root, new_root))
-    seed, *others = proof if goal > 0 else (old_root, *proof)
+    _check_hashes("consistency", len(turns) + bool(goal), proof, (old_root, new_root))
+    seed, *others = proof if goal else (old_root, *proof)
     seen_old = seen_new = seed
     for turn, other in zip(turns, others, strict=True):
         if turn.on_left:
@@ -191,7 +191,7 @@ class _Turn(NamedTuple):
     on_left: bool
 
 
-def _walk(index: int, size: int, goal_end: int = 0) -> tuple[list[_Turn], int]:
+def _walk(index: int, size: int, goal_end: int | None = None) -> tuple[list[_Turn], int]:
     """Walk from the root to a leaf, or only to the first part that ends at `goal_end`.
 
     Gives the turns from the goal upwards, as proofs have them, and where the goal starts.

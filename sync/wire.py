@@ -63,6 +63,8 @@ LEVEL: Final = 9  # measured: 7 % fewer bytes than 3 at two thirds of its speed,
 NO_DICTIONARY: Final = 0
 COMMITMENT_SIZE: Final = 32
 
+_WITHOUT_DICTIONARY: Final = struct.pack(">I", NO_DICTIONARY)
+
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
 OFFER, HOLDS, DECLINED, CHUNK = 9, 10, 11, 12
 KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
@@ -75,7 +77,7 @@ def encode(message: Message, level: int = LEVEL) -> bytes:
     if len(packed) > MESSAGE_SIZE_BYTES_MAX:
         raise ValueError(f"a message may have {MESSAGE_SIZE_BYTES_MAX} bytes, this one has {len(packed)}")
     squeezed = zstandard.ZstdCompressor(level=level, write_content_size=False).compress(packed)
-    rest = struct.pack(">I", NO_DICTIONARY) + squeezed
+    rest = _WITHOUT_DICTIONARY + squeezed
     return struct.pack(">II", len(rest) + 4, zlib.crc32(rest)) + rest
 
 

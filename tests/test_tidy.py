@@ -108,18 +108,23 @@ def test_nothing_names_a_place_of_one_machine():
     assert found == {}
 
 
-def test_the_lock_pins_by_hash():
-    """Every requirement of the lock is exact and carries hashes, so that any index may serve it."""
-    lock = (ROOT / "requirements.lock").read_text(encoding="ascii")
+LOCKS = {"dev": "requirements.lock", "mutants": "tests/mutants/requirements.lock"}
+
+
+@pytest.mark.parametrize("lock", LOCKS.values())
+def test_a_lock_pins_by_hash(lock):
+    """Every requirement of a lock is exact and carries hashes, so that any index may serve it."""
+    lock = (ROOT / lock).read_text(encoding="ascii")
     stanzas = [s for s in re.split(r"\n(?=\S)", lock) if s.strip() and not s.startswith("#")]
     assert stanzas
     assert [s.splitlines()[0] for s in stanzas if "==" not in s or "--hash=sha256:" not in s] == []
 
 
-def test_the_lock_covers_what_the_project_asks_for():
-    """Every dependency and tool of pyproject.toml is in the lock."""
+@pytest.mark.parametrize("extra", LOCKS)
+def test_a_lock_covers_what_the_project_asks_for(extra):
+    """Every dependency and tool of pyproject.toml is in a lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    lock = (ROOT / "requirements.lock").read_text(encoding="ascii")
+    asked = [*project["dependencies"], *project["optional-dependencies"][extra]]
+    lock = (ROOT / LOCKS[extra]).read_text(encoding="ascii")
     names = {re.match(r"[\w-]+", requirement).group() for requirement in asked}
     assert [name for name in sorted(names) if f"\n{name}==" not in lock] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from sync import log_sql
 from sync.batch import Draft, StreamRef
 from sync.entry import Body, commitment, derive, leaf, log_id, origin, pack_body, read_body, stream_id
 from sync.merkle import Frontier
-from sync.messages import Beginning, Confirm, Push, PushRow
+from sync.messages import Beginning, Confirm, ErasedRow, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
 from sync.replicator import Receiver
 from sync.store import Store
@@ -28,6 +28,7 @@ class Author:
         self.rows: list[PushRow] = []
         self.leaves: list[bytes] = []
         self.bodies: list[bytes] = []
+        self.commitments: list[bytes] = []
 
     def key(self, ordinal: int) -> bytes:
         return self.log + ordinal.to_bytes(16, "big")
@@ -46,6 +47,7 @@ class Author:
         committed = commitment(keys.salt, self.log, seq, packed)
         self.leaves.append(leaf(self.log, seq, stream_id(keys.label, self.log, name), committed))
         self.bodies.append(packed)
+        self.commitments.append(committed)
         return self
 
     def write_many(self, count: int, subjects: int = 3) -> Author:
@@ -63,25 +65,36 @@ class Author:
     def signature(self, size: int, root: bytes | None = None) -> bytes:
         return sign(self.signer, checkpoint_text(origin(self.log), size, root or self.frontier(size).root()))
 
-    def push(self, start: int, end: int) -> Push:
+    def name(self, ordinal: int) -> bytes:
+        return stream_id(derive(self.key(ordinal)).label, self.log, self.subjects[ordinal - 1])
+
+    def push(self, start: int, end: int, erased: Collection[int] = ()) -> Push:
         begun = 1 + max((row.ordinal for row in self.rows[:start]), default=0)
         last = max((row.ordinal for row in self.rows[:end]), default=0)
-        streams = [Beginning(self.subjects[n - 1], self.key(n), None) for n in range(begun, last + 1)]
+        streams = [
+            Beginning(None, None, self.name(n)) if n in erased else Beginning(self.subjects[n - 1], self.key(n), None)
+            for n in range(begun, last + 1)
+        ]
         first = begun if streams else 1
-        return Push(start, first, streams, self.rows[start:end], self.frontier(end).root(), self.signature(end))
+        rows = [
+            ErasedRow(row.ordinal, committed) if row.ordinal in erased else row
+            for row, committed in zip(self.rows[start:end], self.commitments[start:end], strict=True)
+        ]
+        return Push(start, first, streams, rows, self.frontier(end).root(), self.signature(end))
 
     def close(self, size: int) -> Confirm:
         return Confirm(size, self.frontier(size).root(), self.signature(size))
 
-    def receiver(self, size: int = 0) -> Receiver:
+    def receiver(self, size: int = 0, keyless: Collection[int] = ()) -> Receiver:
         """A hub's side that holds the first `size` entries and knows of them what the disk would give."""
         streams = max((row.ordinal for row in self.rows[:size]), default=0)
 
         def find(ordinal: int) -> StreamRef | None:
             if ordinal > streams:
                 return None
-            keys, subject = derive(self.key(ordinal)), self.subjects[ordinal - 1]
-            return StreamRef(stream_id(keys.label, self.log, subject), subject, keys.salt)
+            if ordinal in keyless:
+                return StreamRef(self.name(ordinal), None, None)
+            return StreamRef(self.name(ordinal), self.subjects[ordinal - 1], derive(self.key(ordinal)).salt)
 
         return Receiver(self.log, self.public_key, self.frontier(size), streams, find)
 

@@ -54,6 +54,13 @@ def nested(depth: int, leaf_value: object = 1) -> object:
     return value
 
 
+def mapped(depth: int) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 @given(bodies)
 def test_a_body_within_the_rules_is_read_back(given_body):
     """What may be written is read back as it was, order of keys included, and has one byte form."""
@@ -125,6 +132,8 @@ def test_any_msgpack_is_a_body_or_refused(packed):
         {"payload": 2**63},
         {"payload": nested(9)},
         {"payload": {"a": nested(8)}},
+        {"payload": mapped(9)},
+        {"payload": {msgpack.ExtType(4, b"x"): 1}},
         {"payload": list(range(4097))},
         {"payload": dict.fromkeys(range(4097))},
         {"payload": "x" * 65_537},
@@ -148,10 +157,54 @@ def test_the_largest_of_everything_is_allowed():
         type="x" * 120,
         lamport=2**53,
         recorded_at_ms=entry.TIME_MS_MAX,
-        payload=[nested(7), "中" * 65_536, list(range(4096)), -(2**63), 2**63 - 1],
-        extensions={0: None, 127: 1},
+        payload=[nested(7), mapped(7), "中" * 65_536, list(range(4096)), -(2**63), 2**63 - 1],
+        extensions={0: None, 127: 1, 2: dict.fromkeys(range(4096)), 3: nested(8), 4: mapped(8)},
     )
     assert read_body(pack_body(largest)) == largest
+
+
+def test_the_smallest_of_everything_is_allowed():
+    """The lower bounds themselves are within bounds, and nothing need be said."""
+    smallest = Body("", "", SUBJECT, 1, 0, {OTHER: 1}, None, {0: None})
+    assert read_body(pack_body(smallest)) == smallest
+
+
+def test_a_body_may_be_as_long_as_the_bound():
+    """A body of exactly as many bytes as there may be is written and read, and one byte more is neither."""
+    room = entry.BODY_SIZE_BYTES_MAX - len(pack_body(body(payload=b"x" * 100_000))) + 100_000
+    full = body(payload=b"x" * room)
+    assert len(pack_body(full)) == entry.BODY_SIZE_BYTES_MAX
+    assert read_body(pack_body(full)) == full
+    longer = body(payload=b"x" * (room + 1))
+    with pytest.raises(RemoteProtocolError, match=r"262144 bytes, this one has 262145"):
+        pack_body(longer)
+    with pytest.raises(RemoteProtocolError, match=r"262144 bytes, found 262145"):
+        read_body(msgpack.packb(tuple(longer)))
+
+
+def test_a_list_too_long_is_not_even_made():
+    """The bound on lists is kept by the reader of msgpack, before a list takes any memory."""
+    with pytest.raises(RemoteProtocolError, match="max_array_len"):
+        read_body(msgpack.packb(tuple(body(payload=list(range(4097))))))
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"type": 1}, "type"),
+        ({"actor": 1}, "actor"),
+        ({"subject": 1}, "subject"),
+        ({"lamport": 0}, "lamport"),
+        ({"recorded_at_ms": -1}, "recorded-at"),
+        ({"deps": {b"short": 1}}, "log in deps"),
+        ({"deps": {OTHER: 0}}, "seq in deps"),
+        ({"extensions": {128: 1}}, "extension key"),
+    ],
+)
+def test_a_refusal_names_the_element(changes, name):
+    """Who looks for the fault in a body that was refused reads where it is."""
+    with pytest.raises(RemoteProtocolError, match=f"^{name} must be "):
+        check_body(body(**changes))
 
 
 @pytest.mark.parametrize(

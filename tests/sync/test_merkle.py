@@ -411,6 +411,7 @@ def test_trees_beyond_the_largest_size_are_refused():
     leaf, proof = leaf_hash(b""), [leaf_hash(b"right")] * 63
     root = reduce(node_hash, proof, leaf)
     verify_inclusion(0, SIZE_MAX, leaf, proof, root)
+    verify_consistency(1, SIZE_MAX, leaf, root, proof)
     with pytest.raises(VerificationError):
         verify_inclusion(0, SIZE_MAX + 1, leaf, proof, root)
     with pytest.raises(VerificationError):
@@ -424,6 +425,24 @@ def test_no_tree_continues_a_larger_one(old, new):
         consistency_proof(old, new, NODES.__getitem__)
     with pytest.raises(VerificationError):
         verify_consistency(old, new, EMPTY_ROOT, EMPTY_ROOT, [])
+
+
+def test_the_largest_tree_has_proofs():
+    """Whatever a log can grow to, its first leaf can be proven in it, and its first size continued by it."""
+    assert len(inclusion_proof(0, SIZE_MAX, lambda _: EMPTY_ROOT)) == 63
+    assert len(consistency_proof(1, SIZE_MAX, lambda _: EMPTY_ROOT)) == 63
+
+
+def test_a_refusal_says_which_proof_is_wrong():
+    """Who reads that a proof has the wrong length, or holds something else than hashes, reads which kind it was."""
+    leaf = leaf_hash(b"")
+    for proof, what in (([leaf], "1 hashes, expected 0"), ([], "a value that is not a hash")):
+        root = b"" if not proof else leaf
+        with pytest.raises(VerificationError, match=f"^inclusion proof (of|with) {what}"):
+            verify_inclusion(0, 1, leaf, proof, root)
+        for old, old_root in ((0, EMPTY_ROOT), (1, leaf)):
+            with pytest.raises(VerificationError, match=f"^consistency proof (of|with) {what}"):
+                verify_consistency(old, 1, old_root, root, proof)
 
 
 @given(st.integers(1, SIZE_MAX), st.data())

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from nacl.bindings import crypto_core_ed25519_add
 
@@ -13,6 +13,7 @@ from sync.merkle import EMPTY_ROOT, SIZE_MAX, leaf_hash
 from sync.note import (
     COSIGNATURE_V1,
     ED25519,
+    EXTENSIONS_COUNT_MAX,
     NAME_SIZE_BYTES_MAX,
     NOTE_SIZE_BYTES_MAX,
     SIGNATURES_COUNT_MAX,
@@ -269,6 +270,11 @@ def test_a_signer_does_not_show_its_seed():
     assert repr(LOG) == "Signer('homeward.example/log')"
 
 
+def test_a_verifier_shows_its_key():
+    """Both forms of a verifier say which key it is."""
+    assert repr(Verifier.parse(EXAMPLE_KEY)) == f"Verifier('{EXAMPLE_KEY}')"
+
+
 def test_a_seed_has_32_bytes():
     """A private seed of another length is refused."""
     with pytest.raises(LocalProtocolError):
@@ -339,12 +345,24 @@ def test_a_damaged_note_is_a_note_or_a_protocol_error(note, data):
         note_of("x" * NOTE_SIZE_BYTES_MAX + "\n"),
         note_of("村" * (NOTE_SIZE_BYTES_MAX // 2) + "\n"),
     ],
-    ids=lambda data: repr(data[:40]),
 )
 def test_malformed_notes_are_refused(data):
     """A note in any form but the one is refused."""
     with pytest.raises(RemoteProtocolError):
         parse(data)
+
+
+@pytest.mark.parametrize("letter", ["x", "村"])
+def test_a_note_may_be_as_long_as_the_bound(letter):
+    """The bound counts bytes: a note of exactly so many is read, from text and from bytes, and one byte more is not."""
+    room = NOTE_SIZE_BYTES_MAX - len(note_of("\n").encode())
+    text = letter * (room // len(letter.encode())) + "x" * (room % len(letter.encode()))
+    note = note_of(text + "\n")
+    assert len(note.encode()) == NOTE_SIZE_BYTES_MAX
+    assert parse(note) == parse(note.encode())
+    for longer in (note_of(text + "x\n"), note_of(text + "x\n").encode()):
+        with pytest.raises(RemoteProtocolError):
+            parse(longer)
 
 
 def test_sixteen_signatures_are_read():
@@ -356,6 +374,7 @@ def test_sixteen_signatures_are_read():
 
 
 @given(names, st.integers(1, SIZE_MAX), st.binary(min_size=32, max_size=32))
+@example("a", SIZE_MAX, bytes(32))
 def test_checkpoints_survive_formatting(origin, size, root):
     """Any checkpoint that can be made is read back as it was."""
     assert parse_checkpoint(checkpoint_text(origin, size, root)) == Checkpoint(origin, size, root)
@@ -375,6 +394,7 @@ def test_a_checkpoint_of_nothing_has_the_empty_root():
 def test_extension_lines_are_kept():
     """Lines after the root are given to the reader, who may not know what they mean."""
     assert parse_checkpoint(TEXT + "one\ntwo 2\n").extensions == ("one", "two 2")
+    assert parse_checkpoint(TEXT + "many\n" * EXTENSIONS_COUNT_MAX).extensions == ("many",) * EXTENSIONS_COUNT_MAX
 
 
 ROOT = TEXT.split("\n")[2]
@@ -405,7 +425,6 @@ ROOT = TEXT.split("\n")[2]
         f"a\r\n3\r\n{ROOT}\r\n",
         f"\ud800\n3\n{ROOT}\n",
     ],
-    ids=lambda text: repr(text[:40]),
 )
 def test_malformed_checkpoints_are_refused(text):
     """A checkpoint in any form but the one is refused."""

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync import replicator
-from sync.batch import SignedSize
-from sync.entry import log_id, origin
+from sync.batch import Arrived, NewStream, SignedSize, StreamRef
+from sync.entry import ERASED, derive, log_id, origin
 from sync.errors import (
     LocalProtocolError,
     RefusedByPeer,
@@ -18,7 +18,7 @@ from sync.errors import (
     VerificationError,
 )
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Confirm, Held, Hello, Push, Receipt, Refusal
+from sync.messages import Ack, Beginning, Confirm, Held, Hello, NoKey, Push, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, cosign, sign
 from sync.replicator import Append, Ask, Cosign, KeepReceipt, Portion, Receiver, Send, Sender, Wait
 
@@ -50,11 +50,22 @@ def test_a_batch_carries_all_that_the_store_needs(author):
     """Bodies, commitments, streams, tree nodes and the signature are those that the author had."""
     (append, _) = author.write_many(5).receiver(2).receive(author.push(2, 5), CLOCK_MS)
     batch = append.batch
-    assert [arrived.body for arrived in batch.entries] == author.bodies[2:]
+    assert batch.log == author.log
+    assert batch.entries == arrivals(author, 2, 5)
     assert batch.frontier == author.frontier(5)
     assert batch.trees == Frontier().extend(author.leaves)[1][2:]
-    assert [(new.ordinal, new.key) for new in batch.streams] == [(3, author.key(3))]
+    assert batch.streams == [NewStream(3, author.name(3), author.subjects[2], author.key(3))]
     assert (batch.start, batch.signature) == (2, author.signature(5))
+
+
+def arrivals(author, start: int, end: int, erased: tuple[int, ...] = ()) -> list[Arrived]:
+    """What the store gets of the author's entries, those of some streams without content."""
+    return [
+        Arrived(row.ordinal, ERASED, 0, committed, None)
+        if row.ordinal in erased
+        else Arrived(row.ordinal, row.type, row.lamport, committed, body)
+        for row, committed, body in list(zip(author.rows, author.commitments, author.bodies, strict=True))[start:end]
+    ]
 
 
 def test_pushes_follow_each_other_without_waiting(author):
@@ -200,12 +211,98 @@ def test_close_is_answered_by_a_receipt_only_for_what_is_held(authors):
     """Fewer, more or other entries than the node's are refused by name; equal ones are cosigned."""
     author, rewritten = authors(1).write_many(8), authors(1).write(1, {"n": 99}).write_many(7)
     assert author.receiver(8).receive(author.close(8), 0) == [Cosign(signed(author, 8))]
-    (ack, refusal) = author.receiver(5).receive(author.close(8), 0)
-    assert (ack, refusal.message.code) == (Send(Ack(5)), "gap")
-    (refusal,) = author.receiver(8).receive(author.close(5), 0)
-    assert refusal.message.code == "ahead"
-    (refusal,) = author.receiver(8).receive(rewritten.close(8), 0)
-    assert refusal.message.code == "fork"
+    assert author.receiver(5).receive(author.close(8), 0) == [
+        Send(Ack(5)),
+        Send(Refusal("gap", "the hub holds 5 of 8 entries")),
+    ]
+    assert author.receiver(8).receive(author.close(5), 0) == [
+        Send(Refusal("ahead", "the hub holds 8 entries of this log, the node 5"))
+    ]
+    assert author.receiver(8).receive(rewritten.close(8), 0) == [
+        Send(Refusal("fork", "at 8 entries the hub holds other content than the node"))
+    ]
+
+
+@pytest.mark.parametrize("start", [0, 2, 3])
+def test_content_without_a_key_is_asked_for_in_erased_form(authors, start):
+    """Of new entries in streams whose key is not here nothing is stored; their streams are named, once each."""
+    author = authors(1).write_many(8)
+    receiver = author.receiver(3, keyless={3, 1})
+    assert receiver.receive(author.push(start, 8), 0) == [Send(NoKey(3, [1, 3]))]
+    assert receiver.size == 3
+
+
+def test_a_repeat_of_content_without_a_key_is_not_asked_for(author):
+    """What is held already is not needed in any form, even where its key was destroyed since."""
+    author.write(1).write(2).write_many(4, 1)
+    (append, ack) = author.receiver(2, keyless={1, 2}).receive(author.push(0, 6), 0)
+    assert append.batch.entries == arrivals(author, 2, 6)
+    assert ack == Send(Ack(6))
+
+
+def test_erased_entries_are_stored_among_the_others(author):
+    """An erased entry keeps its place, stream and commitment, so that the tree grows to the root that was signed."""
+    receiver = author.write_many(8, 4).receiver(3, keyless={1})
+    (append, ack) = receiver.receive(author.push(3, 8, erased={1, 4}), 0)
+    assert append.batch.entries == arrivals(author, 3, 8, (1, 4))
+    assert append.batch.streams == [NewStream(4, author.name(4), None, None)]
+    assert append.batch.frontier == author.frontier(8)
+    assert ack == Send(Ack(8))
+    author.write_many(4, 4)
+    assert receiver.receive(author.push(8, 12), 0) == [Send(NoKey(8, [1, 4]))]  # a stream that began erased has no key
+
+
+def test_a_confirmation_sent_before_the_question_was_read_is_no_gap(author):
+    """The node that has not read NoKey yet is told again what is held; once the erased form is there, a gap is one."""
+    receiver = author.write_many(9).receiver(3, keyless={2})
+    receiver.receive(author.push(3, 8), 0)
+    assert receiver.receive(author.close(8), 0) == [Send(Ack(3))]
+    assert receiver.receive(author.close(3), 0) == [Cosign(signed(author, 3))]
+    assert sizes(receiver.receive(author.push(3, 8, erased={2}), 0)) == [("append", 8), Ack(8)]
+    assert sizes(receiver.receive(author.close(9), 0)) == [Ack(8), Refusal("gap", "the hub holds 8 of 9 entries")]
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        Beginning(b"S" * 16, bytes(32), None),
+        Beginning(None, b"K" * 32, None),
+        Beginning(b"S" * 16, None, None),
+        Beginning(None, None, None),
+    ],
+)
+def test_a_stream_begins_with_a_key_or_a_name(author, beginning):
+    """A stream is refused that comes with neither its pseudonym nor what that follows from, or with the key of none."""
+    push = author.write(1).push(0, 1)
+    with pytest.raises(RemoteProtocolError, match="stream 1 begins with"):
+        author.receiver().receive(push._replace(streams=[beginning]), 0)
+
+
+def test_streams_are_numbered_without_gaps(author):
+    """A first stream numbered 2 is refused, although no proof covers its number."""
+    push = author.write(1).push(0, 1)
+    with pytest.raises(RemoteProtocolError, match="stream 2 begins before stream 1"):
+        author.receiver().receive(push._replace(first_ordinal=2, rows=[push.rows[0]._replace(ordinal=2)]), 0)
+
+
+def test_streams_are_looked_up_once_and_only_where_they_can_be(author):
+    """The disk is asked for a stream that began here, one time an exchange; never for a number that cannot be there."""
+    author.write_many(9)
+    asked: list[int] = []
+
+    def find(ordinal: int) -> StreamRef:
+        asked.append(ordinal)
+        return StreamRef(author.name(ordinal), author.subjects[ordinal - 1], derive(author.key(ordinal)).salt)
+
+    receiver = Receiver(author.log, author.public_key, author.frontier(3), 3, find)
+    row = author.rows[3]
+    for ordinal in (0, 4):
+        with pytest.raises(RemoteProtocolError, match=f"stream {ordinal}, which has not begun"):
+            receiver.receive(author.push(3, 4)._replace(rows=[row._replace(ordinal=ordinal)]), 0)
+    assert asked == []
+    for start in (3, 6):
+        receiver.receive(author.push(start, start + 3), 0)
+    assert asked == [1, 2, 3]
 
 
 def test_an_empty_log_gets_its_receipt(author):
@@ -331,6 +428,15 @@ def test_only_so_many_pushes_are_under_way():
     assert made.next() == Wait()
 
 
+def test_what_is_under_way_counts_although_the_hub_has_answered():
+    """Held that says what the node expected takes nothing back: pushes under way are awaited, and let pushes grow."""
+    made = sender(acknowledged=40)
+    send_next(made)
+    made.receive(Held(50, 7))
+    made.receive(Ack(50))
+    assert made.push_size_bytes == 1600
+
+
 def test_a_late_acknowledgement_changes_nothing():
     """An older Ack behind a newer one does not take anything back."""
     made = sender(size=1000)
@@ -359,6 +465,62 @@ def test_a_push_is_never_empty_and_never_beyond_the_log():
     assert made.pushed(Push(0, 1, [], [None] * 10, bytes(32), bytes(64)), 100_000)
     assert [send_next(made), send_next(made)] == [(10, 11), (11, 12)]
     assert made.next() == Ask(12)
+
+
+@pytest.mark.parametrize(
+    ("pushed_count", "frame_size_bytes", "push_size_bytes", "rows_count"),
+    [
+        (1, 400, 800, 2),
+        (100, 1, 8_000, 1_000),  # no row is taken to be smaller than eight bytes
+        (100, 1, 64_000, replicator.PUSH_ROWS_MAX),
+    ],
+)
+def test_the_last_push_tells_how_many_rows_the_next_takes(pushed_count, frame_size_bytes, push_size_bytes, rows_count):
+    """A push takes as many rows as fit its size at what the rows before have cost, within bounds on both sides."""
+    made = sender(size=10_000, push_size_bytes=push_size_bytes)
+    assert made.pushed(Push(0, 1, [], [None] * pushed_count, bytes(32), bytes(64)), frame_size_bytes)
+    assert made.next() == Portion(pushed_count, rows_count)
+
+
+# What the hub has no key for
+
+
+def test_the_node_goes_back_and_withholds_what_the_hub_cannot_take():
+    """After NoKey the node pushes again from what the hub holds, knows what to send erased, and tries the same size."""
+    made = sender()
+    for _ in range(3):
+        send_next(made)
+    assert made.withheld == set()
+    assert made.receive(NoKey(10, [3, 1])) == []
+    assert made.withheld == {1, 3}
+    assert made.next() == Portion(10, 10)
+    made.receive(Ack(10))
+    assert made.push_size_bytes == 800  # nothing is under way any more, so nothing got through
+    assert made.receive(NoKey(10, [2])) == []
+    assert made.withheld == {1, 2, 3}
+
+
+@pytest.mark.parametrize("question", [NoKey(10, [1]), NoKey(11, [2]), NoKey(10, [])])
+def test_the_hub_cannot_send_the_node_back_without_reason(question):
+    """A stream that is withheld already, none at all, or a size that was never pushed ends the exchange."""
+    made = sender()
+    send_next(made)
+    made.receive(NoKey(10, [1]))
+    with pytest.raises(RemoteProtocolError, match="without reason"):
+        made.receive(question)
+
+
+def test_receipts_beyond_what_the_hub_holds_are_asked_for_again():
+    """A receipt for what the hub still holds is awaited; one for entries that go again in erased form is not."""
+    made = sender(size=30, acknowledged=10, ask_first=True)
+    made.receive(Held(10, 7))
+    close_of(made, 10)
+    send_next(made)
+    close_of(made, 20)
+    made.receive(NoKey(10, [1]))
+    assert [type(effect) for effect in made.receive(receipt_of(HUB, made.log, 10))] == [KeepReceipt]
+    with pytest.raises(RemoteProtocolError, match="not asked for"):
+        made.receive(receipt_of(HUB, made.log, 20))
 
 
 def close_of(made: Sender, size: int, root: bytes = b"R" * 32) -> SignedSize:
@@ -414,6 +576,13 @@ def test_what_an_earlier_exchange_brought_is_confirmed_first():
     receipt = receipt_of(HUB, made.log, 60)
     assert [type(effect) for effect in made.receive(receipt)] == [KeepReceipt]
     assert (made.receipt, made.receipted) == (None, 60)
+
+
+def test_a_single_entry_of_an_earlier_exchange_is_confirmed_first():
+    """Without any receipt so far, one entry at the hub is enough to ask for one."""
+    made = sender(ask_first=True)
+    made.receive(Held(1, 7))
+    assert made.next() == Ask(1)
 
 
 def test_a_long_backlog_is_confirmed_while_it_travels():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import wait
 from contextlib import closing
@@ -13,11 +14,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from sync import keyring, tail, verify
+from sync import keyring, note, store, tail, verify
 from sync.database import NotStored, OutcomeUnknown
-from sync.entry import entry_id
+from sync.entry import entry_id, origin
 from sync.errors import FolderError, LocalProtocolError, LogCorrupt, NewerFormat, RemoteProtocolError, StaleVersion
 from sync.messages import PushRow
+from sync.note import Verifier
 from sync.outgoing import push_of
 from sync.store import Store
 from sync.stored_log import StoredLog
@@ -153,6 +155,24 @@ def test_keys_are_given_once_over_restarts_and_rollbacks(stores, sizes_of, draft
     assert sizes_of(node) == {node.log: 360}
 
 
+def test_only_so_many_drafts_are_recorded_at_once(stores, draft, monkeypatch):
+    """As many drafts as the limit says are stored together; with one more, none is."""
+    monkeypatch.setattr(store, "DRAFTS_COUNT_MAX", 3)
+    node = stores()
+    with pytest.raises(LocalProtocolError, match="at most 3 "):
+        node.record([draft(1)] * 4)
+    assert [r.seq for r in node.record([draft(1)] * 3).result(10)] == [1, 2, 3]
+
+
+def test_an_edit_cannot_have_seen_an_erased_entry(stores, draft):
+    """Of an entry without content nobody can say what comes after it, so nothing is recorded on top of it."""
+    node = stores()
+    node.record([draft(1), draft(2)]).result(10)
+    node.erase([draft(1).subject], by="li", ground="order 7", now_ms=1)
+    assert type(node.record([draft(3, deps={node.log: 1})]).exception(10)) is LocalProtocolError
+    node.record([draft(3, deps={node.log: 2})]).result(10)
+
+
 # A peer's log
 
 
@@ -227,6 +247,26 @@ def test_a_receipt_once_kept_stays(stores, draft):
 
 
 # What a node says of its log
+
+
+def test_a_log_is_shown_as_a_signed_note(stores, draft):
+    """The last checkpoint verifies under the log's key, and with the receipt also under the hub's; none, no note."""
+    node, hub = stores("node"), stores("hub")
+    node.record([draft(n) for n in range(3)]).result(10)
+    assert node.note(node.log, hub.signer.public_key) is None
+    two, three = node.sign(2), node.sign(3)
+    node.keep_checkpoint(node.log, two).result(10)
+    log = Verifier(origin(node.log), node.signer.public_key)
+    shown = node.note(node.log, hub.signer.public_key)
+    assert note.parse_checkpoint(shown.text) == note.Checkpoint(origin(node.log), 2, node.root(node.log, 2))
+    assert note.verify(shown, log) is None
+    assert len(shown.signatures) == 1
+    receipt = hub.receipt(node.log, 3, three.root, 99)
+    node.keep_checkpoint(node.log, three._replace(receipt=receipt)).result(10)
+    shown = node.note(node.log, hub.signer.public_key)
+    assert note.verify(shown, log) is None
+    assert note.verify(shown, Verifier(origin(hub.log), hub.signer.public_key, note.COSIGNATURE_V1)) == 99
+    assert node.note(node.log, None).signatures == shown.signatures[:1]
 
 
 def test_pushes_of_a_store_are_taken_by_a_hub(stores, sizes_of, draft):
@@ -318,6 +358,21 @@ def test_who_waits_is_woken(stores, draft):
     assert node.wait_beyond(0, 0.01) == 0
     node.record([draft(1)]).result(10)
     assert node.wait_beyond(0, 10) == 1
+
+
+def test_a_listener_is_told_of_whatever_is_stored(stores, draft):
+    """An event is set when something was stored, or when the node stops, until it is not to be set any more."""
+    node, heard = stores(), threading.Event()
+    node.listen(heard)
+    for happens in (lambda: node.record([draft(1)]).result(10), node.wake):
+        heard.clear()
+        happens()
+        assert heard.wait(10)
+    node.unlisten(heard)
+    heard.clear()
+    node.record([draft(1)]).result(10)
+    node.close()
+    assert not heard.is_set()
 
 
 # Opening

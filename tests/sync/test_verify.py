@@ -11,7 +11,7 @@ from sync.entry import Body, commitment, derive, header, leaf, pack_body, unpack
 from sync.merkle import Frontier
 from sync.sealing import Seal, seal_body
 from sync.stored_log import StoredLog
-from sync.verify import Verdict, verify
+from sync.verify import START, Bad, Mark, Verdict, scrub, verify
 from tests.by_hand import by_hand
 
 SIZE = 12
@@ -114,6 +114,51 @@ def test_every_kind_of_tampering_is_found(hub, statements, seq):
     assert not verdict.ok
     if seq is not None:
         assert (verdict.first_bad.log, verdict.first_bad.seq) == (author.log, seq), verdict
+
+
+def scrubbed(folder, count: int) -> tuple[list[Mark], list[Bad]]:
+    """One round in portions of so many entries: where it paused, and what it found."""
+    stored, mark = StoredLog(folder), START
+    marks, found = [], []
+    try:
+        for _ in range(3 * SIZE):
+            mark, bad = scrub(stored, None, mark, count)
+            found += [bad] if bad else []
+            if mark == START:
+                return marks, found
+            marks.append(mark)
+    finally:
+        stored.close()
+    raise AssertionError(marks)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, SIZE, 100])
+def test_a_round_in_portions_passes_over_every_entry_once(hub, count):
+    """Whatever the portion, a round pauses at each log's end, counts every entry, and finds a whole store whole."""
+    marks, found = scrubbed(hub[0], count)
+    own = [Mark(1, min(n, 4), min(n, 4)) for n in range(count, 4 + count, count)]
+    assert marks == own + [Mark(2, min(n, SIZE), 4 + min(n, SIZE)) for n in range(count, SIZE + count, count)]
+    assert found == []
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+@pytest.mark.parametrize(
+    ("statements", "seq"),
+    [
+        ([f"UPDATE entry SET body=NULL WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET commitment=zeroblob(32) WHERE {PEER}"], 7),
+        ([f"DELETE FROM entry WHERE {PEER}"], 7),
+        (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=12"], 6),
+        (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=5"], 1),
+    ],
+)  # fmt: skip
+def test_a_round_names_what_verify_names(hub, statements, seq, count):
+    """A change is found by the portion that comes to it, and the first finding of a round is the first bad entry."""
+    folder, author = hub
+    tamper(folder, *statements)
+    first = scrubbed(folder, count)[1][0]
+    assert (first.log, first.seq) == (author.log, seq)
+    assert first == verdict_of(folder).first_bad
 
 
 def test_the_first_of_several_is_named(hub):

@@ -171,11 +171,44 @@ def test_a_stream_with_an_impossible_length_ends(length):
         list(FrameBuffer().feed(struct.pack(">I", length)))
 
 
+@pytest.mark.parametrize("length", [8, wire.FRAME_SIZE_BYTES_MAX])
+def test_a_stream_with_a_possible_length_is_waited_for(length):
+    """The shortest and the longest frame that there can be are within bounds."""
+    buffer = FrameBuffer()
+    assert list(buffer.feed(struct.pack(">I", length) + bytes(length - 1))) == []
+    assert list(buffer.feed(bytes(1))) == [struct.pack(">I", length) + bytes(length)]
+
+
 def test_a_message_beyond_its_bound_is_not_made():
     """A writer cannot make what no reader may take."""
     big = PUSH._replace(rows=[VISIT._replace(payload=b"x" * 200_000)] * 6)
     with pytest.raises(ValueError, match="1048576"):
         encode(big)
+
+
+def test_a_message_may_be_as_large_as_its_bound():
+    """A message of exactly as many bytes as there may be is made, and one byte more is not."""
+
+    def holding(size: int) -> Push:
+        return PUSH._replace(rows=[VISIT._replace(payload=b"x" * size)])
+
+    room = wire.MESSAGE_SIZE_BYTES_MAX - len(msgpack.packb(wire._elements(holding(MIB // 2)))) + MIB // 2
+    assert decode(encode(holding(room))) == holding(room)
+    with pytest.raises(ValueError, match="1048577"):
+        encode(holding(room + 1))
+
+
+def test_a_frame_does_not_state_the_size_of_its_message():
+    """The receiver would not believe it, so its bytes are saved."""
+    assert zstandard.frame_content_size(encode(PUSH)[wire.PREFIX.size :]) == -1
+
+
+def test_a_higher_level_costs_fewer_bytes():
+    """Who asks for another level of compression gets it."""
+    rows = [VISIT._replace(payload={"n": n * n % 1009, "m": n % 7}) for n in range(2000)]
+    sizes = [len(encode(PUSH._replace(rows=rows), level)) for level in (1, wire.LEVEL, 19)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 3
 
 
 def test_the_largest_message_fits_a_frame_even_if_nothing_compresses():
@@ -274,6 +307,24 @@ def test_a_reader_takes_frames_that_state_their_size_and_those_that_do_not(state
     assert decode(framed(msgpack.packb([4, 7]), write_content_size=stated, write_checksum=stated)) == Ack(7)
 
 
+def padded(ack: Ack, size: int) -> bytes:
+    """A frame of so many bytes: zstd lets any number of empty blocks stand before the one with the message in it."""
+    packed = msgpack.packb([4, *ack])
+    room = size - wire.PREFIX.size - 6 - 3 - len(packed)
+    assert room % 3 == 0
+    last = (len(packed) << 3 | 1).to_bytes(3, "little")
+    frame = frame_of(b"\x28\xb5\x2f\xfd\x00\x58" + bytes(room) + last + packed)
+    assert len(frame) == size
+    return frame
+
+
+def test_a_frame_may_be_as_long_as_its_bound():
+    """A frame of exactly the largest length is read, and one byte more is refused."""
+    assert decode(padded(Ack(7), wire.FRAME_SIZE_BYTES_MAX + 4)) == Ack(7)
+    with pytest.raises(RemoteProtocolError, match=f"a frame of {wire.FRAME_SIZE_BYTES_MAX + 5} bytes"):
+        decode(padded(Ack(200), wire.FRAME_SIZE_BYTES_MAX + 5))
+
+
 def test_an_unknown_dictionary_is_refused():
     """A frame that needs what we do not have is refused by its number."""
     with pytest.raises(RemoteProtocolError, match="dictionary 5"):
@@ -346,6 +397,8 @@ def push_elements(**changes) -> list:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"kind": 4},
+        {"kind": 9},
         {"start": -1},
         {"first_ordinal": 0},
         {"base": -1},
@@ -357,6 +410,7 @@ def push_elements(**changes) -> list:
         {"actors": ["a"] * 4097},
         {"streams": [[b"S" * 15]]},
         {"streams": [[]]},
+        {"streams": [[b"S" * 16, b"K" * 32, b"N" * 16, b"N" * 16]]},
         {"rows": [[1, b"C" * 31]]},
         {"rows": [[None, b"C" * 32]]},
         {"streams": [[b"S" * 16, b"K" * 31]]},
@@ -372,6 +426,7 @@ def push_elements(**changes) -> list:
         {"rows": [[1, 0, 0, 1, 0, None, {}]]},
         {"rows": [[1, 0, 0, 1, 0, None, {}, []]]},
         {"rows": [[1, 0, 0, 1, 0.5, None]]},
+        {"rows": [[1, 0, 0, 1, 0, msgpack.ExtType(4, b"x")]]},
         {"rows": [None]},
         {"root": b"R" * 33},
         {"signature": None},
@@ -381,6 +436,43 @@ def test_a_push_outside_its_form_is_refused(changes):
     """Every list in a push is bounded, every index has its name, every row its form."""
     assert decode(framed(msgpack.packb(push_elements()))).end == 1
     assert decoded_or_refused(framed(msgpack.packb(push_elements(**changes)))) is None
+
+
+@pytest.mark.parametrize(
+    ("elements", "name"),
+    [
+        ([1, -1, b"L" * 16, 1, 1], "protocol"),
+        ([1, 1, b"L" * 15, 1, 1], "log"),
+        ([1, 1, b"L" * 16, -1, 1], "size"),
+        ([2, 1, 2**63], "clock"),
+        ([8, 1, [0]], "stream"),
+        ([8, 1, [1] * 4097], "streams"),
+        ([5, 1, b"R" * 31, b"G" * 64], "root"),
+        ([5, 1, b"R" * 32, b"G" * 63], "signature"),
+        ([6, 1, b"C" * 64], "cosignature"),
+        ([7, "x" * 41, ""], "code"),
+        ([7, "", "x" * 2001], "text"),
+        (push_elements(start=-1), "start"),
+        (push_elements(first_ordinal=0), "first stream"),
+        (push_elements(base=-1), "base time"),
+        (push_elements(root=b"R" * 33), "root"),
+        (push_elements(signature=None), "signature"),
+        (push_elements(types={}), "names"),
+        (push_elements(actors=[1]), "name"),
+        (push_elements(streams=None), "streams"),
+        (push_elements(rows=None), "rows"),
+        (push_elements(streams=[None]), "a stream"),
+        (push_elements(streams=[[b"N" * 15]]), "stream name"),
+        (push_elements(streams=[[b"S" * 15, b"K" * 32]]), "subject"),
+        (push_elements(streams=[[b"S" * 16, b"K" * 31]]), "stream key"),
+        (push_elements(streams=[[b"S" * 16, b"K" * 32, b"N" * 15]]), "stream name"),
+        (push_elements(rows=[[1, b"C" * 31]]), "commitment"),
+    ],
+)
+def test_a_refusal_names_the_element(elements, name):
+    """Who looks for the fault in a message that was refused reads which element it is."""
+    with pytest.raises(RemoteProtocolError, match=f"^{name} must be "):
+        decode(framed(msgpack.packb(elements)))
 
 
 # Bombs
