@@ -27,7 +27,7 @@ import msgpack
 
 from domain.folding import Folding
 from domain.records import Record
-from domain.views import TABLES, VIEWS_VERSION, rows
+from domain.views import TABLES, VIEWS_VERSION
 from node.records import record_of
 from sync.batch import Entry
 from sync.cipher import MasterKey
@@ -182,7 +182,7 @@ class Remembered:
 
     def __init__(self, folding: Folding) -> None:
         self.folding = folding
-        self.rows: dict[tuple[str, Row], Row] | None = {}  # None: what is stored is not known
+        self.rows: list[tuple[str, Row]] | None = []  # None: what is stored is not known
         self.erased = False
 
 
@@ -277,15 +277,15 @@ class Follower:
     def _difference(
         self, subject: bytes, remembered: Remembered, gone: list[tuple[str, Row]], fresh: list[tuple[str, Row]]
     ) -> None:
-        now = {(name, row[: KEY_SIZES[name]]): row for name, row in rows(remembered.folding.state())}
-        before = remembered.rows
-        if before is None:
-            stored = self.views.forget_subject(subject)
-            gone += [key for key in stored if key not in now]
-            fresh += [(name, row) for (name, _), row in now.items()]
+        now = remembered.folding.rows()
+        if remembered.rows is None:
+            keys = {_key(*one) for one in now}
+            gone += [key for key in self.views.forget_subject(subject) if key not in keys]
+            fresh += now
         else:
-            gone += [key for key in before if key not in now]
-            fresh += [(name, row) for (name, key), row in now.items() if before.get((name, key)) != row]
+            before = {_key(*one): one[1] for one in remembered.rows}
+            fresh += [one for one in now if before.pop(_key(*one), None) != one[1]]
+            gone += before
         remembered.rows = now
 
     def _limit_memory(self) -> None:
@@ -298,6 +298,10 @@ KEY_SIZES: Final = {table.name: len(table.key) for table in TABLES.values()}
 assert all(table.key == tuple(name for name, _ in table.columns)[: len(table.key)] for table in TABLES.values()), (
     "a row begins with its key"
 )
+
+
+def _key(name: str, row: Row) -> tuple[str, Row]:
+    return name, row[: KEY_SIZES[name]]
 
 
 def _of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
