@@ -148,11 +148,14 @@ def leaving_for(state: State) -> str:
     return max(asked, key=lambda one: one.on).other if asked else ""
 
 
+_PAIRING = (e.PairingFormed, e.PairingEnded)
+
+
 def _pairings(state: State) -> Rows:
     ended: dict[bytes, dt.date] = {}
     found: dict[bytes, tuple[str, e.PairingFormed]] = {}
     for id_, record in state.records.items():
-        if isinstance(record.event, e.PairingFormed | e.PairingEnded) and not state.withdrawn(id_):
+        if type(record.event) in _PAIRING and not state.withdrawn(id_):
             event = state.event(id_)
             if isinstance(event, e.PairingFormed):
                 found[event.pairing.bytes] = (record.home, event)
