@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from domain.errors import BadField, Refused
+from domain.errors import Refused
 from node import cli, exits, shrinking
 from node.clock import Clock, rfc3339, system_clock
 from node.folder import Folder, Kind
@@ -107,7 +107,10 @@ def require_here(store: StoredLog, events: Iterable[object]) -> None:
     for event in events:
         for name in (*getattr(event, "photo_ids", ()), *filter(None, [getattr(event, "photo", None)])):
             if store.files.find(name) is None:
-                raise BadField("photo_ids", name.hex(), "the name of a photograph that was stored here with `photo`")
+                raise Refused(
+                    f"这里没有编号为 {name.hex()} 的照片，请先用 photo 命令存入",
+                    f"no photograph {name.hex()} is here: store it first with `photo`, or look at the name",
+                )
 
 
 def write_new(path: Path, content: bytes) -> None:
