@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from domain.errors import Refused
-from node import cli, exits, shrinking
+from node import cli, exits
 from node.clock import Clock, rfc3339, system_clock
 from node.folder import Folder, Kind
 from node.opening import reading, writing
@@ -83,6 +83,8 @@ def add_reading(commands: cli.Commands, kind: Kind) -> None:
 
 def take_in(folder: Folder, source: Path, subjects: Sequence[bytes], clock: Clock, *, scan: bool) -> dict[str, Any]:
     """Store a picture that shows these subjects. Raises Refused, SubjectErased, FolderInUse."""
+    from node import shrinking  # only here: other commands start faster without Pillow
+
     content, media = shrinking.load(source, scan=scan)
     with writing(folder) as store:
         for subject in subjects:
