@@ -2,6 +2,7 @@
 
     config.json     what this node is, and which hub it belongs to       precious, small
     log.db keys.db  the entries; the keys that open them                 precious: back up both
+    files.db        photographs and scans, from the first one on         precious
     key.json        slots of the master key, under which the databases are encrypted      precious
     node.key        the key file of the first slot; may lie elsewhere, or be replaced by a passphrase
     checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness that nothing reads at start yet

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from domain.errors import BadField, Refused
-from node import cli, exits, shrinking
+from domain.errors import Refused
+from node import cli, exits
 from node.clock import Clock, rfc3339, system_clock
 from node.folder import Folder, Kind
 from node.opening import reading, writing
@@ -83,6 +83,8 @@ def add_reading(commands: cli.Commands, kind: Kind) -> None:
 
 def take_in(folder: Folder, source: Path, subjects: Sequence[bytes], clock: Clock, *, scan: bool) -> dict[str, Any]:
     """Store a picture that shows these subjects. Raises Refused, SubjectErased, FolderInUse."""
+    from node import shrinking  # only here: other commands start faster without Pillow
+
     content, media = shrinking.load(source, scan=scan)
     with writing(folder) as store:
         for subject in subjects:
@@ -107,7 +109,10 @@ def require_here(store: StoredLog, events: Iterable[object]) -> None:
     for event in events:
         for name in (*getattr(event, "photo_ids", ()), *filter(None, [getattr(event, "photo", None)])):
             if store.files.find(name) is None:
-                raise BadField("photo_ids", name.hex(), "the name of a photograph that was stored here with `photo`")
+                raise Refused(
+                    f"这里没有编号为 {name.hex()} 的照片，请先用 photo 命令存入",
+                    f"no photograph {name.hex()} is here: store it first with `photo`, or look at the name",
+                )
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -83,6 +83,19 @@ def add_chunk(db: apsw.Connection, file: int, number: int, sealed: bytes) -> Non
     db.execute("UPDATE file SET held=? WHERE id=?", (number + 1, file))
 
 
+def empty_unfinished(db: apsw.Connection, log: bytes, count_max: int) -> None:
+    """Let go of the oldest unfinished files' chunks, so that at most so many of a log keep any; their ties stay."""
+    query = f"SELECT id FROM file WHERE log=? AND held BETWEEN 1 AND length(hashes) / {HASH_SIZE} - 1 ORDER BY id DESC"  # noqa: S608
+    for (file,) in list(db.execute(query, (log,)))[count_max:]:
+        _delete_chunks(db, file)
+        db.execute("UPDATE file SET held=0 WHERE id=?", (file,))
+
+
+def _delete_chunks(db: apsw.Connection, file: int) -> None:
+    first = file << CHUNK_SHIFT
+    db.execute("DELETE FROM chunk WHERE id BETWEEN ? AND ?", (first, first + CHUNKS_COUNT_MAX))
+
+
 def set_sent(db: apsw.Connection, name: bytes, sent: Sent) -> None:
     """What the county answered about a file."""
     db.execute("UPDATE file SET sent=? WHERE name=?", (sent, name))
@@ -110,8 +123,7 @@ def take_away(db: apsw.Connection, names: Iterable[bytes]) -> int:
     for name in names:
         file = find(db, name)
         if file is not None:
-            first = file.id << CHUNK_SHIFT
-            db.execute("DELETE FROM chunk WHERE id BETWEEN ? AND ?", (first, first + CHUNKS_COUNT_MAX))
+            _delete_chunks(db, file.id)
             db.execute("DELETE FROM tie WHERE file=?", (file.id,))
             db.execute("DELETE FROM file WHERE id=?", (file.id,))
             count += 1

@@ -59,7 +59,7 @@ T = TypeVar("T")
 FILES_FILE: Final = "files.db"
 APPLICATION_ID: Final = 0x4857464C  # "HWFL"
 FORMAT: Final = 1
-UNFINISHED_COUNT_MAX: Final = 16  # of one log: a node sends one file after the other
+UNFINISHED_COUNT_MAX: Final = 16  # of one log, beyond which the oldest begins anew: a node may have erased it meanwhile
 
 
 class StoredFiles:
@@ -220,9 +220,7 @@ class Files(StoredFiles):
             self._keyring.file_key(name)  # it may have been destroyed since
             found = file_sql.find(db, name)
             if found is None:
-                unfinished = f"SELECT count(*) FROM file WHERE log=? AND held * {HASH_SIZE} < length(hashes)"  # noqa: S608
-                if db.execute(unfinished, (log,)).get >= UNFINISHED_COUNT_MAX:
-                    raise RemoteProtocolError(f"{UNFINISHED_COUNT_MAX} photographs of this node are unfinished already")
+                file_sql.empty_unfinished(db, log, UNFINISHED_COUNT_MAX - 1)
             number = found.id if found else file_sql.insert(db, name, log, manifest, now_ms, Sent.HELD)
             file_sql.tie(db, number, tied)
             return found.held if found else 0

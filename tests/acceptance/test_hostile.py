@@ -182,6 +182,7 @@ def test_a_full_disk(small_disk, yard, sample, write_lines):
         "ok": True,
         "compared": stored,
         "first_bad": None,
+        "photos": {"compared": 0, "bad": []},
     }
     assert yard.quick("site-node", "import", home, file, "--all").out.startswith(
         f"{len(sample) - stored} recorded, {stored}"

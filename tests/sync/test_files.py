@@ -289,18 +289,26 @@ def test_a_file_of_a_peer_grows_by_whole_chunks_in_order(stores):
         assert reopened.files.waiting() == []
 
 
-def test_a_peer_leaves_few_unfinished_files(stores):
-    """A log that begins file after file without finishing one is refused; what it had begun it may finish."""
+def test_a_peer_leaves_few_unfinished_files(stores, draft):
+    """Of a log's unfinished files only the newest keep chunks; an older one begins anew, tied as before."""
     node = stores("node")
-    made = [seal_file(picture(n), "image/jpeg") for n in range(UNFINISHED_COUNT_MAX + 1)]
-    for manifest, key, _ in made[:-1]:
+    node.record([draft(1)]).result(10)
+    made = [seal_file(picture(n), "image/jpeg") for n in range(UNFINISHED_COUNT_MAX + 3)]
+    whole, key, chunks = seal_file(picture(99), "image/jpeg")
+    node.files.begin(b"l" * 16, whole, key, [TWO], NOW_MS)
+    for n, chunk in enumerate(chunks):
+        node.files.extend(whole.name(key), n, chunk)
+    for manifest, key, chunks in made:
         node.files.begin(b"l" * 16, manifest, key, [ONE], NOW_MS)
-    manifest, key, chunks = made[-1]
-    with pytest.raises(RemoteProtocolError, match="unfinished"):
-        node.files.begin(b"l" * 16, manifest, key, [ONE], NOW_MS)
-    assert node.files.begin(b"m" * 16, manifest, key, [ONE], NOW_MS) == 0
-    assert node.files.extend(manifest.name(key), 0, chunks[0]) == 1
+        node.files.extend(manifest.name(key), 0, chunks[0])
+    held = [file.held for file in node.files.files_of()]
+    assert held == [4] + [0] * 3 + [1] * UNFINISHED_COUNT_MAX
     assert node.files.begin(b"l" * 16, made[0][0], made[0][1], [ONE], NOW_MS) == 0
+    for n, chunk in enumerate(made[0][2]):
+        node.files.extend(made[0][0].name(made[0][1]), n, chunk)
+    assert node.files.read(made[0][0].name(made[0][1]))[1] == picture(0)
+    assert verify_files(node, lambda _: None).bad == []
+    assert node.erase([ONE], **BY).files == len(made)
 
 
 @pytest.mark.parametrize(
