@@ -366,9 +366,12 @@ def _base64(data: bytes) -> str:
 
 
 def _unbase64(text: str, size: int | None = None) -> bytes | None:
-    """Decode base64 of exactly one form: padded, nothing foreign in it, no stray bits at the end."""
+    """Decode base64 of exactly one form: padded, nothing foreign in it, no stray bits at the end.
+
+    Lenient decoding is enough, for only that form comes out again when the data are encoded.
+    """
     try:
-        data = b64decode(text, validate=True)
+        data = b64decode(text)
     except ValueError:
         return None
     return data if _base64(data) == text and size in (None, len(data)) else None

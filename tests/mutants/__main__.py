@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -71,12 +72,16 @@ def run_mutmut(modules: Sequence[str], jobs: int) -> bool:
 def report(console: Console, mutants: dict[str, list[Mutant]], equivalents: Equivalents) -> int:
     """Survivors first, figures last, where the eye is."""
     for module, made in mutants.items():
+        notes: Counter[str] = Counter()
         for mutant in made:
-            if not mutant.killed:
-                note = mutant.equivalent or ("only words" if mutant.wording else "")
-                console.print(f"[bold]{module} {escape(mutant.function)}[/] {mutant.verdict} {escape(note)}")
-                if not note:
-                    console.print(escape(mutant.change), highlight=False)
+            note = mutant.equivalent or ("only the words of an error" if mutant.wording else "")
+            if note and not mutant.killed:
+                notes[note] += 1
+            elif not mutant.killed:
+                console.print(f"[bold]{module} {escape(mutant.function)}[/] {mutant.verdict}", highlight=False)
+                console.print(escape(mutant.change), highlight=False)
+        for note, count in notes.items():
+            console.print(f"{module}: {count} survived, {escape(note)}", highlight=False)
     table = Table("module", *("mutants", "killed", "of these by time", "survived", "untested", "words", "equivalent"),
                   "all", "behaviour", title="Mutants")  # fmt: skip
     for column in table.columns[1:]:

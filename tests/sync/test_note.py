@@ -227,9 +227,10 @@ def test_names_that_would_not_survive_a_note_are_refused(name):
         note_with(TEXT, name, LOG.public_key, bytes(64))
 
 
-def test_a_chinese_name_is_a_name():
-    """Names are any UTF-8, and keep their form in keys and notes."""
-    home = Signer("归巢.example/石桥村", bytes(32))
+@pytest.mark.parametrize("name", ["归巢.example/石桥村", "a" * NAME_SIZE_BYTES_MAX])
+def test_a_name_within_bounds_is_a_name(name):
+    """Names are any UTF-8 up to the bound, and keep their form in keys and notes."""
+    home = Signer(name, bytes(32))
     assert Verifier.parse(home.verifier_key()).name == home.name
     note = note_with(TEXT, home.name, home.public_key, sign(home, TEXT))
     assert verify(parse(note.format()), home.verifier()) is None
