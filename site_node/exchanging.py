@@ -7,7 +7,7 @@ The only state that counts is on the disks: the hub's size of our log, and our l
 
 Photographs follow behind the receipt, some in each exchange, so that a new entry never waits for more than the chunks
 that are on their way. Where the hub turns out to hold less than its receipt said, all of them are offered again. One
-that ends an exchange with an error goes behind the others the next time.
+that ends an exchange with an error goes behind the others the next time; one that is not taken is tried once a round.
 """
 
 from __future__ import annotations
