@@ -7,7 +7,7 @@ The only state that counts is on the disks: the hub's size of our log, and our l
 
 Photographs follow behind the receipt, some in each exchange, so that a new entry never waits for more than the chunks
 that are on their way. Where the hub turns out to hold less than its receipt said, all of them are offered again. One
-that ends an exchange with an error goes behind the others the next time.
+that ends an exchange with an error goes behind the others the next time; one that is not taken is tried once a round.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Exchanger:
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
         self._left = 0  # photographs that the last exchange did not come to
+        self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -75,6 +76,7 @@ class Exchanger:
         """
         asyncio.get_running_loop().set_exception_handler(_leave_out_cuts)
         fruitless = 0
+        self._put_off.clear()
         while True:
             before = (self.acknowledged, self._chunks)
             try:
@@ -103,7 +105,7 @@ class Exchanger:
             ask_first=self._was_cut,
             push_size_bytes=self._push_size_bytes,
         )
-        waiting = await asyncio.to_thread(self._store.files.waiting)
+        waiting = [n for n in await asyncio.to_thread(self._store.files.waiting) if n not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
         exchange = Exchange(self._store, sender, self._url, self._clock, waiting)
         self._was_cut = True
@@ -120,6 +122,7 @@ class Exchanger:
             self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
             self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
             self._chunks += exchange.files.acknowledged
+            self._put_off.update(exchange.files.put_off)
             if sender.receipt is not None:
                 await asyncio.to_thread(self._finished, sender.receipt, exchange.declined)
             if sender.hub_lost:

@@ -78,6 +78,7 @@ class FileSender:
         self._answered = False
         self._stopped = False
         self.acknowledged = 0  # how many chunks came to the hub in this exchange
+        self.put_off: list[bytes] = []  # files that could not be sent, or that the hub did not take, this time
 
     @property
     def current(self) -> bytes | None:
@@ -124,6 +125,10 @@ class FileSender:
 
     def skip(self) -> None:
         """The file at hand cannot be sent now."""
+        self.put_off.append(self._waiting[0])
+        self._end_file()
+
+    def _end_file(self) -> None:
         self._over.add(self._waiting.popleft())
         self._offered = False
 
@@ -136,9 +141,12 @@ class FileSender:
         match message:
             case Holds(name, chunks):
                 return self._hear(name, chunks)
-            case Declined(name, code, _):
+            case Declined(name, code, _) if code == GONE:
+                self._end_file()
+                return [KeepSent(name, Sent.DESTROYED)]
+            case Declined():
                 self.skip()
-                return [KeepSent(name, Sent.DESTROYED)] if code == GONE else []
+                return []
 
     def _hear(self, name: bytes, chunks: int) -> list[KeepSent]:
         if chunks > self._chunks or (self._answered and not self._held < chunks <= self._cursor):
@@ -150,7 +158,7 @@ class FileSender:
             self._answered, self._held, self._cursor = True, chunks, chunks
         if chunks < self._chunks:
             return []
-        self.skip()
+        self._end_file()
         return [KeepSent(name, Sent.HELD)]
 
 

@@ -68,6 +68,7 @@ def test_photographs_over_a_bad_link(yard, lines_of, write_lines):
     assert (status["waiting"], status["photos"], status["photos_waiting"]) == (0, 6, 0)
     there = photos(yard, "central-hub", yard / "hub")
     here = photos(yard, "site-node", home)
+    assert photos(yard, "hub-audit", yard / "hub") == there
     assert {photo["sent"] for photo in here} == {"at the county"}
     same = ("name", "media", "size", "log", "complete", "subjects")
     assert [[p[key] for key in same] for p in there] == [[p[key] for key in same] for p in here]

@@ -14,6 +14,7 @@ from site_node.exchanging import Exchanger
 from sync.batch import Draft
 from sync.errors import RefusedByPeer, RemoteProtocolError, Unreachable
 from sync.file_transfer import FILES_COUNT_MAX
+from sync.files import Files
 from sync.server import ExchangeServer
 from sync.store import Store
 from tests.sync.test_exchange import Hub as Server
@@ -163,6 +164,31 @@ def test_one_that_ends_the_exchange_goes_behind_the_others(home, hub, monkeypatc
     assert [file.name for file in hub.store.files.files_of()] == others
     assert home[1].files.waiting() == [poison]
     assert home[1].last_checkpoint(home[1].log, with_receipt=True).size == 5
+
+
+def test_many_that_the_hub_does_not_take_block_nothing(home, hub, monkeypatch):
+    """More unfit photographs than one exchange carries: each is tried once a round, and those behind them arrive."""
+    names = add(home[1], FILES_COUNT_MAX + 5)
+    begin = Files.begin
+
+    def choosy(self, log, manifest, key, subjects, now_ms):
+        if manifest.name(key) in names[:-2]:
+            raise RemoteProtocolError("this hub takes no such photographs")
+        return begin(self, log, manifest, key, subjects, now_ms)
+
+    monkeypatch.setattr(Files, "begin", choosy)
+
+    async def work() -> None:
+        async with serving(hub):
+            made = exchanger(home, hub, hub.url)
+            for _ in range(2):
+                await made.until_receipt(3)
+
+    run(work())
+    assert home[1].files.waiting() == names[:-2]
+    assert [file.name for file in hub.store.files.files_of()] == names[-2:]
+    assert "no such photographs" in home[0].exchange_state().last_failure
+    assert len(hub.heard) == 2 + 2
 
 
 def test_what_the_county_erased_is_said(home, hub):

@@ -92,9 +92,11 @@ class Line:
         self.down_bytes_max: float = float("inf")
         self.cuts = 0
         self.carried_bytes = 0
+        self.connections: set[asyncio.Task] = set()
         self.url = ""
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.add(asyncio.current_task())
         other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self._target)
         both = (writer, other_writer)
         up = asyncio.create_task(self._carry(reader, other_writer, self.up_bytes_max, both))
@@ -132,7 +134,8 @@ async def through_a_line(hub: Hub) -> AsyncIterator[Line]:
         yield line
     finally:
         server.close()
-        await asyncio.sleep(0.02)  # its connections see the end
+        if line.connections:
+            await asyncio.wait(line.connections, timeout=5)  # its connections see the end
 
 
 def drafts(count: int, start: int = 0, pad: int = 20) -> list[Draft]:
