@@ -164,8 +164,8 @@ class _Reading:
                 seq += 1
                 leaf, why = self._entry(branch, row, seq)
                 if why:
-                    itself = row.seq == seq or seq > branch.size  # otherwise it is the missing one that is bad
-                    position = row.position if itself else log_sql.first_gap(self._db)
+                    gap = log_sql.first_gap(self._db) if row.seq != seq else row.position
+                    position = min(gap, row.position)  # where one is missing, that is the bad one
                     return Bad(position, branch.log, seq, why)
                 leaves.append(leaf)
                 trees.append(row.tree)

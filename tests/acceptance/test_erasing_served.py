@@ -172,7 +172,7 @@ def test_only_the_owner_erases(county):
     server.kill()  # leaves its control file behind
     with Folder(home, "home").lock():
         assert "in use" in county.quick("site-node", "erase", home, child, *WHY, code=3).err
-    assert county.quick("site-node", "erase", home, child, *WHY).json() == {"entries": 1, "streams": 1}
+    assert county.quick("site-node", "erase", home, child, *WHY).json() == {"entries": 1, "streams": 1, "photos": 0}
     assert not file.exists()
 
 
@@ -189,7 +189,7 @@ def test_readers_are_waited_for(county, file):
         time.sleep(0.5)
         assert process.poll() is None
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, json.loads(out), err) == (0, {"entries": 1, "streams": 1}, "")
+    assert (process.returncode, json.loads(out), err) == (0, {"entries": 1, "streams": 1, "photos": 0}, "")
     assert remains(home) == []
     assert server.stop() == 0
 
@@ -209,7 +209,7 @@ def test_the_command_finishes_where_serve_ends(county, number):
         assert process.poll() is None
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
-    assert json.loads(out).keys() == {"entries", "streams"}
+    assert json.loads(out).keys() == {"entries", "streams", "photos"}
     assert "Traceback" not in server.process.stdout.read()
     assert remains(home) == []
     assert county.quick("site-node", "verify", home, "--json").json()["ok"]
@@ -253,7 +253,7 @@ def test_killed_at_any_moment(county):
         ordered = "erasure-ordered/1" in kinds_of(county, "site-node", home, child)
         assert (child in ids(county, "site-node", home)) is not ordered
         if not ordered:
-            assert county.quick("site-node", "erase", home, child, *WHY).json() == {"entries": 1, "streams": 1}
+            assert county.quick("site-node", "erase", home, child, *WHY).json() == {"entries": 1, "streams": 1, "photos": 0}
         assert remains(home, *needles) == []
         assert server.stop() == 0
     assert county.quick("site-node", "verify", home, "--json").json()["ok"]

@@ -93,7 +93,7 @@ def test_a_reader_who_stays_is_named(home, monkeypatch, file):
             assert found.value.code == exits.IN_USE
             assert names(projection) == ["别人"]
             other.execute("COMMIT")
-        assert erase_child(home) == {"entries": 0, "streams": 0}
+        assert erase_child(home) == {"entries": 0, "streams": 0, "photos": 0}
         assert (home.path / "log.db-wal").stat().st_size == 0
         assert (home.path / "keys.db-wal").stat().st_size == 0
         assert projection.views.query("SELECT 1 FROM mark WHERE name='traces'") == []
