@@ -36,7 +36,7 @@ APPLICATION_IDS: Final = {
     KEYS_FILE: keyring.APPLICATION_ID,
 }
 SCAN_COUNT: Final = 2000
-SEALS_CACHED_MAX: Final = 65_536
+SEALS_CACHED_MAX: Final = 8192  # of 2 kB each
 
 
 def precious_files(folder: Path) -> dict[str, int]:

@@ -37,7 +37,7 @@ from sync.merkle import Frontier, leaf_hash
 from sync.sealing import Seal, seal_body
 from sync.stored_log import StoredLog
 
-STREAMS_CACHED_MAX: Final = 65_536
+STREAMS_CACHED_MAX: Final = 8192  # of 2 kB each
 Sealed = tuple[int, int, int, int, int | None, int, bytes, bytes]  # an entry before it is in the tree
 EntryColumns = tuple[int, int, int, int, int | None, int, bytes, bytes, bytes | None]
 

@@ -84,12 +84,12 @@ def verify(store: StoredLog, hub_key: bytes | None, progress: Callable[[int], No
 class _Chain:
     """A stream as far as its entries were read: its head so far, and what opens them."""
 
-    __slots__ = ("head", "name", "salt", "seal", "subject", "version", "why")
+    __slots__ = ("head", "key", "name", "salt", "subject", "version", "why")
 
     def __init__(self, stream: Stream, keyring: Keyring) -> None:
         self.name, self.subject = stream.name, stream.subject
         self.version, self.head = 0, None  # type: int, int | None
-        self.seal, self.salt, self.why = None, b"", ""  # type: Seal | None, bytes, str
+        self.key, self.salt, self.why = None, b"", ""  # type: bytes | None, bytes, str
         try:
             keys = derive(keyring.stream_key(stream.key))
         except KeyDestroyed:
@@ -97,7 +97,7 @@ class _Chain:
         except LogCorrupt as error:
             self.why = f"its content cannot be read: {error}"
             return
-        self.seal, self.salt = Seal(keys.seal), keys.salt
+        self.key, self.salt = keys.seal, keys.salt  # no Seal: one takes 2 kB, and a log has many streams
 
 
 class _Reading:
@@ -236,10 +236,10 @@ class _Reading:
         proven = HEADER.pack(FORMAT_SUITE, branch.log, seq, chain.name, committed)
         if sealed is None:
             return leaf_hash(proven), self._erased(branch, chain, kind)
-        if chain.seal is None:  # its key was destroyed: it is erased, whatever is still there
+        if chain.key is None:  # its key was destroyed: it is erased, whatever is still there
             return leaf_hash(proven), chain.why
         try:
-            packed = chain.seal.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], proven)
+            packed = Seal(chain.key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], proven)
         except (InvalidTag, ValueError):
             return b"", f"its content cannot be read: the content of entry {seq} does not open"
         if commitment(chain.salt, branch.log, seq, packed) != committed:
@@ -248,7 +248,7 @@ class _Reading:
 
     def _erased(self, branch: Branch, chain: _Chain, kind: int) -> str:
         """Why an entry without content does not hold. A peer's may have come here erased."""
-        if kind == ERASED_TYPE and (chain.seal is None or branch.log != self._own):
+        if kind == ERASED_TYPE and (chain.key is None or branch.log != self._own):
             return ""
         return "its content is missing, and was not erased"
 
