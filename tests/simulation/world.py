@@ -116,8 +116,9 @@ class Disk:
 class Line:
     """One connection: frames on their way, in order; once cut, only a prefix of what was under way still arrives."""
 
-    def __init__(self, home: Home | None, replayed: list[bytes] = []) -> None:  # noqa: B006 -- never changed
+    def __init__(self, home: Home | None, replayed: tuple[bytes, ...] = (), *, in_trouble: bool = True) -> None:
         self.home = home
+        self.began_in_trouble = in_trouble  # what a hub says to it may come later
         self.up: list[bytes] = list(replayed)
         self.down: list[bytes] = []
         self.sent: list[bytes] = []
@@ -204,7 +205,7 @@ class Home(Disk):
             ask_first=self.was_cut,
             push_size_bytes=self._world.dice.choice([200, 500, 2000]),
         )
-        self.line, self.closed, self.was_cut = Line(self), False, True
+        self.line, self.closed, self.was_cut = Line(self, in_trouble=self._world.faulty), False, True
         self._world.lines.append(self.line)
         self.perform(self.sender.start(self.clock_ms()))
 
@@ -273,7 +274,7 @@ class Home(Disk):
         except Unreachable:
             self._world.cut(self.line)
         except RefusedByPeer as refusal:
-            if refusal.code != "invalid" or not self._world.faulty:
+            if refusal.code != "invalid" or not self.line.began_in_trouble:
                 raise
             self._world.cut(self.line)  # the hub had two exchanges of ours, and this one was the staler
         except PowerCutError:
@@ -444,7 +445,7 @@ class World:
     def _replay(self) -> None:
         if self.past:
             self.fired["exchange repeated"] += 1
-            self.lines.append(Line(None, self.dice.choice(self.past)))
+            self.lines.append(Line(None, tuple(self.dice.choice(self.past))))
 
     def _jump_clock(self, node: Disk) -> None:
         self.fired["clock wrong by years"] += 1
@@ -527,6 +528,7 @@ class World:
         self.faulty = False
         for node in (self.hub, *self.homes):
             node.clock_offset_ms = 0
+        self._drain()  # what began in trouble ends
         for home in self.homes:
             home.record(1)
         for _ in range(3):
