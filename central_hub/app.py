@@ -22,9 +22,10 @@ from node.control import Control
 from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
+from node.projection import Projection
 from node.reserve import Reserve
 from node.scrubbing import Scrubber
-from node.views import Projection, Views
+from node.views import Views
 from sync.server import ExchangeServer
 from sync.store import Store
 

@@ -350,19 +350,15 @@ class Shape:
 
     def pack(self, value: Any) -> dict[str, Any]:
         """The value in the stored dialect."""
-        out = {}
-        for (name, pack, default), found in zip(self.out, self.read_out(value), strict=True):
-            if found is None:
-                if default is MISSING:  # an empty value that was meant, as in a correction
-                    out[name] = pack(found)
-            elif found != default:
-                out[name] = pack(found)
-        return out
+        return self._write(value, self.out)
 
     def to_json(self, value: Any) -> dict[str, Any]:
         """The value in JSON."""
+        return self._write(value, self.write_json)
+
+    def _write(self, value: Any, writers: tuple[tuple[str, Convert, Any], ...]) -> dict[str, Any]:
         out = {}
-        for (name, write, default), found in zip(self.write_json, self.read_out(value), strict=True):
+        for (name, write, default), found in zip(writers, self.read_out(value), strict=True):
             if found is None:
                 if default is MISSING:  # an empty value that was meant, as in a correction
                     out[name] = write(found)

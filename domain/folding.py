@@ -17,11 +17,12 @@ from domain import events as e
 from domain.amending import Amendment
 from domain.card import EDITS, HOME, Edits, Unfit, edits_of, typed
 from domain.event import Event, UnreadableEvent, changed
+from domain.fields import Fields
 from domain.figures import Figures
 from domain.moves import Moves
 from domain.parts import HISTORY, PARTS
 from domain.records import Record, canonical
-from domain.registers import Head, Register, Sight, head_of, winner
+from domain.registers import Head, Sight, head_of, winner
 from domain.repeats import Repeats
 from domain.schema import fit, subject_kind
 from domain.state import Amended, State, Unshown, amended_event, split_fact_field, unshown
@@ -49,11 +50,11 @@ class Folding:
         "_amended",
         "_current",
         "_deps",
+        "_fields",
         "_figures",
         "_last",
         "_moves",
         "_records",
-        "_registers",
         "_repeats",
         "_snapshot",
         "_unshown",
@@ -71,7 +72,7 @@ class Folding:
         self._repeats = Repeats()
         self._deps: dict[bytes, dict[bytes, int]] = {}
         self._records: dict[bytes, Record] = {}
-        self._registers: dict[str, Register] = {}
+        self._fields = Fields()
         self._amended: dict[bytes, Amendment] = {}
         self._current: dict[bytes, Event] = {}
         self._figures = Figures()
@@ -143,11 +144,7 @@ class Folding:
             self._put(field, head_of(record, record.id, value), sight)
 
     def _put(self, field: str, head: Head, sight: Sight) -> None:
-        register = self._registers.get(field)
-        if register is None:
-            self._registers[field] = Register(head)
-            return
-        replaced = register.edit(head, sight)
+        replaced = self._fields.put(field, head, sight)
         if field == HOME and len(replaced) > 1:
             self._moves.replaced(head, replaced, self._records)
 
@@ -157,20 +154,11 @@ class Folding:
         if isinstance(record.event, e.ChildTransferRequested):
             shown = self._moves.request(record, self._deps.get(record.log, {}))
             for acceptance in self._moves.answering(record):
-                self._reveal(acceptance, shown)
+                self._raise_deps(acceptance.log, shown)
+                self._fields.reveal(acceptance, Sight(acceptance.log, shown, self._repeats.places))
         elif isinstance(record.event, e.ChildTransferAccepted):
             for shown in self._moves.answered_by(record):
                 self._raise_deps(record.log, shown)
-
-    def _reveal(self, acceptance: Record, shown: dict[bytes, int]) -> None:
-        """A request came after its acceptance in canonical order: replace what the acceptance would have replaced."""
-        self._raise_deps(acceptance.log, shown)
-        sight = Sight(acceptance.log, shown, self._repeats.places)
-        for register in self._registers.values():
-            mine = [one for one in register.heads if one.log == acceptance.log and one.seq >= acceptance.seq]
-            if mine:
-                theirs = [one for one in register.heads if one.log != acceptance.log and sight.sees(one)]
-                register.replace(theirs, mine[-1])
 
     # -- corrections, withdrawals, settlements
 
@@ -221,17 +209,7 @@ class Folding:
         except Unfit:
             old = {}
         self._current[named.id] = after
-        for name in old.keys() - new.keys():
-            self._forget(self._registers[name], named.id)
-        moved = [name for name in new if name not in old or new[name] != old[name]]
-        for name in moved:
-            register = self._registers.setdefault(name, Register())
-            head = head_of(record, named.id, new[name])
-            if name not in old:
-                register.edit(head, sight)
-            else:
-                register.correct(head, sight)
-        return bool(moved) or old.keys() != new.keys()
+        return self._fields.recast(record, named.id, old, new, sight)
 
     def _correct_fact(self, record: Record, named: Record, field: str, now: Any, sight: Sight) -> None:
         amendment = self._touch(named)
@@ -270,13 +248,7 @@ class Folding:
                 amendment.withdraw(target)
         else:
             self._touch(named).withdrawn_by.append(record.id)
-        for register in self._registers.values():
-            self._forget(register, target)
-
-    def _forget(self, register: Register, origin: bytes) -> None:
-        for head in register.past:
-            if origin in (head.origin, head.id):
-                register.withdraw(head.id)
+        self._fields.forget(target)
 
     def _settle(self, record: Record, event: e.ConflictSettled, sight: Sight) -> None:
         sight = sight._replace(named=frozenset(self._repeats.kept(one.bytes) for one in event.saw))
@@ -307,7 +279,7 @@ class Folding:
         return list(rows(self._snapshot or self._state()))
 
     def _state(self) -> State:
-        registers = {name: one.heads for name, one in self._registers.items() if one.heads}
+        registers = self._fields.standing()
         amended = {id_: one.frozen() for id_, one in self._amended.items()}
         moves = self._moves.standing(amended)
         claims = registers.get(HOME, ())
@@ -384,6 +356,10 @@ class Folding:
     def heads(self, field: str) -> tuple[Head, ...]:
         """The standing values of a field."""
         return self.state().heads(field)
+
+    def taken(self) -> Iterable[Record]:
+        """Every entry taken so far."""
+        return self._repeats.all()
 
 
 def fold(kind: str, subject: bytes, records: Iterable[Record]) -> State:

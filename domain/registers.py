@@ -121,6 +121,12 @@ class Register:
         self.heads = tuple(head for head in self.past if head.id not in self.withdrawn and not self._outlived(head))
         return True
 
+    def forget(self, origin: bytes) -> None:
+        """Let an entry's value, and every correction of it, count no longer."""
+        for head in self.past:
+            if origin in (head.origin, head.id):
+                self.withdraw(head.id)
+
     def _outlived(self, head: Head) -> bool:
         """Whether a head was replaced, directly or through withdrawn ones, by one that counts."""
         todo, met = list(self._later(head.id)), set[bytes]()
@@ -156,6 +162,8 @@ PROTECTIVE: dict[str, Callable[[Any], int]] = {
     "guardian_kinship": _filled,
     "guardian_phone": _filled,
     "guardian_address": _filled,
+    "guardian_age": _filled,
+    "guardian_occupation": _filled,
     "guardian_health": lambda health: _HEALTH.get(health, 0),
     "categories": _need,
 }
@@ -165,10 +173,26 @@ health before the better, more need before less."""
 
 def winner(field: str, heads: tuple[Head, ...], holder: str) -> Head:
     """The provisional value of a field, the same on every node that holds the same entries."""
-    if len(heads) == 1:
-        return heads[0]
+    return heads[0] if len(heads) == 1 else max(heads, key=_weight(field, holder))
+
+
+REASONS = ("protective", "holder", "order")
+
+
+def why_wins(field: str, heads: Sequence[Head], holder: str) -> str:
+    """What makes the winner the winner: the first of `REASONS` in which it differs from every other value."""
+    return REASONS[first_difference([_weight(field, holder)(head) for head in heads])]
+
+
+def first_difference(weights: Sequence[tuple[Any, ...]]) -> int:
+    """Where the greatest of several weights differs from the next."""
+    best, second = sorted(weights, reverse=True)[:2]
+    return next(i for i, (one, other) in enumerate(zip(best, second, strict=True)) if one != other)
+
+
+def _weight(field: str, holder: str) -> Callable[[Head], tuple[int, bool, tuple[int, bytes, int]]]:
     protects = PROTECTIVE.get(field, _nothing)
-    return max(heads, key=lambda head: (protects(head.value), head.home == holder, head.order))
+    return lambda head: (protects(head.value), head.home == holder, head.order)
 
 
 def _nothing(_value: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from domain.records import Record
 
 
@@ -31,6 +33,10 @@ class Repeats:
         """Whether this very entry, and not another form of it, is at its place."""
         known = self._seen.get((record.log, record.seq))
         return known is not None and known.id == record.id and (known.event is None) == (record.event is None)
+
+    def all(self) -> Iterable[Record]:
+        """Every entry met, repeats included."""
+        return self._seen.values()
 
     def _again(self, record: Record) -> bool:
         """Whether a log of the same home recorded this before; then only its place is kept, for what deps say of it."""

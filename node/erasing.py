@@ -21,7 +21,8 @@ from node import control
 from node.clock import Clock
 from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, HomesOf, writing
-from node.views import BUILDING_SUFFIX, Projection, remove
+from node.projection import BUILDING_SUFFIX, Projection
+from node.views import remove
 from sync.backup import remove_old_copies
 from sync.batch import Erased
 from sync.errors import ErasureUnfinished, FolderInUse, LocalProtocolError

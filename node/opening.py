@@ -18,8 +18,10 @@ from node import passphrase
 from node import views as views_module
 from node.folder import CONTROL_FILE, REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.progress import bar
+from node.projection import BUILDING_SUFFIX, REBUILT_SUFFIX, Projection
+from node.projection import rebuild as rebuild_views
 from node.reserve import Reserve
-from node.views import HomeOf, Projection, Views
+from node.views import HomeOf, Views
 from sync import rekey as rekeying
 from sync.cipher import MasterKey
 from sync.database import require_sound
@@ -89,7 +91,7 @@ def finish_rekeying(folder: Folder) -> None:
 
 def remove_views(folder: Folder) -> None:
     """Throw the read models away, also half-built ones."""
-    for suffix in ("", views_module.BUILDING_SUFFIX, views_module.REBUILT_SUFFIX):
+    for suffix in ("", BUILDING_SUFFIX, REBUILT_SUFFIX):
         views_module.remove(folder.views.with_name(folder.views.name + suffix))
 
 
@@ -172,14 +174,14 @@ def rebuild(folder: Folder, homes_of: HomesOf) -> tuple[dict[str, str], dict[str
         with current_views(folder, homes_of) as (store, views):
             position, before = views.digest_at()  # while a node serves, the log grows: compare like with like
             with bar("rebuild", position) as show:
-                after = views_module.rebuild(store, folder.views, homes_of(store), show, position)
+                after = rebuild_views(store, folder.views, homes_of(store), show, position)
         _adopt(folder, homes_of)
     return before, after
 
 
 def _adopt(folder: Folder, homes_of: HomesOf) -> None:
     """Put the rebuilt file in place, or wait until the process that follows has done so."""
-    rebuilt = folder.views.with_name(folder.views.name + views_module.REBUILT_SUFFIX)
+    rebuilt = folder.views.with_name(folder.views.name + REBUILT_SUFFIX)
     deadline = time.monotonic() + WAIT_FOR_VIEWS_S
     while rebuilt.exists():
         try:

@@ -20,7 +20,7 @@ from aiohttp import web
 from domain.errors import Refused
 from node import web as kit
 from node.invitation import NotLoopback
-from node.views import Projection
+from node.projection import Projection
 from sync.database import NotStored, OutcomeUnknown
 from sync.errors import FolderError
 from sync.store import Store

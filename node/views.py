@@ -8,20 +8,15 @@ after all others in canonical order, and starts anew from the log if it does not
 When the own log says that a subject was erased, that subject is folded again too: its rows vanish. What SQLite may keep
 of them in unused parts of pages goes by `clear_traces`, which a mark in the file asks for until it was done. A file
 that knows nothing of an erasure, because it was put back or built meanwhile, is brought in line when it is opened.
-
-A rebuild fills a file beside the live one, `views.db.rebuilt`. The process that holds the lock of the views puts it
-in place between two batches (`adopt`), so pages are served all the time and following goes on from the new file's mark.
 """
 
 from __future__ import annotations
 
-import gc
 import hashlib
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeGuard, TypeVar
+from typing import Any, Final, TypeGuard
 
 import apsw
 import msgpack
@@ -35,18 +30,13 @@ from sync.cipher import MasterKey
 from sync.database import Readers, create_database, open_database, transaction, try_empty_wal
 from sync.entry import Body
 from sync.erasure import erased_subjects, executed_subject
-from sync.errors import SyncError
 from sync.stored_log import StoredLog
 
 APPLICATION_ID: Final = 0x48575657  # "HWVW"
 BATCH_COUNT: Final = 2000
-REBUILD_BATCH_COUNT: Final = 10_000  # nobody waits for a single batch, and a subject is written once a batch
 SUBJECTS_REMEMBERED_MAX: Final = 100_000
-REBUILT_SUFFIX: Final = ".rebuilt"
-BUILDING_SUFFIX: Final = ".building"
 IN_PAGES, IN_WAL = 1, 2  # where traces of erased rows may be
 
-T = TypeVar("T")
 Row = tuple[Any, ...]
 HomeOf = Callable[[bytes], str]
 
@@ -309,99 +299,3 @@ def _key(name: str, row: Row) -> tuple[str, Row]:
 def _of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
     """Not erased, not an event of the library's own, and not about the log itself (a node's own affairs)."""
     return body is not None and ":" not in body.type and body.subject != entry.log
-
-
-class Projection:
-    """The live read models of a data folder: opened, followed, rebuilt and swapped."""
-
-    def __init__(self, store: StoredLog, path: Path, home_of: HomeOf) -> None:
-        """For the holder of the views' lock. A file that is missing, damaged or of another version is made anew."""
-        self._store = store
-        self._path = path
-        self._home_of = home_of
-        self._swapping = threading.Lock()
-        self.views = self._open()
-        self._follower = self._follow()
-
-    def read(self, work: Callable[[Views], T]) -> T:
-        """Run a reading of the live read models, from any thread; one that a swap disturbed is made again."""
-        while True:
-            views = self.views
-            try:
-                return work(views)
-            except (SyncError, apsw.Error):
-                with self._swapping:
-                    if views is self.views:
-                        raise
-
-    def _open(self) -> Views:
-        try:
-            views = Views(self._path, self._store.master)
-        except (SyncError, apsw.Error):
-            return Views.create(self._path, self._store.master)
-        if views.version != VIEWS_VERSION or not views.is_sound() or views.position() > self._store.position():
-            views.close()
-            return Views.create(self._path, self._store.master)
-        return views
-
-    def catch_up(self) -> Iterator[int]:
-        """Follow to the newest entry; a finished rebuild is put in place, a deleted file made anew on the way."""
-        if not self.adopt() and not self._path.exists():
-            with self._swapping:
-                self._reopen()
-        yield from self._follower.catch_up()
-
-    @property
-    def position(self) -> int:
-        """How far the log was followed."""
-        return self._follower.position
-
-    def adopt(self) -> bool:
-        """Put a finished rebuild in place; False if there is none."""
-        rebuilt = self._path.with_name(self._path.name + REBUILT_SUFFIX)
-        if not rebuilt.exists():
-            return False
-        with self._swapping:
-            self.views.close()
-            remove(self._path)
-            rebuilt.replace(self._path)
-            self._reopen()
-        return True
-
-    def _follow(self) -> Follower:
-        follower = Follower(self._store, self.views, self._home_of)
-        follower.forget_erased()
-        self.views.clear_traces()
-        return follower
-
-    def begin_again(self) -> None:
-        """After a write that failed: what the follower remembers may be in no table, so it remembers nothing."""
-        with self._swapping:
-            self._follower = self._follow()
-
-    def _reopen(self) -> None:
-        self.views.close()
-        self.views = self._open()
-        self._follower = self._follow()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.views.close()
-
-
-def rebuild(
-    store: StoredLog, path: Path, home_of: HomeOf, progress: Callable[[int], None], until: int
-) -> dict[str, str]:
-    """Fill a new file beside the live one up to a position, ready to be adopted; its digest."""
-    building = path.with_name(path.name + BUILDING_SUFFIX)
-    views = Views.create(building, store.master)
-    gc.disable()  # folds are kept to the end and hold no cycles; to look for some takes a sixth of the time
-    try:
-        for position in Follower(store, views, home_of).catch_up(until, REBUILD_BATCH_COUNT):
-            progress(position)
-    finally:
-        gc.enable()
-    digest = views.digest()
-    views.close()
-    building.replace(path.with_name(path.name + REBUILT_SUFFIX))
-    return digest

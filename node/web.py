@@ -11,7 +11,8 @@ from aiohttp import web
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from node.clock import Clock
-from node.views import Projection, Views
+from node.projection import Projection
+from node.views import Views
 
 LOCAL: Final = dt.timezone(dt.timedelta(hours=8), "CST")  # China has one time, all year; needs no tzdata
 HEADERS: Final = {

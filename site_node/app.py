@@ -17,10 +17,11 @@ from node.control import Control
 from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
+from node.projection import Projection
 from node.reading import row_json
 from node.reserve import Reserve
 from node.scrubbing import Scrubber
-from node.views import Projection, Views
+from node.views import Views
 from site_node.cli import homes_of, status_of
 from site_node.exchanging import Exchanger
 from sync.store import Store

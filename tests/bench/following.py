@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 from typing import Final
 
+from node.projection import REBUILD_BATCH_COUNT, Projection
 from node.records import record_of
 from node.service import FollowerThread
-from node.views import REBUILD_BATCH_COUNT, Follower, Projection, Views
+from node.views import Follower, Views
 from sync.batch import Entry
 from sync.store import Store
 from tests.bench.facts import SCAN_COUNT, Workshop, home_of, log_and_drafts

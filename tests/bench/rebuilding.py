@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from node.cli import COLLECT_AFTER
-from node.views import REBUILD_BATCH_COUNT, Follower, Views
+from node.projection import REBUILD_BATCH_COUNT
+from node.views import Follower, Views
 from sync.stored_log import StoredLog
 from tests.bench.facts import home_of
 

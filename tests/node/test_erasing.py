@@ -13,7 +13,8 @@ from central_hub import cli as hub_cli
 from node.erasing import erase
 from node.folder import Config, Folder, create_folder
 from node.opening import current_views, writing
-from node.views import BUILDING_SUFFIX, Projection, Views, rebuild
+from node.projection import BUILDING_SUFFIX, Projection, rebuild
+from node.views import Views
 from site_node import cli as home_cli
 from sync.errors import ErasureUnfinished
 from sync.verify import verify

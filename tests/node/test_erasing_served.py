@@ -17,8 +17,8 @@ from node.erasing import erase
 from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Config, Folder, create_folder
 from node.opening import writing
+from node.projection import Projection, rebuild
 from node.service import FollowerThread
-from node.views import Projection, rebuild
 from site_node import cli as home_cli
 from sync import erasure
 from tests.by_hand import by_hand

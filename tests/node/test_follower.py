@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.views import TABLES, VIEWS_VERSION
+from node import projection as projection_module
 from node import service
 from node import views as views_module
 from node.importing import Importer
-from node.views import Follower, Projection, Views, rebuild
+from node.projection import Projection, rebuild
+from node.views import Follower, Views
 from sync.batch import Draft
 from sync.outgoing import push_of
 from sync.replicator import Append, Receiver
@@ -204,12 +206,12 @@ def test_a_reading_that_a_swap_disturbs_is_made_again(store, expected, tmp_path)
         if len(tries) == 1:
             rebuild(store, tmp_path / "views.db", home_of, no_progress, store.position())
             projection.adopt()
-            raise views_module.SyncError("the file is gone")
+            raise projection_module.SyncError("the file is gone")
         return views.digest()
 
     assert projection.read(work) == expected
     assert len(tries) == 2
-    with pytest.raises(views_module.apsw.SQLError):
+    with pytest.raises(projection_module.apsw.SQLError):
         projection.read(lambda views: views.query("SELECT nothing FROM nowhere"))
     projection.close()
 
