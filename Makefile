@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest format bench bench-store test-long crash mutants lock clean
+.PHONY: help setup demo test lint types imports pytest format bench bench-store test-long crash simulate mutants lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ crash: setup ## a million disks after power cuts; CRASH='--first-seed N' goes on
 mutants: setup ## small faults in log, tree and wire: do the fast tests notice? MODULE=sync/merkle.py runs one
 	@$(BIN)/pip --quiet --disable-pip-version-check install --require-hashes -r tests/mutants/requirements.lock
 	@$(BIN)/python -m tests.mutants $(MODULE)
+
+simulate: setup ## a thousand seeded lives of a county; SEEDS=N, or SIMULATE='--first-seed N --steps N'
+	@$(BIN)/python -m tests.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(SIMULATE)
 
 format: setup ## let ruff put the code in form
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true
