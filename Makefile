@@ -5,10 +5,10 @@ BIN := .venv/bin
 CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest format bench test-long crash mutants lock clean
+.PHONY: help setup demo test lint types imports pytest format bench bench-store test-long crash mutants lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv and install what the lock names (only when something changed)
 	@PYTHON='$(PYTHON)' sh deploy/setup.sh
@@ -47,6 +47,9 @@ format: setup ## let ruff put the code in form
 
 bench: setup ## benchmarks: a table of ratios, no verdict
 	@$(BIN)/python -m tests.bench
+
+bench-store: setup ## the store alone, and grown to a million entries; SIZES=10k,1m,5m grows it to five
+	@$(BIN)/python -m tests.bench --only store --only cipher --only verify --only grown $(if $(SIZES),--sizes $(SIZES))
 
 lock: setup ## write the locks again, for every Python and machine we support
 	@sh deploy/lock.sh

@@ -11,6 +11,7 @@ from aiohttp import web
 from central_hub.registry import Admissions
 from domain.errors import Refused
 from node import control, joining
+from node.control import Control
 from node.invitation import Invitation, new_secret, require_loopback
 from sync.store import Store
 
@@ -18,9 +19,8 @@ from sync.store import Store
 class Api:
     """The hub's small requests."""
 
-    def __init__(self, store: Store, registry: Admissions, county: str) -> None:
-        self.token = ""
-        self.url = ""
+    def __init__(self, store: Store, registry: Admissions, county: str, owner: Control) -> None:
+        self._owner = owner
         self._store = store
         self._registry = registry
         self._county = county
@@ -43,10 +43,10 @@ class Api:
 
     async def invite(self, request: web.Request) -> web.Response:
         """Make an invitation for the command line of this folder's owner."""
-        control.require_token(request, self.token)
+        self._owner.require_token(request)
         asked = await request.json()
         try:
-            address = asked.get("address") or self.url
+            address = asked.get("address") or self._owner.url
             made = await asyncio.to_thread(invite, self._store, self._registry, asked["code"], asked["name"], address)
         except Refused as error:
             return control.refused(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,11 +15,14 @@ from central_hub.api import Api
 from central_hub.cli import status_of
 from central_hub.registry import Admissions
 from domain.codes import SEX
-from node import control, service
+from node import photos, service
 from node import web as kit
 from node.clock import Clock
+from node.control import Control
+from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
+from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Projection, Views
 from sync.server import ExchangeServer
@@ -34,10 +38,11 @@ def run(folder: Folder, listen: str, clock: Clock) -> int:
         registry = Admissions(store, clock)
         projection = Projection(store, folder.views, registry.code_of)
         follower = service.FollowerThread(store, projection)
+        owner = Control(folder.path)
         try:
-            asyncio.run(_serve(folder, store, registry, projection, follower, host, port, clock))
+            asyncio.run(_serve(folder, store, registry, projection, follower, owner, host, port, clock))
         finally:
-            control.close_control(folder.path)
+            owner.close()
             follower.stop()
             projection.close()
         if follower.failure is not None:
@@ -51,57 +56,49 @@ async def _serve(
     registry: Admissions,
     projection: Projection,
     follower: service.FollowerThread,
+    owner: Control,
     host: str,
     port: int,
     clock: Clock,
 ) -> None:
-    api = Api(store, registry, folder.config.name)
-    exchanges = ExchangeServer(store, registry.key_of, clock, lambda _log, _hello: None)
+    api = Api(store, registry, folder.config.name, owner)
+    exchanges = ExchangeServer(store, registry.key_of, clock)
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())
-    app.add_routes([web.get("/", Page(folder, store, registry, projection, clock).show)])
+    Eraser(folder, store, follower, owner, clock).add_to(app)
+    values = partial(_county_values, folder, store, registry, clock)
+    app.add_routes(
+        [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]
+    )
 
     def started(url: str) -> None:
-        api.url, api.token = url, control.open_control(folder.path, url)
+        owner.open(url)
         folder.save_config(listen=url)
         print(f"listening on {url}", flush=True)
 
+    async def background() -> None:
+        await asyncio.gather(Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up())
+
     with contextlib.suppress(asyncio.CancelledError):
-        await service.serve(app, host, port, started, Scrubber(folder, store, clock).keep_up, follower)
+        await service.serve(app, host, port, started, background, follower)
 
 
-class Page:
-    """The county's one page."""
-
-    def __init__(
-        self, folder: Folder, store: Store, registry: Admissions, projection: Projection, clock: Clock
-    ) -> None:
-        self._folder = folder
-        self._store = store
-        self._registry = registry
-        self._projection = projection
-        self._clock = clock
-        self._templates = kit.templates("central_hub")
-
-    async def show(self, _request: web.Request) -> web.Response:
-        """The county's homes with what is held and when they were heard, and R01."""
-        values = await asyncio.to_thread(self._projection.read, self._values)
-        return kit.page(self._templates, "county.html", **values)
-
-    def _values(self, views: Views) -> dict[str, Any]:
-        found = status_of(self._store, self._registry)
-        r01 = reports.make("R01", self._store, self._registry, views, self._clock)
-        homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
-        return {
-            "name": self._folder.config.name,
-            "homes": homes,
-            "entries": found["entries"],
-            "r01": r01,
-            "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
-            "sex_label": SEX.label,
-            "tables": [(title, r01[key]) for title, key in TABLES],
-        }
+def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
+    """The county's one page: its homes with what is held and when they were heard, and R01."""
+    found = status_of(store, registry)
+    r01 = reports.make("R01", store, registry, views, clock)
+    homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
+    return {
+        "name": folder.config.name,
+        "homes": homes,
+        "entries": found["entries"],
+        "disk_warning": Reserve(folder.path).warning(),
+        "r01": r01,
+        "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
+        "sex_label": SEX.label,
+        "tables": [(title, r01[key]) for title, key in TABLES],
+    }
 
 
 def _instant_ms(text: str | None) -> int | None:

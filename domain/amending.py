@@ -19,8 +19,7 @@ class Amendment:
         """Correct a field; `base` is what the fact itself said of it."""
         register = self.registers.get(field)
         if register is None:
-            register = self.registers[field] = Register()
-            register.edit(base, sight)
+            register = self.registers[field] = Register(base)
         register.edit(head, sight)
 
     def withdraw(self, id_: bytes) -> None:
@@ -30,4 +29,4 @@ class Amendment:
 
     def frozen(self) -> Amended:
         """The amendment as a value."""
-        return Amended(tuple(self.withdrawn_by), {name: tuple(one.heads) for name, one in self.registers.items()})
+        return Amended(tuple(self.withdrawn_by), {name: one.heads for name, one in self.registers.items()})

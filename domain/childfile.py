@@ -21,6 +21,8 @@ def plain(value: Any) -> Any:
     """A register's value in JSON."""
     if isinstance(value, dt.date | UUID | Quantity):
         return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, tuple):
         return [plain(one) for one in value]
     return {one.name: plain(getattr(value, one.name)) for one in fields(value)} if is_dataclass(value) else value
@@ -55,7 +57,7 @@ def _facts(state: State) -> dict[str, Any]:
     """Counts and last dates of each kind of fact, and how many the former homes recorded after the child had gone."""
     counts: Counter[str] = Counter()
     for (_, _, kind), total in state.tally.items():
-        counts[kind] += total.count
+        counts[kind] += total.facts
     return {
         "counts": dict(sorted(counts.items())),
         "last_on": {kind: day.isoformat() for kind, day in sorted(state.last.items()) if counts[kind]},

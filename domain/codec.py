@@ -2,7 +2,9 @@
 
 A codec speaks three plain dialects: the stored one (ids as 16 bytes), JSON (ids as text) and the text of one form
 field or command-line argument.  What does not fit raises `Unfit`, which says where, what was found and what belongs
-there.
+there.  The stored dialect is read far more often than the others, nearly always without trouble, so it has a quick way
+beside the exact one (`domain/unpacking.py`): `Shape.quick` makes the value or raises one of `DOUBTS`, whereupon
+`Shape.read` says what is wrong.
 """
 
 from __future__ import annotations
@@ -13,20 +15,25 @@ import types
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from domain import quantity
 from domain.codes import Codes
-from domain.event import PlainValue
+from domain.event import FileName, PlainValue
 from domain.quantity import Quantity
+from domain.unpacking import Quick, reader_of
 
 TEXT_LENGTH_MAX = 20_000
 LIST_LENGTH_MAX = 2_000
 PLAIN_DEPTH_MAX = 6
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 UUID_TEXT_LENGTHS = (32, 36)
+DAYS_CACHED_MAX = 8192
+IDS_CACHED_MAX = 16_384
+FILE_NAME_SIZE = 32
 
 Convert = Callable[[Any], Any]
 
@@ -43,14 +50,19 @@ class Unfit(Exception):
         return Unfit(self.found, self.expected, f"{name}.{self.field}" if self.field else name)
 
 
+DOUBTS = (Unfit, AttributeError, KeyError, TypeError, ValueError)
+"""What reading the quick way raises where a payload may not fit."""
+
+
 class Codec(NamedTuple):
-    """How one type of value is written and read in each dialect."""
+    """How one type of value is written and read in each dialect; `quick` reads the stored one, or is in doubt."""
 
     pack: Convert
     unpack: Convert
     to_json: Convert
     from_json: Convert
     from_text: Convert
+    quick: Quick
 
 
 def same(value: Any) -> Any:
@@ -141,6 +153,22 @@ def id_of(value: Any) -> UUID:
     raise Unfit(value, "an id as UUID text")
 
 
+def _stored_file_name(value: Any) -> bytes:
+    if type(value) is not bytes or len(value) != FILE_NAME_SIZE:
+        raise Unfit(value, "a photograph's name of 32 bytes")
+    return value
+
+
+def file_name_of(value: Any) -> bytes:
+    """A photograph's name written as 64 hex digits."""
+    if type(value) is str and len(value) == 2 * FILE_NAME_SIZE and value.isalnum():
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            pass
+    raise Unfit(value, "a photograph's name as 64 hex digits")
+
+
 def plain_of(value: Any, depth: int = PLAIN_DEPTH_MAX) -> Any:
     """A plain JSON value of bounded depth, without floats."""
     if value is None or type(value) is bool:
@@ -193,13 +221,17 @@ def _quantity_text(text: str) -> Quantity:
         raise Unfit(text, "a quantity such as 61, 2000+, 110万 or 2000--3000") from None
 
 
-TEXT = Codec(composed, _stored_text, same, text_of, text_of)
-INT = Codec(same, int_of, same, int_of, _int_text)
-BOOL = Codec(same, bool_of, same, bool_of, _bool_text)
-DATE = Codec(dt.date.isoformat, date_of, dt.date.isoformat, date_of, date_of)
-ID = Codec(attrgetter("bytes"), _stored_id, str, id_of, id_of)
-PLAIN = Codec(plain_of, plain_of, plain_of, plain_of, text_of)
-QUANTITY = Codec(_quantity_out, _quantity_in, _quantity_out, _quantity_in, _quantity_text)
+_day = lru_cache(DAYS_CACHED_MAX)(date_of)  # the same days and ids come again and again: each is made once
+_id = lru_cache(IDS_CACHED_MAX)(_stored_id)
+
+TEXT = Codec(composed, _stored_text, same, text_of, text_of, "type({0}) is str")
+INT = Codec(same, int_of, same, int_of, _int_text, f"type({{0}}) is int and {INT_MIN} <= {{0}} <= {INT_MAX}")
+BOOL = Codec(same, bool_of, same, bool_of, _bool_text, "type({0}) is bool")
+DATE = Codec(dt.date.isoformat, date_of, dt.date.isoformat, date_of, date_of, _day)
+ID = Codec(attrgetter("bytes"), _stored_id, str, id_of, id_of, _id)
+FILE_NAME = Codec(same, _stored_file_name, bytes.hex, file_name_of, file_name_of, _stored_file_name)
+PLAIN = Codec(plain_of, plain_of, plain_of, plain_of, text_of, plain_of)
+QUANTITY = Codec(_quantity_out, _quantity_in, _quantity_out, _quantity_in, _quantity_text, _quantity_in)
 _SIMPLE: dict[Any, Codec] = {str: TEXT, int: INT, bool: BOOL, dt.date: DATE, UUID: ID, Quantity: QUANTITY}
 
 
@@ -217,7 +249,8 @@ def _code(codes: Codes) -> Codec:
             raise Unfit(value, codes.expected())
         return found
 
-    return Codec(composed, unpack, same, read, read)
+    quick = 'type({0}) is str and {0} != ""' if codes.open else {code: code for code in labels}.__getitem__
+    return Codec(composed, unpack, same, read, read, quick)
 
 
 def _items(item: Codec) -> Codec:
@@ -228,12 +261,19 @@ def _items(item: Codec) -> Codec:
         def convert(value: Any) -> tuple[Any, ...]:
             if type(value) not in (list, tuple) or len(value) > LIST_LENGTH_MAX:
                 raise Unfit(value, f"a list of at most {LIST_LENGTH_MAX}")
-            return tuple(read(one) for one in value)
+            return tuple(map(read, value))
 
         return convert
 
     read_json = reading(item.from_json)
-    return Codec(writing(item.pack), reading(item.unpack), writing(item.to_json), read_json, _json_text(read_json))
+    return Codec(
+        writing(item.pack),
+        reading(item.unpack),
+        writing(item.to_json),
+        read_json,
+        _json_text(read_json),
+        reading(item.unpack if isinstance(item.quick, str) else item.quick),
+    )
 
 
 def _mapped(item: Codec) -> Codec:
@@ -242,21 +282,21 @@ def _mapped(item: Codec) -> Codec:
 
     def reading(read: Convert) -> Convert:
         def convert(value: Any) -> dict[str, Any]:
-            if not isinstance(value, Mapping) or len(value) > LIST_LENGTH_MAX:
+            if not (type(value) is dict or isinstance(value, Mapping)) or len(value) > LIST_LENGTH_MAX:
                 raise Unfit(value, f"a map of at most {LIST_LENGTH_MAX}")
             return {text_of(key): read(one) for key, one in value.items()}
 
         return convert
 
-    read_json = reading(item.from_json)
-    return Codec(writing(item.pack), reading(item.unpack), writing(item.to_json), read_json, _json_text(read_json))
+    read_json, unpack = reading(item.from_json), reading(item.unpack)
+    return Codec(writing(item.pack), unpack, writing(item.to_json), read_json, _json_text(read_json), unpack)
 
 
 def _nested(shape: Shape) -> Codec:
     def from_json(value: Any) -> Any:
         return shape.read(value, shape.from_json)
 
-    return Codec(shape.pack, shape.unpack, shape.to_json, from_json, _json_text(from_json))
+    return Codec(shape.pack, shape.unpack, shape.to_json, from_json, _json_text(from_json), shape.quick)
 
 
 def codec_of(hint: Any) -> Codec:
@@ -266,6 +306,8 @@ def codec_of(hint: Any) -> Codec:
         return codec_of(inner)
     if get_origin(hint) is Annotated:
         marker = get_args(hint)[1]
+        if marker is FileName:
+            return FILE_NAME
         return PLAIN if marker is PlainValue else _code(marker)
     if get_origin(hint) is tuple:
         return _items(codec_of(get_args(hint)[0]))
@@ -280,7 +322,18 @@ def codec_of(hint: Any) -> Codec:
 class Shape:
     """The codecs of one dataclass, field by field; writing leaves out what equals its default."""
 
-    __slots__ = ("cls", "codecs", "from_json", "from_text", "out", "read_out", "required", "unpackers", "write_json")
+    __slots__ = (
+        "cls",
+        "codecs",
+        "from_json",
+        "from_text",
+        "out",
+        "quick",
+        "read_out",
+        "required",
+        "unpackers",
+        "write_json",
+    )
 
     def __init__(self, cls: Any) -> None:
         hints = get_type_hints(cls, include_extras=True)
@@ -291,6 +344,7 @@ class Shape:
         self.out = tuple((one.name, self.codecs[one.name].pack, one.default) for one in fields(cls))
         self.write_json = tuple((one.name, self.codecs[one.name].to_json, one.default) for one in fields(cls))
         self.unpackers = {name: codec.unpack for name, codec in self.codecs.items()}
+        self.quick = reader_of(cls, {name: codec.quick for name, codec in self.codecs.items()})
         self.from_json = {name: codec.from_json for name, codec in self.codecs.items()}
         self.from_text = {name: codec.from_text for name, codec in self.codecs.items()}
 

@@ -50,6 +50,7 @@ EXPECTED_ZH = {
     "a quantity such as 61, 2000+, 110万 or 2000--3000": "数量，如61、2000+、110万或2000--3000",
     "a moment with offset as 2024-09-03T16:20:31+08:00": "带时区的时间，如2024-09-03T16:20:31+08:00",
     "a map with site, subject, type, at, by and data": "含site、subject、type、at、by、data的对象",
+    "a photograph's name as 64 hex digits": "照片编号（64位十六进制）",
     "a UUID as text": "编号（UUID）",
 }
 

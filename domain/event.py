@@ -58,7 +58,12 @@ class PlainValue:
     """Marks a field that holds any plain JSON value (text, whole number, truth value, list, map)."""
 
 
+class FileName:
+    """Marks a field that names a photograph or scan: the 32 bytes that storing it gave."""
+
+
 Json = Annotated[Any, PlainValue]
+Photo = Annotated[bytes, FileName]
 Sex = Annotated[str, codes.SEX]
 Kinship = Annotated[str, codes.KINSHIP]
 Category = Annotated[str, codes.CATEGORY]

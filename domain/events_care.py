@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID
 
 from domain import codes
-from domain.event import Channel, Event, Kinship, event
+from domain.event import Channel, Event, Kinship, Photo, event
 
 
 @event("talk-held/1", about="child", label="谈心", english="talk", sensitivity="S3")
@@ -76,6 +76,7 @@ class DiaryEntryWritten(Event):
     on: dt.date
     text: str
     weather: Annotated[str, codes.WEATHER] | None = None
+    photo: Photo | None = None
 
 
 @event("help-plan-written/1", about="child", label="帮护计划", english="help plan", sensitivity="S3")

@@ -11,7 +11,7 @@ from typing import Annotated
 from uuid import UUID
 
 from domain import codes
-from domain.event import Act, Condition, Event, Json, event
+from domain.event import Act, Condition, Event, Json, Photo, event
 from domain.quantity import Quantity
 
 
@@ -78,6 +78,7 @@ class ActivityHeld(Event):
     guests: Quantity | None = None
     gifts: tuple[str, ...] = ()
     programme: tuple[Act, ...] = ()
+    photo_ids: tuple[Photo, ...] = ()
     note: str | None = None
 
 

@@ -25,7 +25,7 @@ from domain.reading import Read, filled, person
 from domain.schema import REGISTRY, field_codec
 from domain.sources import SOURCES, Share, Source, Take
 
-__all__ = ["BadFact", "Book", "Lifted", "Noted", "at_ms", "lift"]
+__all__ = ["BadFact", "Book", "Lifted", "Noted", "at_ms", "lift", "own_subject"]
 
 KEYS = frozenset({"site", "subject", "type", "at", "by", "data"})
 OWN_SUBJECTS = UUID("6f1c2a5e-3d0b-5d3a-9a64-2f8e5b7c9d10")
@@ -110,9 +110,9 @@ def _subject(text: Any) -> UUID:
     raise BadFact("subject", text, "a UUID as text")
 
 
-def own_subject(line: _Line) -> UUID:
-    """The id made from the fact's own name."""
-    return uuid5(OWN_SUBJECTS, f"{line.site}|{line.at_ms}")
+def own_subject(site: str, at: int) -> UUID:
+    """The id made from a fact's own name; the subject of loans and of aid."""
+    return uuid5(OWN_SUBJECTS, f"{site}|{at}")
 
 
 def _wish(line: _Line, book: Book) -> tuple[UUID, c.Command]:
@@ -155,14 +155,14 @@ def _place(line: _Line, book: Book, values: dict[str, Any]) -> UUID:
     match line.type:
         case "BookLent" | "AidGranted":
             values["child"] = line.subject
-            return own_subject(line)
+            return own_subject(line.site, line.at_ms)
         case "BookReturned":
             values["child"] = line.subject
-            return book.loan(line.subject, values["book"]) or own_subject(line)
+            return book.loan(line.subject, values["book"]) or own_subject(line.site, line.at_ms)
         case "RoomOpened":
             return book.home(line.site) or line.subject
         case "PairingMade":
-            values["pairing"] = own_subject(line)
+            values["pairing"] = own_subject(line.site, line.at_ms)
             return line.subject
         case _:
             return line.subject

@@ -4,39 +4,60 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import lru_cache
 
-from domain.tally import NOTHING, Measure, Sum
+from domain.tally import NOTHING, Measure, Sum, sum_of
 
 Key = tuple[str, str, str]
+
+DAYS_CACHED_MAX = 8192
+
+
+@lru_cache(DAYS_CACHED_MAX)
+def _month(day: dt.date) -> str:
+    return day.isoformat()[:7]
 
 
 class Figures:
     """Sums of what counts as it was written; amended facts are added when a state is made."""
 
-    __slots__ = ("_last", "_made", "_sums")
+    __slots__ = ("_last", "_sums", "_under_way")
 
     def __init__(self) -> None:
-        self._sums: dict[Key, list[int]] = {}
+        self._sums: dict[Key, Sum] = {}
+        self._under_way: dict[Key, list[int]] = {}  # what came since the sums were last asked for
         self._last: dict[str, dt.date] = {}
-        self._made: dict[Key, Sum] = {}  # sums as values, until they move
 
     def add(self, home: str, one: Measure) -> None:
         """Count one fact more."""
-        key = (home, one.on.isoformat()[:7], one.kind)
-        total = self._sums.get(key)
+        kind, on, minutes, reached, children, fen = one
+        key = (home, _month(on), kind)
+        total = self._under_way.get(key)
         if total is None:
-            total = self._sums[key] = [0, 0, 0, 0, 0]
-        _plus(total, one, 1)
-        self._made.pop(key, None)
-        last = self._last.get(one.kind)
-        if last is None or one.on > last:
-            self._last[one.kind] = one.on
+            self._under_way[key] = [1, minutes, reached, children, fen]
+        else:
+            total[0] += 1
+            total[1] += minutes
+            total[2] += reached
+            total[3] += children
+            total[4] += fen
+        last = self._last.get(kind)
+        if last is None or on > last:
+            self._last[kind] = on
+
+    def _add_up(self) -> dict[Key, Sum]:
+        for key, more in self._under_way.items():
+            known = self._sums.get(key)
+            self._sums[key] = Sum._make(more) if known is None else known.plus(Sum._make(more))
+        self._under_way.clear()
+        return self._sums
 
     def remove(self, home: str, one: Measure, others: Iterable[Measure]) -> None:
         """Count one fact less; `others` are the measures that go on counting, read only if it was the last."""
-        key = (home, one.on.isoformat()[:7], one.kind)
-        _plus(self._sums[key], one, -1)
-        self._made.pop(key, None)
+        key = (home, _month(one.on), one.kind)
+        total = self._add_up().pop(key).minus(sum_of(one))
+        if total.facts:
+            self._sums[key] = total
         if self._last[one.kind] == one.on:
             days = [other.on for other in others if other.kind == one.kind]
             if days:
@@ -46,21 +67,10 @@ class Figures:
 
     def total(self, amended: Iterable[tuple[str, Measure]]) -> tuple[dict[Key, Sum], dict[str, dt.date]]:
         """The sums and last dates, with amended facts as they read now."""
-        for key, total in self._sums.items():
-            if key not in self._made and total[0]:
-                self._made[key] = Sum(*total)
-        sums = dict(self._made)
+        sums = dict(self._add_up())
         last = dict(self._last)
         for home, one in amended:
-            key = (home, one.on.isoformat()[:7], one.kind)
-            sums[key] = sums.get(key, NOTHING).plus(one)
+            key = (home, _month(one.on), one.kind)
+            sums[key] = sums.get(key, NOTHING).plus(sum_of(one))
             last[one.kind] = max(one.on, last.get(one.kind, one.on))
         return sums, last
-
-
-def _plus(total: list[int], one: Measure, sign: int) -> None:
-    total[0] += sign
-    total[1] += sign * one.minutes
-    total[2] += sign * one.reached
-    total[3] += sign * one.children
-    total[4] += sign * one.fen

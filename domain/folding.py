@@ -10,29 +10,29 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from domain import events as e
 from domain.amending import Amendment
-from domain.card import EDITS, HOME, Unfit, edits_of, typed
+from domain.card import EDITS, HOME, Edits, Unfit, edits_of, typed
 from domain.event import Event, UnreadableEvent, changed
 from domain.figures import Figures
 from domain.moves import Moves
+from domain.parts import HISTORY, PARTS
 from domain.records import Record, canonical
 from domain.registers import Head, Register, Sight, head_of, winner
 from domain.repeats import Repeats
 from domain.schema import fit, subject_kind
 from domain.state import Amended, State, Unshown, amended_event, split_fact_field, unshown
-from domain.stays import MOVES, claim_winner, status_of, stays_of, transfers_of
-from domain.tally import MEASURES, Measure, measure_of
+from domain.stays import claim_winner, status_of, stays_of, transfers_of
+from domain.tally import Measure, measure_of
 from domain.views import rows
 
 CHAIN_MAX = 8
 """How many corrections of corrections are followed; beyond it a correction is shown as unusable."""
 
 BEFORE_ALL = (-(2**64), b"", 0, b"")
-_HISTORY = (e.FactCorrected, e.FactWithdrawn, e.ConflictSettled)
 
 
 class _Waiting(NamedTuple):
@@ -86,18 +86,16 @@ class Folding:
 
     def add(self, record: Record) -> bool:
         """Take one entry more; False if it belongs before one already taken, and nothing changed."""
-        same = self._repeats.same_place(record)
-        if same is not None:
-            return same
-        order = (record.lamport, record.log, record.seq, record.id)
-        if order <= self._last:
-            return False
+        id_, _, log, seq, _, _, _, lamport, deps, _ = record
+        order = (lamport, log, seq, id_)
+        new = self._repeats.note(record) if order > self._last else None
+        if new is None:
+            return self._repeats.holds(record)
         self._last = order
         self._snapshot = None
-        self._repeats.note(record)
-        if record.deps:
-            self._raise_deps(record.log, record.deps)
-        if not self._repeats.again(record):
+        if deps:
+            self._raise_deps(log, deps)
+        if new:
             self._take(record)
         return True
 
@@ -113,18 +111,17 @@ class Folding:
             self._unshown.append(unshown(record))
             self.kind = self.kind or (subject_kind(event.type) if isinstance(event, UnreadableEvent) else "")
             return
-        cls = type(event)
         self._records[record.id] = record
         if not self.kind:
             self.kind = event.meta.about
-        if cls in MOVES:
+        moves, edits, count, amends = PARTS[type(event)]
+        if moves:
             self._move(record)
-        if cls in EDITS:
-            self._edit(record)
-        count = MEASURES.get(cls)
+        if edits is not None:
+            self._edit(record, edits)
         if count is not None and (measure := count(event)) is not None:
             self._figures.add(record.home, measure)
-        if cls in _HISTORY:
+        if amends:
             self._amend(record, self._sight(record))
         if self._waiting:
             for waiting in self._waiting.pop(record.id, ()):
@@ -135,11 +132,9 @@ class Folding:
 
     # -- registers
 
-    def _edit(self, record: Record) -> None:
-        event = record.event
-        assert isinstance(event, Event)
+    def _edit(self, record: Record, edits_of: Callable[[Any, str], Edits]) -> None:
         try:
-            edits = EDITS[type(event)](event, record.home)
+            edits = edits_of(record.event, record.home)
         except Unfit:
             self._unusable.append(record)
             return
@@ -150,7 +145,8 @@ class Folding:
     def _put(self, field: str, head: Head, sight: Sight) -> None:
         register = self._registers.get(field)
         if register is None:
-            register = self._registers[field] = Register()
+            self._registers[field] = Register(head)
+            return
         replaced = register.edit(head, sight)
         if field == HOME and len(replaced) > 1:
             self._moves.replaced(head, replaced, self._records)
@@ -266,7 +262,7 @@ class Folding:
         if named is None:
             self._wait(target, record, sight)
             return
-        if isinstance(named.event, _HISTORY):
+        if isinstance(named.event, HISTORY):
             for waiting in self._waiting.values():
                 waiting[:] = [one for one in waiting if one.record.id != target]
             self._unusable = [one for one in self._unusable if one.id != target]
@@ -278,7 +274,7 @@ class Folding:
             self._forget(register, target)
 
     def _forget(self, register: Register, origin: bytes) -> None:
-        for head in list(register.past):
+        for head in register.past:
             if origin in (head.origin, head.id):
                 register.withdraw(head.id)
 
@@ -307,11 +303,11 @@ class Folding:
         return self._snapshot
 
     def rows(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """The table rows of the state."""
-        return list(rows(self.state()))
+        """The table rows of the state; who asks for these alone keeps no state."""
+        return list(rows(self._snapshot or self._state()))
 
     def _state(self) -> State:
-        registers = {name: tuple(one.heads) for name, one in self._registers.items() if one.heads}
+        registers = {name: one.heads for name, one in self._registers.items() if one.heads}
         amended = {id_: one.frozen() for id_, one in self._amended.items()}
         moves = self._moves.standing(amended)
         claims = registers.get(HOME, ())

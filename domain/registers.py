@@ -10,7 +10,7 @@ still current as far as the author knew; correcting the past of a field must not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from domain.records import Record
@@ -37,17 +37,8 @@ class Head(NamedTuple):
 
 def head_of(record: Record, origin: bytes, value: Any) -> Head:
     """The value that an entry gives a field, in its own right or in place of the entry that it corrects."""
-    return Head(
-        record.id,
-        origin,
-        record.log,
-        record.seq,
-        record.lamport,
-        record.home,
-        record.actor,
-        record.recorded_at_ms,
-        value,
-    )
+    id_, _, log, seq, home, actor, at, lamport, _, _ = record
+    return Head(id_, origin, log, seq, lamport, home, actor, at, value)
 
 
 class Sight(NamedTuple):
@@ -67,29 +58,33 @@ class Sight(NamedTuple):
         )
 
 
+_NOBODY: frozenset[bytes] = frozenset()
+
+
 class Register:
-    """The private, mutable history of one field; `heads` is what stands."""
+    """The private, mutable history of one field; `heads` is what stands.
+
+    Most fields are written once, and there are twenty to a child: what only an edit needs is made with the first edit.
+    """
 
     __slots__ = ("heads", "past", "replaced_by", "withdrawn")
 
-    def __init__(self) -> None:
-        self.heads: list[Head] = []
-        self.past: list[Head] = []
-        self.replaced_by: dict[bytes, list[Head]] = {}
-        self.withdrawn: set[bytes] = set()
+    def __init__(self, *heads: Head) -> None:
+        self.heads = self.past = heads
+        self.replaced_by: dict[bytes, list[Head]] | None = None
+        self.withdrawn = _NOBODY
 
     def edit(self, head: Head, sight: Sight) -> list[Head]:
         """Put a value in place of the heads that its author saw; return those."""
         if not self.heads:
-            self.heads = [head]
-            self.past.append(head)
+            self.heads = (head,)
+            self.past = (*self.past, head)
             return []
         replaced = [old for old in self.heads if sight.sees(old)]
-        self.past.append(head)
+        self.past = (*self.past, head)
         for old in replaced:
-            self.replaced_by.setdefault(old.id, []).append(head)
-        self.heads = [old for old in self.heads if not sight.sees(old)]
-        self.heads.append(head)
+            self._outlive(old.id, head)
+        self.heads = (*(old for old in self.heads if old not in replaced), head)
         return replaced
 
     def correct(self, head: Head, sight: Sight) -> bool:
@@ -100,35 +95,42 @@ class Register:
         self.edit(head, sight)
         return True
 
+    def _outlive(self, id_: bytes, by: Head) -> None:
+        if self.replaced_by is None:
+            self.replaced_by = {}
+        self.replaced_by.setdefault(id_, []).append(by)
+
+    def _later(self, id_: bytes) -> Sequence[Head]:
+        return self.replaced_by.get(id_, ()) if self.replaced_by else ()
+
     def _current_for(self, head: Head, sight: Sight) -> bool:
-        later = self.replaced_by.get(head.id, ())
-        return not any(one.id not in self.withdrawn and sight.sees(one) for one in later)
+        return not any(one.id not in self.withdrawn and sight.sees(one) for one in self._later(head.id))
 
     def replace(self, old_ones: Iterable[Head], new: Head) -> None:
         """Let one standing head take the place of others."""
         gone = {old.id for old in old_ones}
         for id_ in gone:
-            self.replaced_by.setdefault(id_, []).append(new)
-        self.heads = [head for head in self.heads if head.id not in gone]
+            self._outlive(id_, new)
+        self.heads = tuple(head for head in self.heads if head.id not in gone)
 
     def withdraw(self, id_: bytes) -> bool:
         """Let an entry's value count no longer; what it alone had replaced stands again."""
         if id_ in self.withdrawn or all(head.id != id_ for head in self.past):
             return False
-        self.withdrawn.add(id_)
-        self.heads = [head for head in self.past if head.id not in self.withdrawn and not self._outlived(head)]
+        self.withdrawn |= {id_}
+        self.heads = tuple(head for head in self.past if head.id not in self.withdrawn and not self._outlived(head))
         return True
 
     def _outlived(self, head: Head) -> bool:
         """Whether a head was replaced, directly or through withdrawn ones, by one that counts."""
-        todo, met = list(self.replaced_by.get(head.id, ())), set[bytes]()
+        todo, met = list(self._later(head.id)), set[bytes]()
         while todo:
             later = todo.pop()
             if later.id not in self.withdrawn:
                 return True
             if later.id not in met:
                 met.add(later.id)
-                todo.extend(self.replaced_by.get(later.id, ()))
+                todo.extend(self._later(later.id))
         return False
 
 

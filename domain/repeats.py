@@ -17,22 +17,23 @@ class Repeats:
         self._kept: dict[bytes, bytes] = {}
         self.places: dict[bytes, list[tuple[bytes, int]]] = {}
 
-    def same_place(self, record: Record) -> bool | None:
-        """None for a new place; else whether the entry there is this very one, and not another form of it."""
-        known = self._seen.get((record.log, record.seq))
-        if known is None:
+    def note(self, record: Record) -> bool | None:
+        """Remember an entry: whether it is new, not one recorded again; None where another stands at its place."""
+        id_, first_id, log, seq, home, _, _, _, _, _ = record
+        if self._seen.setdefault((log, seq), record) is not record:
             return None
-        return known.id == record.id and (known.event is None) == (record.event is None)
+        if first_id is None and not self._firsts:
+            self._homes[id_] = home
+            return True
+        return not self._again(record)
 
-    def note(self, record: Record) -> None:
-        """Remember the place."""
-        self._seen[(record.log, record.seq)] = record
+    def holds(self, record: Record) -> bool:
+        """Whether this very entry, and not another form of it, is at its place."""
+        known = self._seen.get((record.log, record.seq))
+        return known is not None and known.id == record.id and (known.event is None) == (record.event is None)
 
-    def again(self, record: Record) -> bool:
+    def _again(self, record: Record) -> bool:
         """Whether a log of the same home recorded this before; then only its place is kept, for what deps say of it."""
-        if record.first_id is None and not self._firsts:
-            self._homes[record.id] = record.home
-            return False
         first = record.first_id or record.id
         kept = self._firsts.get((record.home, first))
         if kept is None and record.first_id is not None and self._homes.get(first) == record.home:

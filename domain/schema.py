@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain import events
-from domain.codec import Codec, Unfit, shape_of
+from domain.codec import DOUBTS, Codec, Unfit, shape_of
 from domain.errors import BadField, UnknownType
 from domain.event import Event, Meta, UnknownEvent, UnreadableEvent
 
@@ -22,6 +22,7 @@ UPCASTERS: dict[str, Upcaster] = {}
 
 _UPCASTS_MAX = 16
 _SHAPES = {name: shape_of(cls) for name, cls in REGISTRY.items()}
+_READERS = {name: shape.quick for name, shape in _SHAPES.items()}
 _NAMES = {cls: name for name, cls in REGISTRY.items()}
 _WRITERS = {cls: (name, _SHAPES[name].pack) for name, cls in REGISTRY.items()}
 
@@ -56,6 +57,15 @@ def encode(event: Event) -> tuple[str, dict[str, Any]]:
 
 def decode(type_name: str, payload: Mapping[str, Any]) -> Event | UnknownEvent | UnreadableEvent:
     """The event that a stored name and payload spell; whatever they are, this never raises."""
+    try:
+        event: Event = _READERS[type_name](payload)
+    except DOUBTS:
+        return _decode_exactly(type_name, payload)
+    return event
+
+
+def _decode_exactly(type_name: str, payload: Mapping[str, Any]) -> Event | UnknownEvent | UnreadableEvent:
+    """The same, saying what is wrong."""
     shape = _SHAPES.get(type_name) if type(type_name) is str else None
     if shape is None:
         return _lifted(type_name, payload)

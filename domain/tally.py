@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from operator import add, sub
 from typing import Any, NamedTuple
 
 from domain import events as e
@@ -21,25 +21,27 @@ class Measure(NamedTuple):
     fen: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(NamedTuple):
     """Facts of one kind added up."""
 
-    count: int
+    facts: int
     minutes: int
     reached: int
     children: int
     fen: int
 
-    def plus(self, one: Measure, sign: int = 1) -> Sum:
-        """With one fact more, or less."""
-        return Sum(
-            self.count + sign,
-            self.minutes + sign * one.minutes,
-            self.reached + sign * one.reached,
-            self.children + sign * one.children,
-            self.fen + sign * one.fen,
-        )
+    def plus(self, other: Sum) -> Sum:
+        """With other facts too."""
+        return Sum._make(map(add, self, other))
+
+    def minus(self, other: Sum) -> Sum:
+        """Without other facts that are in it."""
+        return Sum._make(map(sub, self, other))
+
+
+def sum_of(one: Measure) -> Sum:
+    """One fact alone."""
+    return Sum(1, one.minutes, one.reached, one.children, one.fen)
 
 
 NOTHING = Sum(0, 0, 0, 0, 0)

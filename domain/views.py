@@ -83,10 +83,7 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
     """The rows of one subject as (table, row), in a fixed order."""
     yield from _BY_KIND.get(state.kind, _no_rows)(state)
     for (home, month, kind), total in sorted(state.tally.items()):
-        yield (
-            "tally",
-            (state.subject, home, month, kind, total.count, total.minutes, total.reached, total.children, total.fen),
-        )
+        yield "tally", (state.subject, home, month, kind, *total)
     for id_, type_, why in sorted(set(state.unshown)):
         yield "unknown_entry", (state.subject, id_, type_, why)
 
@@ -151,11 +148,14 @@ def leaving_for(state: State) -> str:
     return max(asked, key=lambda one: one.on).other if asked else ""
 
 
+_PAIRING = (e.PairingFormed, e.PairingEnded)
+
+
 def _pairings(state: State) -> Rows:
     ended: dict[bytes, dt.date] = {}
     found: dict[bytes, tuple[str, e.PairingFormed]] = {}
     for id_, record in state.records.items():
-        if isinstance(record.event, e.PairingFormed | e.PairingEnded) and not state.withdrawn(id_):
+        if type(record.event) in _PAIRING and not state.withdrawn(id_):
             event = state.event(id_)
             if isinstance(event, e.PairingFormed):
                 found[event.pairing.bytes] = (record.home, event)

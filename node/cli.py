@@ -18,6 +18,7 @@ from node.folder import Folder, Kind
 from node.opening import HomesOf
 from node.progress import bar
 from sync.verify import Verdict, verify
+from sync.verify_files import FilesVerdict, verify_files
 
 COLLECT_AFTER = (100_000, 50, 100)
 """Folds keep many small values alive and make no cycles: measured, an import gains a third, a rebuild doubles."""
@@ -190,15 +191,25 @@ def _verify(folder: Folder, as_json: bool) -> int:
         store.require_sound()
         with bar("verify", store.position()) as progress:
             verdict = verify(store, hub_key, progress)
-    show(_verdict_json(verdict), as_json)
+        with bar("photographs", store.files.count()[0]) as progress:
+            pictures = verify_files(store, progress)
+    show(_verdict_json(verdict, pictures), as_json)
     if verdict.first_bad is not None:
         bad = verdict.first_bad
         advice = "Stop writing here, keep this folder as it is, and put back a backup into another one."
         print(f"entry {bad.seq} of log {bad.log.hex()}: {bad.why}. {advice}", file=sys.stderr)
-    return exits.DONE if verdict.ok else exits.PROMISE_FAILED
+    for picture in pictures.bad:
+        print(f"{picture.why}. Put it back from a backup; the log itself holds.", file=sys.stderr)
+    return exits.DONE if verdict.ok and not pictures.bad else exits.PROMISE_FAILED
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+def _verdict_json(verdict: Verdict, pictures: FilesVerdict) -> dict[str, Any]:
     bad = verdict.first_bad
     found = {"position": bad.position, "log": bad.log.hex(), "seq": bad.seq, "why": bad.why} if bad else None
-    return {"ok": verdict.ok, "compared": verdict.compared, "first_bad": found}
+    bad_pictures = [{"name": one.name.hex(), "why": one.why} for one in pictures.bad]
+    return {
+        "ok": verdict.ok and not bad_pictures,
+        "compared": verdict.compared,
+        "first_bad": found,
+        "photos": {"compared": pictures.compared, "bad": bad_pictures},
+    }

@@ -3,53 +3,113 @@
 The read models follow the log's own entry that says so, and are written anew so that no page keeps a trace. A rebuild
 that was cut left a half-built file behind, a backup that was killed copies with keys in them: they go as well. What a
 running rebuild puts in place later is brought in line when it is opened (see `views`).
+
+Beside a running `serve` the order is handed to that process (`erasing_served`), which does the same while it goes on
+serving. Should it end meanwhile, at whatever point, the command finishes what is missing itself: an order may be
+repeated, and whoever opens the folder for writing carries out one that was cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+from domain.errors import Refused
+from node import control
 from node.clock import Clock
 from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, HomesOf, writing
 from node.views import BUILDING_SUFFIX, Projection, remove
 from sync.backup import remove_old_copies
 from sync.batch import Erased
-from sync.errors import ErasureUnfinished, FolderInUse
+from sync.errors import ErasureUnfinished, FolderInUse, LocalProtocolError
 from sync.store import Store
+
+COMMAND: Final = "erase"
+ANSWER_TIMEOUT_S: Final = 600.0  # writing large read models anew takes its time
+HANDOVER_S: Final = 20.0
+POLL_S: Final = 0.1
+
+
+class Order(NamedTuple):
+    """What is to be erased, who carries it out, and on what ground."""
+
+    subjects: Sequence[bytes]
+    by: str
+    ground: str
 
 
 def erase(
     folder: Folder, homes_of: HomesOf, subjects: Sequence[bytes], by: str, ground: str, clock: Clock
 ) -> dict[str, Any]:
     """Erase subjects' content from all files of a folder; raises ErasureUnfinished where old pages stayed."""
-    with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
-        remove_old_copies(folder.path)
+    order = Order(subjects, by, ground)
+    handed_over_at: float | None = None
+    while True:
         try:
-            erased = store.erase(subjects, by=by, ground=ground, now_ms=clock())
-        finally:  # also where somebody reads old pages of the log: the rows need not wait for that
-            cleared = _clear_views(folder, store, homes_of)
+            return _erase_alone(folder, homes_of, order, clock)
+        except FolderInUse:
+            try:
+                return _hand_over(folder, order)
+            except control.AnswerLost:
+                handed_over_at = handed_over_at or time.monotonic()
+                if time.monotonic() > handed_over_at + HANDOVER_S:
+                    raise
+            except FolderInUse:  # the one who held the folder may be about to let go of it, or another begins to serve
+                if handed_over_at is None or time.monotonic() > handed_over_at + HANDOVER_S:
+                    raise
+        time.sleep(POLL_S)
+
+
+def _erase_alone(folder: Folder, homes_of: HomesOf, order: Order, clock: Clock) -> dict[str, Any]:
+    with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
+
+        def clear_views() -> bool:
+            projection = Projection(store, folder.views, homes_of(store))
+            try:
+                return follow_and_clear(projection)
+            finally:
+                projection.close()
+
+        return carry_out(folder, lambda: _erase_in(store, order, clock()), clear_views)
+
+
+def _erase_in(store: Store, order: Order, now_ms: int) -> Erased:
+    return store.erase(order.subjects, by=order.by, ground=order.ground, now_ms=now_ms)
+
+
+def _hand_over(folder: Folder, order: Order) -> dict[str, Any]:
+    asked = {"subjects": [subject.hex() for subject in order.subjects], "by": order.by, "ground": order.ground}
+    return control.ask(folder.path, COMMAND, asked, ANSWER_TIMEOUT_S)
+
+
+def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Callable[[], bool]) -> dict[str, Any]:
+    """For the holder of the locks: every file in its turn; what was taken away, as the command shows it."""
+    remove_old_copies(folder.path)
+    try:
+        erased = erase_log()
+    except LocalProtocolError as error:
+        raise Refused("这些内容不能删除", str(error)) from None
+    finally:  # also where somebody reads old pages of the log: the rows need not wait for that
+        _remove_half_built(folder)
+        cleared = clear_views()
     if not cleared:
         raise ErasureUnfinished(
             f"{folder.views}: other processes still read what was there before. The rows are gone, but old pages can "
             "be cleared only when they have ended: end them and run this again"
         )
-    return _shown(erased)
+    return {"entries": erased.entries, "streams": erased.streams, "photos": erased.files}
 
 
-def _clear_views(folder: Folder, store: Store, homes_of: HomesOf) -> bool:
+def follow_and_clear(projection: Projection) -> bool:
+    """For the one who writes the read models: to the newest entry, and no trace; False while others read old pages."""
+    for _ in projection.catch_up():
+        pass
+    return projection.views.clear_traces()
+
+
+def _remove_half_built(folder: Folder) -> None:
     with suppress(FolderInUse), folder.lock(REBUILD_LOCK_FILE):
         remove(folder.views.with_name(folder.views.name + BUILDING_SUFFIX))
-    projection = Projection(store, folder.views, homes_of(store))
-    try:
-        for _ in projection.catch_up():
-            pass
-        return projection.views.clear_traces()
-    finally:
-        projection.close()
-
-
-def _shown(erased: Erased) -> dict[str, Any]:
-    return {"entries": erased.entries, "streams": erased.streams}

@@ -15,11 +15,13 @@ from typing import Final
 import apsw
 
 from domain.errors import Refused
-from sync.database import OutcomeUnknown
+from sync.database import NotStored, OutcomeUnknown
 from sync.errors import (
     ErasureUnfinished,
+    FileUnknown,
     FolderError,
     FolderInUse,
+    KeyDestroyed,
     LogCorrupt,
     NewerFormat,
     NoCipher,
@@ -45,6 +47,8 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (Refused, REFUSED),
     (RefusedByPeer, REFUSED),
     (SubjectErased, REFUSED),
+    (KeyDestroyed, REFUSED),
+    (FileUnknown, REFUSED),
     (ErasureUnfinished, IN_USE),
     (FolderInUse, IN_USE),
     (NewerFormat, NEWER),
@@ -56,6 +60,7 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (VerificationError, PROMISE_FAILED),
     (RemoteProtocolError, REFUSED),
     (OutcomeUnknown, DAMAGED),
+    (NotStored, DAMAGED),
     (apsw.FullError, DAMAGED),
     (apsw.CorruptError, DAMAGED),
     (apsw.NotADBError, DAMAGED),
@@ -65,6 +70,22 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (apsw.CantOpenError, DAMAGED),
     (OSError, DAMAGED),
 )
+
+
+EXPECTED: Final = tuple(kind for kind, _ in CODES)
+
+
+class FailedElsewhere(Exception):
+    """Another process of the folder did this for us and failed: its sentence, and the exit code that goes with it."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code of an error that is expected."""
+    return next(code for kind, code in CODES if isinstance(error, kind))
 
 
 def run(command: Callable[[], int]) -> int:
@@ -79,9 +100,12 @@ def run(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except tuple(kind for kind, _ in CODES) as error:
+    except FailedElsewhere as error:
+        print(error, file=sys.stderr)
+        return error.code
+    except EXPECTED as error:
         print(sentence(error), file=sys.stderr)
-        return next(code for kind, code in CODES if isinstance(error, kind))
+        return code_of(error)
 
 
 def sentence(error: BaseException) -> str:

@@ -2,12 +2,15 @@
 
     config.json     what this node is, and which hub it belongs to       precious, small
     log.db keys.db  the entries; the keys that open them                 precious: back up both
+    files.db        photographs and scans, from the first one on         precious
     key.json        slots of the master key, under which the databases are encrypted      precious
     node.key        the key file of the first slot; may lie elsewhere, or be replaced by a passphrase
     checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness that nothing reads at start yet
     exchange.json   when the last exchange was, and how it went          may be lost
     backup.json     when the last verified backup was made               may be lost
+    control.json    address and token of a running `serve`, for its owner's commands       while it runs
     views.db        read models                                          may be deleted at any time
+    reserve         room that is given back when the disk is full        may be deleted at any time
     lock            held by the one process that writes entries
     views.lock      held by the one process that writes views.db: `serve`, or for moments a command that reads them
 
@@ -30,6 +33,7 @@ import filelock
 
 from node import passphrase
 from node.clock import rfc3339
+from node.reserve import Reserve
 from sync.cipher import MasterKey
 from sync.errors import FolderError, FolderInUse, LogCorrupt, NewerFormat
 from sync.slots import unlock
@@ -40,6 +44,7 @@ from sync.stored_log import StoredLog
 FORMAT: Final = 1
 CONFIG_FILE: Final = "config.json"
 BACKUP_FILE: Final = "backup.json"
+CONTROL_FILE: Final = "control.json"
 EXCHANGE_FILE: Final = "exchange.json"
 CHECKPOINT_FILE: Final = "checkpoint.txt"
 VIEWS_FILE: Final = "views.db"
@@ -189,6 +194,7 @@ def create_folder(path: Path, config: Config) -> bytes:
         making.mkdir(parents=True)
         log = Store.create(making)
         write_file(making / CONFIG_FILE, json.dumps(asdict(config), ensure_ascii=False, indent=2) + "\n")
+        Reserve(making).renew()
         if path.exists():
             path.rmdir()
         making.rename(path)

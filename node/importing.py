@@ -5,6 +5,9 @@ lines the log holds already; a second run, or one after a power cut, adds only w
 had reached. Entries are recorded some hundred at a time, each time durably; while one batch is on its way to the disk
 the next is being read. A line that cannot be read stops the import: what was before it stays, nothing after it is lost,
 and the next run goes on from there.
+
+A line about somebody who was erased here, or that corrects a fact about them, is counted and left out: what it speaks
+of is gone, and nothing more is recorded about them.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,7 +25,7 @@ from domain import schema
 from domain.commands import Command, CorrectFact, RecordFact
 from domain.decide import decide
 from domain.errors import BadField, Refused
-from domain.facts import Book, Lifted, at_ms, lift
+from domain.facts import Book, Lifted, at_ms, lift, own_subject
 from domain.folding import Folding
 from domain.records import Record
 from node.clock import Clock
@@ -140,6 +144,9 @@ class Importer:
         if (site, at) in self._known:
             self.done.known += 1
             return
+        if any(name.bytes in self._erased for name in _speaks_of(fact, site)):
+            self.done.erased += 1  # before it is read: what it corrects may be gone
+            return
         lifted = self._lift(fact)
         subject = lifted.subject.bytes
         if subject in self._erased:
@@ -233,6 +240,16 @@ class Importer:
 def _lines(file: Any) -> Iterator[bytes]:
     while line := file.readline(LINE_SIZE_BYTES_MAX + 1):
         yield line
+
+
+def _speaks_of(fact: dict[str, Any], site: str) -> Iterator[UUID]:
+    """The subject that a line names, and the one that the fact it corrects had if that had one of its own."""
+    with suppress(ValueError, TypeError, AttributeError):
+        yield UUID(fact.get("subject"))
+    match fact.get("data"):
+        case {"corrects": {"at": at}}:
+            with suppress(Refused):
+                yield own_subject(site, at_ms(at))
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from sync.slots import FILE, SLOTS_FILE, Slots, read_identities, read_recipient
 from sync.small_file import sync_folder
 from sync.stored_log import StoredLog
 from sync.verify import verify
+from sync.verify_files import verify_files
 
 SMALL_FILES: Final = (CONFIG_FILE, CHECKPOINT_FILE)
 ACTIONS: Final = ("add-passphrase", "add-file", "add-recovery", "remove", "rekey")
@@ -171,3 +172,5 @@ def _require_whole(store: StoredLog, folder: Folder) -> None:
     if verdict.first_bad is not None:
         bad = verdict.first_bad
         raise VerificationError(f"entry {bad.seq} of log {bad.log.hex()}: {bad.why}; nothing was restored")
+    if bad_files := verify_files(store, lambda _: None).bad:
+        raise VerificationError(f"{bad_files[0].why}; nothing was restored")

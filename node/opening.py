@@ -16,16 +16,17 @@ import apsw
 
 from node import passphrase
 from node import views as views_module
-from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
+from node.folder import CONTROL_FILE, REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.progress import bar
+from node.reserve import Reserve
 from node.views import HomeOf, Projection, Views
 from sync import rekey as rekeying
 from sync.cipher import MasterKey
 from sync.database import require_sound
-from sync.errors import FolderInUse, LogCorrupt, SyncError
+from sync.errors import FolderError, FolderInUse, LogCorrupt, SyncError
 from sync.slots import Slots
 from sync.store import Store
-from sync.stored_log import APPLICATION_IDS, KEYS_FILE, LOG_FILE, StoredLog
+from sync.stored_log import APPLICATION_IDS, StoredLog, precious_files
 
 WAIT_FOR_VIEWS_S: Final = 60.0
 POLL_S: Final = 0.05
@@ -47,28 +48,41 @@ def reading(folder: Folder) -> Iterator[StoredLog]:
 def writing(folder: Folder) -> Iterator[Store]:
     """The log, for the one process that writes; raises FolderInUse at once if another has it."""
     with folder.lock(), _naming_what_is_damaged(folder):
+        (folder.path / CONTROL_FILE).unlink(missing_ok=True)  # whoever wrote it was killed: it leads to nobody now
         finish_rekeying(folder)
-        store = Store(folder.path, folder.master)
+        store = _store_with_reserve(folder)
         try:
             yield store
         finally:
             store.close()
 
 
+def _store_with_reserve(folder: Folder) -> Store:
+    reserve = Reserve(folder.path)
+    reserve.renew()
+    try:
+        return Store(folder.path, folder.master, reserve.free)
+    except (apsw.FullError, apsw.IOError, apsw.CantOpenError, FolderError):
+        if not reserve.free_if_full():  # even to open a file in WAL mode takes some room
+            raise
+        return Store(folder.path, folder.master, reserve.free)
+
+
 def rekey(folder: Folder) -> None:
     """Put everything under a new master key; see `sync.rekey`."""
     with folder.lock(), folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), _naming_what_is_damaged(folder):
-        master = folder.master
-        with bar("re-encrypt", len(APPLICATION_IDS)) as progress:
-            folder.open_with(rekeying.rekey(folder.path, master, passphrase.known, APPLICATION_IDS, progress))
+        master, files = folder.master, precious_files(folder.path)
+        with bar("re-encrypt", len(files)) as progress:
+            folder.open_with(rekeying.rekey(folder.path, master, passphrase.known, files, progress))
         remove_views(folder)
 
 
 def finish_rekeying(folder: Folder) -> None:
     """For the holder of the lock: carry a re-keying on that was interrupted."""
     if Slots(folder.path).is_rekeying:
-        with folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), bar("re-encrypt", len(APPLICATION_IDS)) as progress:
-            rekeying.finish(folder.path, folder.master, APPLICATION_IDS, progress)
+        files = precious_files(folder.path)
+        with folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S), bar("re-encrypt", len(files)) as progress:
+            rekeying.finish(folder.path, folder.master, files, progress)
             folder.open_with(MasterKey(folder.master.current))
             remove_views(folder)
 
@@ -85,7 +99,7 @@ def _naming_what_is_damaged(folder: Folder) -> Iterator[None]:
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError) as error:
-        for path in (folder.path / LOG_FILE, folder.path / KEYS_FILE):
+        for path in (folder.path / name for name in precious_files(folder.path)):
             if not _is_sound(path, folder.master):
                 raise LogCorrupt(f"{path} is damaged ({error}): put back a backup, and keep the damaged file") from None
         raise

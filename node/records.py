@@ -14,16 +14,16 @@ from sync.errors import RemoteProtocolError
 def record_of(entry: Entry, body: Body, home: str) -> Record:
     """An entry as the domain sees it."""
     return Record(
-        id=entry.id,
-        first_id=body.extensions.get(EXT_FIRST_ID),
-        log=entry.log,
-        seq=entry.seq,
-        home=home,
-        actor=body.actor,
-        recorded_at_ms=body.recorded_at_ms,
-        lamport=body.lamport,
-        deps=body.deps,
-        event=schema.decode(body.type, body.payload),
+        entry.id,
+        body.extensions.get(EXT_FIRST_ID),
+        entry.log,
+        entry.seq,
+        home,
+        body.actor,
+        body.recorded_at_ms,
+        body.lamport,
+        body.deps,
+        schema.decode(body.type, body.payload),
     )
 
 

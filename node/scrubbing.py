@@ -1,5 +1,7 @@
 """Scrubbing: a serving node reads its own log again, slowly and for ever, so that damage is met before it is needed.
 
+A round goes over the entries, a portion at a time, and then over the photographs and scans, one at a time.
+
 `scrub.json` says how far a round has come and what was found; it may be lost, then a round begins anew. A portion takes
 milliseconds and is followed by a pause many times as long, so nobody who works at the node notices. What is bad is kept
 and shown in `status` until a whole round finds nothing; nothing is ever repaired in silence.
@@ -22,6 +24,7 @@ from sync.errors import SyncError
 from sync.small_file import write_file
 from sync.stored_log import StoredLog
 from sync.verify import START, Bad, Mark, scrub
+from sync.verify_files import BadFile, check_file
 
 SCRUB_FILE: Final = "scrub.json"
 PORTION_COUNT: Final = 200
@@ -42,6 +45,7 @@ class ScrubState:
     ended_ms: int | None = None
     bad: dict[str, Any] | None = None
     bad_in_round: bool = False
+    photo: int | None = None  # the number of the last photograph compared; None while the entries are compared
 
     @property
     def mark(self) -> Mark:
@@ -96,6 +100,8 @@ class Scrubber:
     def step(self) -> bool:
         """Compare one portion; whether the round has ended."""
         before = self.state
+        if before.photo is not None:
+            return self._step_photo(before, before.photo)
         try:
             mark, bad = scrub(self._store, self._hub_key, before.mark, PORTION_COUNT)
         except (
@@ -110,6 +116,23 @@ class Scrubber:
         bad_in_round = before.bad_in_round or bad is not None
         if mark != START:
             self.state = replace(before, **mark._asdict(), bad=found, bad_in_round=bad_in_round)
+            return False
+        self.state = replace(before, photo=0, bad=found, bad_in_round=bad_in_round)
+        return False
+
+    def _step_photo(self, before: ScrubState, number: int) -> bool:
+        """Compare the next photograph; behind the last one the round ends."""
+        try:
+            file = self._store.files.after(number)
+            bad = check_file(self._store, file) if file else None
+        except (SyncError, apsw.Error) as error:
+            file, bad = None, BadFile(b"", str(error))
+        found, bad_in_round = before.bad, before.bad_in_round or bad is not None
+        if bad is not None and not before.bad_in_round:
+            found = {"position": None, "log": None, "seq": None, "photo": bad.name.hex(), "why": bad.why}
+            print(f"scrub: {bad.why}; run `verify`", file=sys.stderr)
+        if file is not None:
+            self.state = replace(before, photo=file.id, bad=found, bad_in_round=bad_in_round)
             return False
         self.state = ScrubState(
             compared=before.compared,

@@ -5,29 +5,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
 
+import apsw
 from aiohttp import web
 
 from domain.errors import Refused
 from node import web as kit
 from node.invitation import NotLoopback
 from node.views import Projection
-from sync.database import OutcomeUnknown
+from sync.database import NotStored, OutcomeUnknown
 from sync.errors import FolderError
 from sync.store import Store
 
 FOLLOW_PAUSE_S: Final = 0.5
+FULL_PAUSE_S: Final = 10.0
+FULL: Final = "磁盘已满或出错，没有保存，请稍后再试 (the disk is full or refused it: nothing was stored, try later)"
 REST_S_MAX: Final = 0.2  # after working it rests as long: what arrives gains half in speed, folded in fewer turns
 SHUTDOWN_TIMEOUT_S: Final = 2.0
 FIRST_LOOK_S_MAX: Final = 1.0
 LINGERING_TIME_S: Final = 2.0  # how long the rest of a refused request is still read
 REQUEST_SIZE_BYTES_MAX: Final = 64 * 1024
 PORT_MAX: Final = 65_535
+T = TypeVar("T")
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -58,6 +65,9 @@ class FollowerThread:
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
         self._looked = threading.Event()
+        self._asked: queue.SimpleQueue[tuple[Callable[[Projection], Any], Future[Any]]] = queue.SimpleQueue()
+        self._ended = False
+        self._full = False
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
@@ -67,6 +77,14 @@ class FollowerThread:
     def wait_for_first_look(self, timeout_s: float) -> None:
         """Wait until it has reached the end of the log once, or the time is over."""
         self._looked.wait(timeout_s)
+
+    def between(self, work: Callable[[Projection], T]) -> Future[T]:
+        """Run `work` on the follower's thread between two batches; cancelled if the follower ends before."""
+        future: Future[T] = Future()
+        self._asked.put((work, future))
+        if self._ended:
+            self._cancel_asked()
+        return future
 
     def stop(self) -> None:
         """Stop after the batch at hand."""
@@ -83,15 +101,53 @@ class FollowerThread:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                began = time.monotonic()
-                for _ in self._projection.catch_up():
-                    if self._stopping.is_set():
-                        return
-                self._looked.set()
-                self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
-                self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
+                try:
+                    self._follow()
+                except apsw.FullError as error:  # the log is ahead of the pages for a while; reading goes on
+                    self._wait_for_room(error)
         except BaseException as error:  # noqa: BLE001 -- raised again by the thread that waits
             self.fail(error)
+        finally:
+            self._ended = True
+            self._cancel_asked()
+
+    def _do_asked(self) -> None:
+        while not self._asked.empty():
+            work, future = self._asked.get()
+            try:
+                future.set_result(work(self._projection))
+            except BaseException as error:  # noqa: BLE001 -- handed to whoever asked
+                future.set_exception(error)
+
+    def _cancel_asked(self) -> None:
+        while True:
+            try:
+                _, future = self._asked.get_nowait()
+            except queue.Empty:
+                return
+            future.cancel()
+
+    def _follow(self) -> None:
+        began = time.monotonic()
+        if self._full:
+            self._projection.begin_again()
+        for _ in self._projection.catch_up():
+            if self._stopping.is_set():
+                return
+            if not self._asked.empty():
+                break  # what is asked may follow, too, and put another file in place
+        self._do_asked()
+        self._looked.set()
+        self._full = False
+        self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
+        self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
+
+    def _wait_for_room(self, error: apsw.FullError) -> None:
+        if not self._full:
+            print(f"the pages cannot follow the log until there is room again: {error}", file=sys.stderr, flush=True)
+        self._full = True
+        self._looked.set()
+        self._stopping.wait(FULL_PAUSE_S)
 
 
 def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web.StreamResponse]]:
@@ -102,6 +158,9 @@ def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web
         except OutcomeUnknown as error:  # from now on nothing can be stored: better no answer than half a node
             follower.fail(error)
             raise
+        except (apsw.FullError, NotStored) as error:  # nothing of it is stored, and reading goes on
+            print(f"{request.path}: {error}", file=sys.stderr, flush=True)
+            return web.json_response({"refused": FULL}, status=web.HTTPInsufficientStorage.status_code)
 
     return middleware
 

@@ -15,6 +15,7 @@ in place between two batches (`adopt`), so pages are served all the time and fol
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import threading
 from collections import OrderedDict
@@ -26,12 +27,12 @@ import apsw
 import msgpack
 
 from domain.folding import Folding
-from domain.records import Record
-from domain.views import TABLES, VIEWS_VERSION, rows
+from domain.records import canonical
+from domain.views import TABLES, VIEWS_VERSION
 from node.records import record_of
 from sync.batch import Entry
 from sync.cipher import MasterKey
-from sync.database import Readers, create_database, open_database, try_empty_wal
+from sync.database import Readers, create_database, open_database, transaction, try_empty_wal
 from sync.entry import Body
 from sync.erasure import erased_subjects, executed_subject
 from sync.errors import SyncError
@@ -43,6 +44,7 @@ REBUILD_BATCH_COUNT: Final = 10_000  # nobody waits for a single batch, and a su
 SUBJECTS_REMEMBERED_MAX: Final = 100_000
 REBUILT_SUFFIX: Final = ".rebuilt"
 BUILDING_SUFFIX: Final = ".building"
+IN_PAGES, IN_WAL = 1, 2  # where traces of erased rows may be
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -107,9 +109,9 @@ class Views:
         self, position: int, gone: Iterable[tuple[str, Row]], fresh: Iterable[tuple[str, Row]], *, erased: bool = False
     ) -> None:
         """Take rows away by key, write rows, move the mark: all or none. `erased` rows must leave no trace."""
-        with self._db:
+        with transaction(self._db):
             if erased:
-                self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', 1)")
+                self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', ?)", (IN_PAGES,))
             for name, keys in _by_table(gone).items():
                 condition = " AND ".join(f"{column}=?" for column in TABLES[name].key)
                 self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
@@ -120,12 +122,15 @@ class Views:
 
     def clear_traces(self) -> bool:
         """Write the file anew if rows were erased from it; False if that cannot be finished while others read it."""
-        if not self.query("SELECT 1 FROM mark WHERE name='traces'"):
+        found = self.query("SELECT value FROM mark WHERE name='traces'")
+        if not found:
             return True
-        try:
-            self._db.execute("VACUUM")
-        except apsw.BusyError:
-            return False
+        if found == [(IN_PAGES,)]:  # once: each time puts the whole file into a WAL that a reader may hold
+            try:
+                self._db.execute("VACUUM")
+            except apsw.BusyError:
+                return False
+            self._db.execute("UPDATE mark SET value=? WHERE name='traces'", (IN_WAL,))
         if not try_empty_wal(self._db):
             return False
         self._db.execute("DELETE FROM mark WHERE name='traces'")
@@ -182,7 +187,7 @@ class Remembered:
 
     def __init__(self, folding: Folding) -> None:
         self.folding = folding
-        self.rows: dict[tuple[str, Row], Row] | None = {}  # None: what is stored is not known
+        self.rows: list[tuple[str, Row]] | None = []  # None: what is stored is not known
         self.erased = False
 
 
@@ -264,28 +269,25 @@ class Follower:
 
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
-        records: list[Record] = []
-        for entry in self._store.entries_of_subject(subject):
-            body = entry.body()
-            if entry.position <= until and _of_the_domain(body, entry):
-                records.append(record_of(entry, body, self._home_of(entry.log)))
+        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject) if entry.position <= until]
+        records = [record_of(one, body, self._home_of(one.log)) for one, body in pairs if _of_the_domain(body, one)]
         folding = Folding(subject)
-        for record in sorted(records, key=lambda r: r.order):
+        for record in canonical(records):
             folding.add(record)
         return folding
 
     def _difference(
         self, subject: bytes, remembered: Remembered, gone: list[tuple[str, Row]], fresh: list[tuple[str, Row]]
     ) -> None:
-        now = {(name, row[: KEY_SIZES[name]]): row for name, row in rows(remembered.folding.state())}
-        before = remembered.rows
-        if before is None:
-            stored = self.views.forget_subject(subject)
-            gone += [key for key in stored if key not in now]
-            fresh += [(name, row) for (name, _), row in now.items()]
+        now = remembered.folding.rows()
+        if remembered.rows is None:
+            keys = {_key(*one) for one in now}
+            gone += [key for key in self.views.forget_subject(subject) if key not in keys]
+            fresh += now
         else:
-            gone += [key for key in before if key not in now]
-            fresh += [(name, row) for (name, key), row in now.items() if before.get((name, key)) != row]
+            before = {_key(*one): one[1] for one in remembered.rows}
+            fresh += [one for one in now if before.pop(_key(*one), None) != one[1]]
+            gone += before
         remembered.rows = now
 
     def _limit_memory(self) -> None:
@@ -298,6 +300,10 @@ KEY_SIZES: Final = {table.name: len(table.key) for table in TABLES.values()}
 assert all(table.key == tuple(name for name, _ in table.columns)[: len(table.key)] for table in TABLES.values()), (
     "a row begins with its key"
 )
+
+
+def _key(name: str, row: Row) -> tuple[str, Row]:
+    return name, row[: KEY_SIZES[name]]
 
 
 def _of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
@@ -368,6 +374,11 @@ class Projection:
         self.views.clear_traces()
         return follower
 
+    def begin_again(self) -> None:
+        """After a write that failed: what the follower remembers may be in no table, so it remembers nothing."""
+        with self._swapping:
+            self._follower = self._follow()
+
     def _reopen(self) -> None:
         self.views.close()
         self.views = self._open()
@@ -384,8 +395,12 @@ def rebuild(
     """Fill a new file beside the live one up to a position, ready to be adopted; its digest."""
     building = path.with_name(path.name + BUILDING_SUFFIX)
     views = Views.create(building, store.master)
-    for position in Follower(store, views, home_of).catch_up(until, REBUILD_BATCH_COUNT):
-        progress(position)
+    gc.disable()  # folds are kept to the end and hold no cycles; to look for some takes a sixth of the time
+    try:
+        for position in Follower(store, views, home_of).catch_up(until, REBUILD_BATCH_COUNT):
+            progress(position)
+    finally:
+        gc.enable()
     digest = views.digest()
     views.close()
     building.replace(path.with_name(path.name + REBUILT_SUFFIX))

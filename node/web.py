@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -10,6 +11,7 @@ from aiohttp import web
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from node.clock import Clock
+from node.views import Projection, Views
 
 LOCAL: Final = dt.timezone(dt.timedelta(hours=8), "CST")  # China has one time, all year; needs no tzdata
 HEADERS: Final = {
@@ -35,6 +37,18 @@ def templates(package: str) -> Environment:
     made.filters["day"] = day
     made.filters["moment"] = moment
     return made
+
+
+def view_page(
+    projection: Projection, package: str, template: str, values: Callable[[Views], dict[str, Any]]
+) -> Handler:
+    """A page that shows what one reading of the live read models gives."""
+    made = templates(package)
+
+    async def show(_request: web.Request) -> web.StreamResponse:
+        return page(made, template, **await asyncio.to_thread(projection.read, values))
+
+    return show
 
 
 def page(made: Environment, template: str, /, **values: Any) -> web.Response:

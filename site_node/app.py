@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 
 from domain.codes import SEX
-from node import service
+from node import photos, service
 from node import web as kit
 from node.clock import Clock
+from node.control import Control
+from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
 from node.reading import row_json
+from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Projection, Views
 from site_node.cli import homes_of, status_of
@@ -30,9 +34,11 @@ def run(folder: Folder, listen: str, exchange_every_s: float, clock: Clock) -> i
     with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
         projection = Projection(store, folder.views, homes_of(folder)(store))
         follower = service.FollowerThread(store, projection)
+        owner = Control(folder.path)
         try:
-            asyncio.run(_serve(folder, store, projection, follower, host, port, exchange_every_s, clock))
+            asyncio.run(_serve(folder, store, projection, follower, owner, host, port, exchange_every_s, clock))
         finally:
+            owner.close()
             follower.stop()
             projection.close()
         if follower.failure is not None:
@@ -45,15 +51,19 @@ async def _serve(
     store: Store,
     projection: Projection,
     follower: service.FollowerThread,
+    owner: Control,
     host: str,
     port: int,
     every_s: float,
     clock: Clock,
 ) -> None:
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
-    app.add_routes([web.get("/", Page(folder, projection, clock).show)])
+    page = kit.view_page(projection, "site_node", "home.html", partial(_home_values, folder, clock))
+    app.add_routes([web.get("/", page), *photos.routes(store)])
+    Eraser(folder, store, follower, owner, clock).add_to(app)
 
     def started(url: str) -> None:
+        owner.open(url)
         print(f"listening on {url}", flush=True)
 
     async def exchange() -> None:
@@ -62,56 +72,46 @@ async def _serve(
         await Exchanger(folder, store, clock).keep_up(every_s)
 
     async def background() -> None:
-        scrubbing = asyncio.create_task(Scrubber(folder, store, clock).keep_up())
+        beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up()]
+        tasks = [asyncio.create_task(work) for work in beside]
         try:
             await exchange()
         finally:
-            scrubbing.cancel()
-            await asyncio.wait([scrubbing])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     with contextlib.suppress(asyncio.CancelledError):
         await service.serve(app, host, port, started, background, follower)
 
 
-class Page:
-    """The home's one page."""
-
-    def __init__(self, folder: Folder, projection: Projection, clock: Clock) -> None:
-        self._folder = folder
-        self._projection = projection
-        self._clock = clock
-        self._templates = kit.templates("site_node")
-
-    async def show(self, _request: web.Request) -> web.Response:
-        """The home's children with their last contacts, and the sync line."""
-        values = await asyncio.to_thread(self._projection.read, self._values)
-        return kit.page(self._templates, "home.html", **values)
-
-    def _values(self, views: Views) -> dict[str, Any]:
-        config, state = self._folder.config, self._folder.exchange_state()
-        rows = [row_json("child", row) for row in views.rows_of("child")]
-        today = kit.today(self._clock)
-        here = [
-            {
-                **row,
-                "sex_label": SEX.label(row["sex"] or ""),
-                "age": kit.age(row["born_on"], today),
-                "guardian": " ".join(filter(None, (row["guardian_name"], row["guardian_phone"]))),
-                "leaving": row["status"] == "leaving",
-            }
-            for row in rows
-            if row["home"] == config.code and row["status"] in ("here", "leaving")
-        ]
-        here.sort(key=lambda child: (child["number"] is None, child["number"], child["name"] or ""))
-        return {
-            "name": config.name,
-            "code": config.code,
-            "here": here,
-            "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
-            "status": status_of(self._folder),
-            "last_exchange": state.last_exchange_ms,
-            "clock_wrong": _offset_words(state.clock_offset_s),
+def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
+    """The home's one page: its children with their last contacts, and the sync line."""
+    config, state = folder.config, folder.exchange_state()
+    rows = [row_json("child", row) for row in views.rows_of("child")]
+    today = kit.today(clock)
+    here = [
+        {
+            **row,
+            "sex_label": SEX.label(row["sex"] or ""),
+            "age": kit.age(row["born_on"], today),
+            "guardian": " ".join(filter(None, (row["guardian_name"], row["guardian_phone"]))),
+            "leaving": row["status"] == "leaving",
         }
+        for row in rows
+        if row["home"] == config.code and row["status"] in ("here", "leaving")
+    ]
+    here.sort(key=lambda child: (child["number"] is None, child["number"], child["name"] or ""))
+    return {
+        "name": config.name,
+        "code": config.code,
+        "here": here,
+        "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
+        "status": status_of(folder),
+        "disk_warning": Reserve(folder.path).warning(),
+        "last_exchange": state.last_exchange_ms,
+        "clock_wrong": _offset_words(state.clock_offset_s),
+    }
 
 
 def _offset_words(offset_s: int | None) -> str:

@@ -17,7 +17,7 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, exits, joining, keeping, scrubbing
+from node import cli, exits, joining, keeping, photos, reserve, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -61,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--payload-json", metavar="-|JSON", help="the payload as JSON, or - to read it from standard input"
     )
     made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
+    photos.add_taking_in(commands)
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
     made.add_argument("--listen", default="127.0.0.1:8101", metavar="HOST:PORT", help="port 0 picks a free one")
     made.add_argument(
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
     cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
+    photos.add_reading(commands, "home")
     keeping.add_commands(commands, "home")
     return top
 
@@ -105,6 +107,7 @@ def join(arguments: argparse.Namespace) -> int:
     with writing(folder) as store:
         county = asyncio.run(joining.join(url, invitation, store.signer))
         folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=county))
+        store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")
     return exits.DONE
 
@@ -151,6 +154,7 @@ def record(arguments: argparse.Namespace) -> int:
         for known in sorted(records, key=lambda r: r.order):
             folding.add(known)
         events = decide(folding, wish(folder.config.code, event))
+        photos.require_here(store, events)
         now_ms = system_clock()()
         done = store.record([draft_of(subject, one, arguments.by, now_ms) for one in events]).result()
     print(json.dumps({"id": done[0].id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done[0].seq}))
@@ -197,7 +201,9 @@ def sync(arguments: argparse.Namespace) -> int:
         with bar("exchange", store.size(store.log)) as progress:
             kept = asyncio.run(_sync(exchanger, progress))
         waiting = store.size(store.log) - kept.signed.size
-    print(f"the county holds {kept.signed.size} entries, {waiting} are waiting")
+        pictures = store.files.count()[1]
+    behind = f", {pictures} photographs are waiting" if pictures else ""
+    print(f"the county holds {kept.signed.size} entries, {waiting} are waiting{behind}")
     return exits.DONE if waiting == 0 else exits.PROMISE_FAILED
 
 
@@ -232,6 +238,7 @@ def status_of(folder: Folder) -> dict[str, Any]:
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         root = store.root(store.log, size)
         receipts = store.receipts_count(store.log)
+        pictures, pictures_waiting = store.files.count()
     state = folder.exchange_state()
     joined = folder.config.hub is not None
     held = receipt.size if receipt else 0
@@ -252,6 +259,9 @@ def status_of(folder: Folder) -> dict[str, Any]:
         "exchanges": state.exchanges,
         "retries": state.retries,
         "last_failure": state.last_failure or None,
+        "photos": pictures,
+        "photos_waiting": pictures_waiting if joined else None,
         **scrubbing.shown(folder),
+        **reserve.shown(folder.path),
         "last_backup": folder.last_backup(system_clock()()),
     }

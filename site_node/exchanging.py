@@ -4,21 +4,30 @@ An exchange is tried until the hub's receipt covers everything that was stored w
 but brought something forward is followed by the next one almost at once; one that brought nothing waits twice as long
 as the one before, up to a ceiling, with jitter so that a county's homes do not come back all in one second, for ever.
 The only state that counts is on the disks: the hub's size of our log, and our last receipt.
+
+Photographs follow behind the receipt, some in each exchange, so that a new entry never waits for more than the chunks
+that are on their way. Where the hub turns out to hold less than its receipt said, all of them are offered again. One
+that ends an exchange with an error goes behind the others the next time; one that is not taken is tried once a round.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
+import apsw
 
 from node.clock import Clock
-from node.folder import Folder
+from node.folder import CONFIG_FILE, Folder
 from sync.client import Exchange
+from sync.database import NotStored
+from sync.entry import log_id
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.messages import UNKNOWN
 from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
 from sync.store import Store
 
@@ -44,6 +53,10 @@ class Exchanger:
         self._pause_s = PAUSE_S_MIN
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.acknowledged = self._receipted = receipt.size if receipt else 0
+        self._chunks = 0  # of photographs, that came to the hub
+        self._left = 0  # photographs that the last exchange did not come to
+        self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
+        self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
@@ -52,21 +65,31 @@ class Exchanger:
                 await self.until_receipt()
             except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
                 self._note(last_failure=str(error))  # waiting may help: a person at the county may act
+            except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
+                self._note(last_failure=f"the receipt is not stored: {error}")
             await asyncio.sleep(every_s)
 
     async def until_receipt(self, tries_max: int | None = None) -> KeepReceipt:
-        """Try until the hub's receipt covers all entries; raises Unreachable after `tries_max` fruitless tries."""
+        """Try until the hub's receipt covers all entries and no photograph is left that it would take.
+
+        Raises Unreachable after `tries_max` fruitless tries.
+        """
         asyncio.get_running_loop().set_exception_handler(_leave_out_cuts)
         fruitless = 0
+        self._put_off.clear()
         while True:
-            before = self.acknowledged
+            before = (self.acknowledged, self._chunks)
             try:
-                return await self.once()
+                kept = await self.once()
+                if not self._left:
+                    return kept
             except Unreachable as error:
                 self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
-                fruitless = 0 if self.acknowledged > before else fruitless + 1
+                fruitless = 0 if (self.acknowledged, self._chunks) > before else fruitless + 1
                 if tries_max is not None and fruitless >= tries_max:
                     raise
+            else:
+                continue
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
 
@@ -82,31 +105,65 @@ class Exchanger:
             ask_first=self._was_cut,
             push_size_bytes=self._push_size_bytes,
         )
-        exchange = Exchange(self._store, sender, self._url, self._clock)
+        waiting = [n for n in await asyncio.to_thread(self._store.files.waiting) if n not in self._put_off]
+        waiting.sort(key=lambda name: name == self._put_last)
+        exchange = Exchange(self._store, sender, self._url, self._clock, waiting)
         self._was_cut = True
         try:
             async with aiohttp.ClientSession() as http:
                 kept = await exchange.run(http)
             self._was_cut = False
+        except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
+            self._put_last = exchange.files.current
+            if isinstance(error, RefusedByPeer):
+                raise self._explained(error) from None
+            raise
         finally:
             self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
             self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
+            self._chunks += exchange.files.acknowledged
+            self._put_off.update(exchange.files.put_off)
+            if sender.receipt is not None:
+                await asyncio.to_thread(self._finished, sender.receipt, exchange.declined)
+            if sender.hub_lost:
+                await asyncio.to_thread(self._store.files.offer_again, self._store.log)
+        self._left = exchange.files.left
         self._pause_s = PAUSE_S_MIN
-        await asyncio.to_thread(self._finished, kept)
         return kept
 
-    def _finished(self, kept: KeepReceipt) -> None:
+    def _explained(self, error: RefusedByPeer) -> RefusedByPeer:
+        """A stranger's refusal in words: that the address leads to another hub than the one that was joined."""
+        code, _, found = error.code.partition(":")
+        expected = log_id(self._hub_key).hex()
+        if code != UNKNOWN or found in ("", expected):
+            return error
+        hub = self._folder.config.hub
+        county = hub.name if hub else ""
+        return RefusedByPeer(
+            "other hub",
+            f"{self._url} is a hub, but not the one that this home has joined: expected that of {county} with the "
+            f"key fingerprint {expected}, found {found}. Mend the hub's address in "
+            f"{self._folder.path / CONFIG_FILE}, or run `join` with its invitation and --hub",
+        )
+
+    def _finished(self, kept: KeepReceipt, declined: list[str]) -> None:
         now_ms = self._clock()
         self._note(
             last_exchange_ms=now_ms,
             clock_offset_s=now_ms // 1000 - kept.timestamp_s,
             exchanges=self._folder.exchange_state().exchanges + 1,
-            last_failure="",
+            last_failure=declined[-1] if declined else "",
         )
-        self._folder.save_checkpoint(self._store, self._hub_key)
+        try:
+            self._folder.save_checkpoint(self._store, self._hub_key)
+        except OSError as error:  # the database has it
+            print(f"exchange: {error}", file=sys.stderr, flush=True)
 
     def _note(self, **changes: object) -> None:
-        self._folder.save_exchange_state(replace(self._folder.exchange_state(), **changes))  # type: ignore[arg-type]
+        try:
+            self._folder.save_exchange_state(replace(self._folder.exchange_state(), **changes))  # type: ignore[arg-type]
+        except OSError as error:  # nothing depends on it but what a person is shown
+            print(f"exchange: {error}", file=sys.stderr, flush=True)
 
 
 def _leave_out_cuts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
     age( "homeward backup 1\n" | length u32 | header, JSON | the files, one after the other | SHA-256 of all before )
 
-The databases are copied by `VACUUM INTO` while the node goes on: `log.db` first, `keys.db` after it, so every entry of
-the copy finds its key. The copies are under the node's master key, which lies in the header, inside the age file: who
-holds the county's identity needs nothing else. Nothing is ever written in clear.
+The databases are copied by `VACUUM INTO` while the node goes on: `log.db` and `files.db` first, `keys.db` after them,
+so every entry and every photograph of the copy finds its key. The copies are under the node's master key, which lies
+in the header, inside the age file: who holds the county's identity needs nothing else. Nothing is ever written in
+clear.
 
 A backup is written beside its place and takes its name only when it was verified: all of it is decrypted again and
 compared with its sum. For that an identity is made for the moment, whose recipient is one of the file's and whose
@@ -35,7 +36,7 @@ from sync.database import naming_damage
 from sync.errors import FolderError, LogCorrupt, NewerFormat, WrongKey
 from sync.slots import RECOVERY, Slots
 from sync.small_file import sync_file, sync_folder
-from sync.stored_log import APPLICATION_IDS, KEYS_FILE, LOG_FILE, StoredLog
+from sync.stored_log import APPLICATION_IDS, StoredLog, precious_files
 
 MAGIC: Final = b"homeward backup 1\n"
 FORMAT: Final = 1
@@ -64,7 +65,7 @@ def recovery_recipients(folder: Path) -> list[str]:
 
 def sources_size(folder: Path) -> int:
     """About how many bytes a backup of a folder has."""
-    return sum(file.stat().st_size for name in (LOG_FILE, KEYS_FILE) for file in folder.glob(name + "*"))
+    return sum(file.stat().st_size for name in APPLICATION_IDS for file in folder.glob(name + "*"))
 
 
 def write_backup(
@@ -86,10 +87,8 @@ def write_backup(
     making = target.with_name(f"{target.name}.making-{os.getpid()}")
     try:
         copies.mkdir()
-        for name in (LOG_FILE, KEYS_FILE):
-            _copy_database(store, name, copies / name)
+        files = _copy_databases(store, copies)
         entries = _look_at(copies, store.master)
-        files = {name: copies / name for name in (LOG_FILE, KEYS_FILE)}
         files |= {name: file for name in beside if (file := store.folder / name).exists()}
         header = described | {
             "format": FORMAT,
@@ -127,6 +126,17 @@ def restore(
     for place in (folder, *(inside for inside in folder.rglob("*") if inside.is_dir())):
         sync_folder(place)
     return reading.header, master
+
+
+def _copy_databases(store: StoredLog, copies: Path) -> dict[str, Path]:
+    """Copies of all databases by name, the keys last; again if the first photograph came in meanwhile."""
+    while True:
+        names = precious_files(store.folder)
+        for name in names:
+            (copies / name).unlink(missing_ok=True)
+            _copy_database(store, name, copies / name)
+        if names == precious_files(store.folder):
+            return {name: copies / name for name in names}
 
 
 def _copy_database(store: StoredLog, name: str, copy: Path) -> None:

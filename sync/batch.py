@@ -59,10 +59,11 @@ class Entry(NamedTuple):
 
 
 class Erased(NamedTuple):
-    """What an erasure took away here: so many bodies, of so many streams."""
+    """What an erasure took away here: so many bodies, of so many streams, and so many photographs and scans."""
 
     entries: int
     streams: int
+    files: int = 0
 
 
 class NewStream(NamedTuple):

@@ -1,28 +1,34 @@
 """The node's end of an exchange over HTTP: one streaming POST whose answer is read while it is still being sent.
 
 No decisions here: `replicator.Sender` makes them, this module reads entries, carries frames and keeps the receipt.
+Behind the receipt photographs and scans follow, as `file_transfer.FileSender` decides, until an entry waits again. What
+goes wrong with them takes nothing from the receipt, which is kept when it comes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 
 from sync import wire
-from sync.errors import RemoteProtocolError, Unreachable
-from sync.messages import Push
+from sync.errors import KeyDestroyed, LogCorrupt, RemoteProtocolError, Unreachable
+from sync.file_keeping import chunk_of, offer_of
+from sync.file_transfer import FileSender, MakeOffer, ReadChunk
+from sync.messages import Chunk, Declined, Holds, Message, Offer, Push
 from sync.outgoing import push_of
 from sync.replicator import Ask, KeepReceipt, Portion, Send, Sender, Wait
 from sync.store import Store
 
 PATH: Final = "/v1/exchange"
 CONTENT_TYPE: Final = "application/vnd.homeward.frames"
+FILE_LEVEL: Final = 1  # what is sealed does not become smaller
 CONNECT_TIMEOUT_S: Final = 20
 SILENCE_TIMEOUT_S: Final = 60
+PUT_OFF: Final = (503, 507)
 
 
 def unreachable(url: str, error: Exception) -> Unreachable:
@@ -46,8 +52,13 @@ class Traffic:
 class Exchange:
     """One attempt to bring the hub up to date. Use it once."""
 
-    def __init__(self, store: Store, sender: Sender, url: str, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, sender: Sender, url: str, clock_ms: Callable[[], int], waiting: Sequence[bytes] = ()
+    ) -> None:
+        """`waiting`: the names of the files to send behind the entries."""
         self.sender = sender
+        self.files = FileSender(waiting)
+        self.declined: list[str] = []  # why files stayed behind, for a person
         self.traffic = Traffic()
         self._store = store
         self._url = url.rstrip("/") + PATH
@@ -57,6 +68,8 @@ class Exchange:
 
     async def run(self, http: aiohttp.ClientSession) -> KeepReceipt:
         """Carry the exchange to its end; the receipt is stored when this returns.
+
+        It is stored as well, and in `sender.receipt`, where the link was cut behind it, among the files.
 
         Raises:
             Unreachable: the link failed or the hub fell silent. RefusedByPeer, RemoteProtocolError, VerificationError:
@@ -71,6 +84,8 @@ class Exchange:
                     self._url, data=self._frames(), headers=headers, timeout=timeout, allow_redirects=False
                 ) as response,
             ):
+                if response.status in PUT_OFF:
+                    raise Unreachable(f"{self._url} cannot store at the moment ({response.status} {response.reason})")
                 if response.status != 200 or response.content_type != CONTENT_TYPE:
                     answer = f"{response.status} {response.reason}, {response.content_type}"
                     raise RemoteProtocolError(f"{self._url} answered {answer}: this is not our hub")
@@ -85,24 +100,57 @@ class Exchange:
 
     async def _frames(self) -> AsyncIterator[bytes]:
         try:
-            for effect in self.sender.start(self._clock_ms()):
-                if isinstance(effect, Send):
-                    yield self._count(wire.encode(effect.message))
-            while self.sender.receipt is None:  # aiohttp forgets who reads the answer if a cut meets the body's end
-                match self.sender.next():
-                    case Wait():
-                        await self._hear()
-                    case Portion() as portion:
-                        push, frame = await asyncio.to_thread(self._push_frame, portion)
-                        if self.sender.pushed(push, len(frame)):
-                            yield self._count(frame)
-                    case Ask(size):
-                        for effect in self.sender.ask(await asyncio.to_thread(self._store.sign, size)):
-                            if isinstance(effect, Send):
-                                yield self._count(wire.encode(effect.message))
+            async for frame in self._entry_frames():
+                yield self._count(frame)
+            async for frame in self._file_frames():
+                yield self._count(frame)
         except Exception as error:  # aiohttp would call it a failure of the link
             self._failure = error
             raise
+
+    async def _entry_frames(self) -> AsyncIterator[bytes]:
+        for effect in self.sender.start(self._clock_ms()):
+            if isinstance(effect, Send):
+                yield wire.encode(effect.message)
+        while self.sender.receipt is None:  # aiohttp forgets who reads the answer if a cut meets the body's end
+            match self.sender.next():
+                case Wait():
+                    await self._hear()
+                case Portion() as portion:
+                    push, frame = await asyncio.to_thread(self._push_frame, portion)
+                    if self.sender.pushed(push, len(frame)):
+                        yield frame
+                case Ask(size):
+                    for effect in self.sender.ask(await asyncio.to_thread(self._store.sign, size)):
+                        if isinstance(effect, Send):
+                            yield wire.encode(effect.message)
+
+    async def _file_frames(self) -> AsyncIterator[bytes]:
+        while (step := self.files.next()) is not None:
+            if isinstance(step, Wait):
+                await self._hear()
+                continue
+            try:
+                message = await asyncio.to_thread(self._about_file, step)
+            except (KeyDestroyed, LogCorrupt) as error:  # erased or damaged here: it stays behind, the others go on
+                self.declined.append(str(error))
+                if self.files.next() == step:
+                    self.files.skip()
+                continue
+            if self.files.next() != step:
+                continue  # the hub's answer has meanwhile made it useless
+            if isinstance(message, Offer):
+                self.files.offered(len(message.manifest.hashes))
+            else:
+                self.files.sent()
+            yield wire.encode(message, FILE_LEVEL)
+
+    def _about_file(self, step: MakeOffer | ReadChunk) -> Offer | Chunk:
+        match step:
+            case MakeOffer(name):
+                return offer_of(self._store, name)
+            case ReadChunk(name, number):
+                return chunk_of(self._store, name, number)
 
     async def _hear(self) -> None:
         self._answered.clear()
@@ -122,9 +170,23 @@ class Exchange:
             self.traffic.received_bytes += len(chunk)
             self._patience.reschedule(asyncio.get_running_loop().time() + SILENCE_TIMEOUT_S)
             for frame in frames.feed(chunk):
-                for effect in self.sender.receive(wire.decode(frame)):
-                    if isinstance(effect, KeepReceipt):
-                        await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
+                await self._take(wire.decode(frame))
                 self._answered.set()
-            if self.sender.receipt is not None:
+            if self.sender.receipt is not None and self.files.done:
                 return
+
+    async def _take(self, message: Message) -> None:
+        if isinstance(message, Holds | Declined):
+            await self._take_about_file(message)
+            return
+        for effect in self.sender.receive(message):
+            if isinstance(effect, KeepReceipt):
+                await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
+
+    async def _take_about_file(self, message: Holds | Declined) -> None:
+        for name, sent in self.files.receive(message):
+            await asyncio.to_thread(self._store.files.note_sent, name, sent)
+        if isinstance(message, Declined):
+            self.declined.append(message.text)
+        if await asyncio.to_thread(self._store.size, self.sender.log) > self.sender.size:
+            self.files.stop()

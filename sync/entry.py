@@ -22,10 +22,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
+from unicodedata import is_normalized
 
 import msgpack
 
@@ -51,6 +51,10 @@ INT_MAX: Final = 2**63 - 1
 EXT_FIRST_ID: Final = 1  # id under which this event was first recorded, before a fork
 EXT_STAFF_SIGNATURE: Final = 2  # [person, key id, signature] over the seven other elements
 EXT_SOURCE: Final = 3  # [source name, number]: what an imported entry was made from; unique among a home's entries
+
+_KEY_KINDS: Final = frozenset({str, bytes, int})
+_PLAIN_KINDS: Final = frozenset({bytes, bool, type(None)})
+_pack = msgpack.Packer().pack  # made once; it keeps nothing from one call to the next
 
 Deps = Mapping[bytes, int]
 
@@ -82,14 +86,19 @@ def _hkdf(key: bytes, info: bytes) -> bytes:
     return hmac.digest(pseudorandom, info + b"\x01", "sha256")
 
 
-@lru_cache(maxsize=16384)
-def derive(stream_key: bytes) -> StreamKeys:
-    """The keys of a stream, from the 32 bytes that only its holders know."""
+def derive_unremembered(stream_key: bytes) -> StreamKeys:
+    """The keys of a stream, kept by nobody: for a received key, which may be that of somebody who was erased here."""
     return StreamKeys(
         _hkdf(stream_key, b"homeward/stream/1"),
         _hkdf(stream_key, b"homeward/salt/1"),
         _hkdf(stream_key, b"homeward/seal/1"),
     )
+
+
+@lru_cache(maxsize=16384)
+def derive(stream_key: bytes) -> StreamKeys:
+    """The keys of a stream, from the 32 bytes that only its holders know; an erasure clears what is remembered."""
+    return derive_unremembered(stream_key)
 
 
 def stream_id(label_key: bytes, log: bytes, subject: bytes) -> bytes:
@@ -126,7 +135,7 @@ def leaf(log: bytes, seq: int, stream: bytes, committed: bytes) -> bytes:
 def pack_body(body: Body) -> bytes:
     """The one byte form of a body; refuses what could not be read back."""
     try:
-        packed: bytes = msgpack.packb(tuple(body))
+        packed: bytes = _pack(body)
     except (ValueError, OverflowError, TypeError) as error:
         raise RemoteProtocolError(f"an entry that has no byte form: {error}") from None
     if len(packed) > BODY_SIZE_BYTES_MAX:
@@ -162,25 +171,25 @@ def read_body(packed: bytes) -> Body:
 
 def check_body(body: Body) -> None:
     """Refuse a body whose elements are of the wrong kind or out of bounds."""
-    text_ok(body.type, "type", 120)
-    text_ok(body.actor, "actor", 120)
-    bytes_ok(body.subject, "subject", ID_SIZE)
-    int_ok(body.lamport, "lamport", 1, LAMPORT_MAX)
-    int_ok(body.recorded_at_ms, "recorded-at", 0, TIME_MS_MAX)
-    if not isinstance(body.deps, dict) or not isinstance(body.extensions, dict):
+    kind, actor, subject, lamport, recorded_at_ms, deps, payload, extensions = body
+    text_ok(kind, "type", 120)
+    text_ok(actor, "actor", 120)
+    bytes_ok(subject, "subject", ID_SIZE)
+    int_ok(lamport, "lamport", 1, LAMPORT_MAX)
+    int_ok(recorded_at_ms, "recorded-at", 0, TIME_MS_MAX)
+    if not isinstance(deps, dict) or not isinstance(extensions, dict):
         raise RemoteProtocolError("deps and extensions are maps")
-    for log, seq in body.deps.items():
+    for log, seq in deps.items():
         bytes_ok(log, "log in deps", ID_SIZE)
         int_ok(seq, "seq in deps", 1, INT_MAX)
-    for key, value in body.extensions.items():
+    for key in extensions:
         int_ok(key, "extension key", 0, 127)
-        check_value(value)
-    check_value(body.payload)
+    _check_items((payload, *extensions.values()), 0)
 
 
 def text_ok(value: object, name: str, size_max: int) -> None:
     """Refuse what is not NFC text within bounds."""
-    if type(value) is not str or len(value) > size_max or not unicodedata.is_normalized("NFC", value):
+    if type(value) is not str or len(value) > size_max or not (value.isascii() or is_normalized("NFC", value)):
         raise RemoteProtocolError(f"{name} must be NFC text of at most {size_max} characters")
 
 
@@ -196,38 +205,33 @@ def int_ok(value: object, name: str, low: int, high: int) -> None:
         raise RemoteProtocolError(f"{name} must be an integer from {low} to {high}, found {value!r:.60}")
 
 
-def check_value(value: Any, depth: int = 0) -> None:
+def check_value(value: Any) -> None:
     """Refuse floats, unnormalised text, odd keys and anything deeper or larger than the bounds."""
-    kind = type(value)
-    if kind is str:
-        if len(value) > TEXT_SIZE_BYTES_MAX or not unicodedata.is_normalized("NFC", value):
-            raise RemoteProtocolError("text must be NFC and within bounds")
-    elif kind is int:
-        if not INT_MIN <= value <= INT_MAX:
-            raise RemoteProtocolError("an integer out of bounds")
-    elif kind is dict:
-        _check_map(value, depth)
-    elif kind is list:
-        _check_list(value, depth)
-    elif kind is not bytes and kind is not bool and value is not None:
-        raise RemoteProtocolError(f"a {kind.__name__} has no place in an entry")
+    _check_items((value,), 0)
 
 
-def _check_map(value: dict[Any, Any], depth: int) -> None:
-    if depth >= DEPTH_MAX or len(value) > ITEMS_COUNT_MAX:
-        raise RemoteProtocolError("a map too deep or too large")
-    for key, item in value.items():
-        if type(key) not in (str, bytes, int):
-            raise RemoteProtocolError("a map key must be text, bytes or an integer")
-        check_value(key)
-        check_value(item, depth + 1)
-
-
-def _check_list(value: list[Any], depth: int) -> None:
-    if depth >= DEPTH_MAX or len(value) > ITEMS_COUNT_MAX:
-        raise RemoteProtocolError("a list too deep or too large")
-    for item in value:
-        check_value(item, depth + 1)
+def _check_items(items: Iterable[Any], depth: int) -> None:
+    """Everything that is recorded or received comes through here, so the ordinary kinds are looked at in place."""
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            if len(item) > TEXT_SIZE_BYTES_MAX or not (item.isascii() or is_normalized("NFC", item)):
+                raise RemoteProtocolError("text must be NFC and within bounds")
+        elif kind is int:
+            if not INT_MIN <= item <= INT_MAX:
+                raise RemoteProtocolError("an integer out of bounds")
+        elif kind is list or kind is dict:
+            if depth >= DEPTH_MAX or len(item) > ITEMS_COUNT_MAX:
+                raise RemoteProtocolError(f"a {'map' if kind is dict else 'list'} too deep or too large")
+            if kind is dict:
+                if not _KEY_KINDS.issuperset(map(type, item)):
+                    raise RemoteProtocolError("a map key must be text, bytes or an integer")
+                _check_items(item, depth + 1)
+                _check_items(item.values(), depth + 1)
+            else:
+                _check_items(item, depth + 1)
+        elif kind not in _PLAIN_KINDS:
+            raise RemoteProtocolError(f"a {kind.__name__} has no place in an entry")
 
 
 def entry_id(committed: bytes) -> bytes:

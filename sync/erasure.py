@@ -8,10 +8,11 @@ commitment cannot be guessed and the stream id says nothing. The order of the st
    be read until the folder is opened for writing again; then the order is carried out.*
 2. **Keys.** Zeros are written over the keys of all their streams in `keys.db`, which also notes streams and subjects.
    *A power cut behind it: the bodies are on the disk and nothing opens them; they are read as erased, and taken away at
-   the next opening.*
+   the next opening.* The photographs and scans that show them go in the same way, keys first (`sync/files.py`), also
+   where they show others too.
 3. **Bodies.** One transaction takes bodies, types and subjects from `log.db` and records `erasure-executed/1`, which is
    also what tells followers to fold the subject again. *A power cut behind it leaves old pages in the WALs.*
-4. **Traces.** Both WALs are folded into their files and cut to nothing. Freed bytes were overwritten (`secure_delete`).
+4. **Traces.** The WALs are folded into their files and cut to nothing. Freed bytes were overwritten (`secure_delete`).
    Who reads an old state holds this up: it is tried again until it is done, or given up with an error that says so, and
    tried once more at every opening.
 
@@ -36,10 +37,13 @@ from sync import log_sql
 from sync.batch import Draft, Entry, Erased
 from sync.entry import ID_SIZE, bytes_ok, text_ok
 from sync.errors import ErasureUnfinished, LocalProtocolError
-from sync.log_sql import Stream
+from sync.files import FILES_FILE
+from sync.log_schema import Stream
 from sync.stored_log import KEYS_FILE, LOG_FILE
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from sync.store import Store
     from sync.stored_log import StoredLog
 
@@ -99,15 +103,20 @@ def executed_subject(kind: str, payload: object) -> bytes | None:
     return None
 
 
-def erase(store: Store, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int) -> Erased:
-    """Order an erasure and carry it out; what was ordered before is only finished."""
+def erase(
+    store: Store, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int, stopping: Event | None = None
+) -> Erased:
+    """Order an erasure and carry it out; what was ordered before is only finished.
+
+    Readers of old pages are waited for, READERS_WAIT_S at most, and not any more once `stopping` is set.
+    """
     _check(store, subjects, by, ground)
     before = ledger(store)
     if fresh := [subject for subject in dict.fromkeys(subjects) if subject not in before.ordered]:
         store.record([Draft(ORDERED, by, store.log, now_ms, {"subjects": fresh, "ground": ground})]).result()
     drafts = {s: by for s in dict.fromkeys(subjects) if s not in before.executed}
     erased = _carry_out(store, dict.fromkeys(subjects), drafts, now_ms)
-    empty_wals(store, READERS_WAIT_S)
+    empty_wals(store, READERS_WAIT_S, stopping)
     return erased
 
 
@@ -132,7 +141,9 @@ def resume(store: Store) -> None:
         store.forget_erased(gone)
     if subjects or unfinished:
         _carry_out(store, subjects | unfinished.keys(), unfinished, time.time_ns() // 1_000_000)
-    if erased:  # a cut may have left old pages; who reads them now does not keep a node from starting
+    if (
+        store.files.apply_ledger(erased) or erased
+    ):  # a cut may have left old pages; who reads them now does not keep a node from starting
         with suppress(ErasureUnfinished):
             empty_wals(store, 0)
 
@@ -158,7 +169,10 @@ def _carry_out(store: Store, subjects: Iterable[bytes], drafts: dict[bytes, str]
     names = [stream.name for stream in streams]
     store.keyring.destroy([stream.key for stream in streams], names, subjects)
     store.forget_erased(names)
-    return store.submit(lambda db: _take_away(store, db, subjects, drafts, now_ms)).result()
+    files = store.files.destroy(subjects)
+    taken = store.submit(lambda db: _take_away(store, db, subjects, drafts, now_ms)).result()
+    store.forget_seals()  # who had read a key just before it was destroyed may have derived from it just after
+    return taken._replace(files=files)
 
 
 def _take_away(
@@ -180,12 +194,13 @@ def _take_away(
     return Erased(entries_count, streams_count)
 
 
-def empty_wals(store: Store, wait_s: float) -> None:
+def empty_wals(store: Store, wait_s: float, stopping: Event | None = None) -> None:
     """Leave no old page behind in a WAL; raises ErasureUnfinished if readers hold it for longer than this."""
     deadline = time.monotonic() + wait_s
-    waiting = [(store.keyring.try_empty_wal, KEYS_FILE), (store.try_empty_wal, LOG_FILE)]
+    waiting = [(store.keyring.try_empty_wal, KEYS_FILE), (store.try_empty_wal, LOG_FILE),
+               (store.files.try_empty_wal, FILES_FILE)]  # fmt: skip
     while waiting := [(attempt, name) for attempt, name in waiting if not attempt()]:
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or (stopping is not None and stopping.is_set()):
             raise ErasureUnfinished(
                 f"{store.folder / waiting[0][1]}: other processes still read what was there before. The content is "
                 "erased, but old pages can be cleared only when they have ended: end them and run this again"

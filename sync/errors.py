@@ -45,6 +45,10 @@ class SubjectErased(SyncError):
     """Nothing more is recorded about a subject whose content was erased here."""
 
 
+class FileUnknown(SyncError):
+    """No photograph or scan of this name is here, or not all of it yet."""
+
+
 class ErasureUnfinished(SyncError):
     """The content can no longer be read, but old pages of the files could not be cleared yet. Run it again."""
 

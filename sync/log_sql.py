@@ -1,120 +1,21 @@
-"""All SQL of `log.db`, and why its tables look as they do.
+"""All SQL of `log.db`; the tables are explained in `log_schema`.
 
-`entry` holds own and replicated entries in the order of their arrival (`position`, the rowid, gapless) and is only ever
-appended to. It has no index at all, because an index over random ids changes a page of its own for nearly every entry:
-
-* A log's entries arrive in order, so they stand in *runs*: from a run's first position on, seq and position rise
-  together until another log's run begins. `run` names where each begins; it is the whole index over (branch, seq).
-* A stream's *head* carries its version and the position of its last entry, which both checks a writer's expectation
-  and makes versions unique. Every entry points at the one before it in its stream (`prev`), so reading a stream walks
-  that chain backwards. Heads are rewritten all the time and therefore small rows of their own; what never changes of a
-  stream (pseudonym, subject, key) is in `stream`, whose only index leads from a subject to its streams.
-* The RFC 6962 tree is stored where it grows: `tree` of an entry is the hash of its leaf, then those of the complete
-  subtrees that this leaf fills, from small to large. So every hash is inserted once, with its entry, and never
-  rewritten; the subtree on some level that ends with a leaf is 32 bytes at 32 times that level.
-
-A stream's id is branch << 40 | ordinal (the ordinal is its number in its log, from 1), so one home's streams lie
-together and the entry need not name its branch.
-
-`checkpoint` keeps the sizes whose root the log's key has signed, with the hub's receipt where there is one. `tracking`
-and `snapshot` serve the `eventsourcing` library. Types are interned; bodies are sealed (see `sealing`).
-An erased entry has no body and type 0, its stream no subject; a stream that came here erased has key 0. Tables are
-STRICT, so that bytes can never become text, which no reader expects.
+A statement that is not read to its end keeps a lock, so every function here reads what it asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import apsw
 
 from sync.batch import SignedSize
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Row, Run, Stream
 from sync.merkle import HASH_SIZE, completed_by
 
-APPLICATION_ID: Final = 0x48574C47  # "HWLG"
-FORMAT: Final = 2
-STREAM_SHIFT: Final = 40
-ORDINAL_MASK: Final = (1 << STREAM_SHIFT) - 1
-ERASED_TYPE: Final = 0
 POSITION_MAX: Final = 2**63 - 1
-
-SCHEMA: Final = """
-CREATE TABLE branch(id INTEGER PRIMARY KEY, log BLOB NOT NULL, public_key BLOB NOT NULL, own INTEGER NOT NULL,
-    size INTEGER NOT NULL, streams INTEGER NOT NULL) STRICT;
-CREATE TABLE type(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE stream(id INTEGER PRIMARY KEY, name BLOB NOT NULL, subject BLOB, key INTEGER NOT NULL) STRICT;
-CREATE INDEX stream_by_subject ON stream(subject);
-CREATE TABLE head(stream INTEGER PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL,
-    lamport INTEGER NOT NULL) STRICT;
-CREATE TABLE entry(position INTEGER PRIMARY KEY, seq INTEGER NOT NULL, stream INTEGER NOT NULL,
-    version INTEGER NOT NULL, prev INTEGER, type INTEGER NOT NULL, commitment BLOB NOT NULL, tree BLOB NOT NULL,
-    body BLOB) STRICT;
-CREATE TABLE run(position INTEGER PRIMARY KEY, branch INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
-CREATE UNIQUE INDEX run_by_seq ON run(branch, seq);
-CREATE TABLE checkpoint(branch INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, signature BLOB NOT NULL,
-    receipt BLOB, PRIMARY KEY(branch, size)) WITHOUT ROWID, STRICT;
-CREATE TABLE tracking(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID, STRICT;
-CREATE TABLE snapshot(purpose TEXT NOT NULL, originator TEXT NOT NULL, version INTEGER NOT NULL, topic TEXT NOT NULL,
-    state BLOB NOT NULL, PRIMARY KEY(purpose, originator, version)) WITHOUT ROWID, STRICT;
-"""
-
-
-class Branch(NamedTuple):
-    """One history of one log, as this store numbers it."""
-
-    id: int
-    log: bytes
-    public_key: bytes
-    own: bool
-    size: int
-    streams: int
-
-
-class Stream(NamedTuple):
-    """A stream and its head. `lamport` is that of its last entry; version and lamport are 0 before the first."""
-
-    id: int
-    name: bytes
-    subject: bytes | None
-    key: int
-    version: int
-    head: int | None
-    lamport: int
-
-    @property
-    def ordinal(self) -> int:
-        """The stream's number in its log, from 1."""
-        return self.id & ORDINAL_MASK
-
-
-class Row(NamedTuple):
-    """An entry as stored."""
-
-    position: int
-    seq: int
-    stream: int
-    version: int
-    prev: int | None
-    type: int
-    commitment: bytes
-    tree: bytes
-    body: bytes | None
-
-    @property
-    def branch(self) -> int:
-        """The branch whose entry it is."""
-        return self.stream >> STREAM_SHIFT
-
-
-class Run(NamedTuple):
-    """From this position on stand a branch's entries from this seq on."""
-
-    position: int
-    branch: int
-    seq: int
-
-
+MARK: Final = "homeward/mark"  # among the tracked applications: how many transactions added no entry
 ENTRY_COLUMNS: Final = "position, seq, stream, version, prev, type, commitment, tree, body"
 BODY_COLUMNS: Final = "position, seq, stream, commitment, body"
 Body = tuple[int, int, int, bytes, bytes | None]
@@ -190,10 +91,24 @@ def stream_names(db: apsw.Connection, numbers: Iterable[int]) -> dict[int, bytes
     return found
 
 
+def streams_of_branch(db: apsw.Connection, branch: int, first_ordinal: int, count: int) -> list[Stream]:
+    """Up to `count` streams of a branch in the order in which they began."""
+    first, end = (branch << STREAM_SHIFT) + first_ordinal, (branch + 1) << STREAM_SHIFT
+    query = f"{STREAM_QUERY} WHERE id>=? AND id<? ORDER BY id LIMIT ?"
+    return [Stream._make(row) for row in db.execute(query, (first, end, count))]
+
+
 def streams_of_subject(db: apsw.Connection, subject: bytes) -> list[Stream]:
     """Every log's stream about one subject."""
     query = f"{STREAM_QUERY} WHERE subject=? ORDER BY id"
     return [Stream._make(row) for row in db.execute(query, (subject,))]
+
+
+def stream_of_subject(db: apsw.Connection, subject: bytes, branch: int) -> Stream | None:
+    """One branch's stream about a subject. Asked for every stream that begins, so it is a look at the index alone."""
+    rows: list[Any] = db.execute("SELECT id FROM stream WHERE subject=? ORDER BY id", (subject,)).fetchall()
+    numbers = [number for (number,) in rows if number >> STREAM_SHIFT == branch]
+    return stream_by_id(db, numbers[0]) if numbers else None
 
 
 def subjects(db: apsw.Connection) -> Iterator[bytes]:
@@ -454,6 +369,18 @@ def track(db: apsw.Connection, name: str, position: int) -> bool:
         (name, position),
     ).fetchall()
     return bool(rows)
+
+
+def mark(db: apsw.Connection) -> int:
+    """Count a transaction that adds no entry, so that the file shows whether it is stored; how many there were."""
+    query = "INSERT INTO tracking VALUES(?,1) ON CONFLICT(name) DO UPDATE SET position=position+1 RETURNING position"
+    count: int = db.execute(query, (MARK,)).get
+    return count
+
+
+def head(db: apsw.Connection) -> tuple[int, int]:
+    """What tells one state of the file from the next: the newest position, and how many marks were left."""
+    return last_position(db), tracked(db, MARK) or 0
 
 
 def add_snapshots(db: apsw.Connection, rows: Sequence[tuple[str, str, int, str, bytes]]) -> None:

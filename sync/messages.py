@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sync.entry import Deps
+from sync.file_form import Manifest
+
+UNKNOWN: Final = "unknown"  # with the hub's log id behind a colon: the code of a refusal by a hub we do not belong to
 
 
 class Hello(NamedTuple):
@@ -105,4 +108,41 @@ class Refusal(NamedTuple):
     text: str
 
 
-Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal
+class Offer(NamedTuple):
+    """A node has a photograph or scan: what it consists of, its key, whom it shows, and the log's signature on that."""
+
+    manifest: Manifest
+    key: bytes
+    subjects: tuple[bytes, ...]
+    signature: bytes
+
+    @property
+    def name(self) -> bytes:
+        """The file's name."""
+        return self.manifest.name(self.key)
+
+
+class Chunk(NamedTuple):
+    """One sealed chunk of a file that was offered in this exchange; `number` is from 0."""
+
+    name: bytes
+    number: int
+    sealed: bytes
+
+
+class Holds(NamedTuple):
+    """The hub holds the first `chunks` chunks of the file, durably."""
+
+    name: bytes
+    chunks: int
+
+
+class Declined(NamedTuple):
+    """The hub does not take this file. `code` is for the program, `text` for a person."""
+
+    name: bytes
+    code: str
+    text: str
+
+
+Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | Offer | Chunk | Holds | Declined

@@ -10,7 +10,7 @@ import apsw
 from sync import log_sql
 from sync.entry import derive, stream_id, unpack_body
 from sync.errors import KeyDestroyed, LocalProtocolError
-from sync.log_sql import ORDINAL_MASK
+from sync.log_schema import ORDINAL_MASK
 from sync.messages import Beginning, ErasedRow, Push, PushRow
 from sync.stored_log import StoredLog
 

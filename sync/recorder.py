@@ -44,9 +44,10 @@ from eventsourcing.utils import Environment, EnvType, resolve_topic
 
 from sync import log_sql
 from sync.batch import Draft
+from sync.database import NotStored
 from sync.entry import ERASED, unpack_body
 from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, SubjectErased
-from sync.log_sql import Row
+from sync.log_schema import Row
 from sync.store import Store
 from sync.stored_log import LOG_FILE
 
@@ -327,7 +328,7 @@ def _answer(store: Store, work: Callable[[apsw.Connection], T]) -> T:
         return store.submit(work).result()
     except (StaleVersion, apsw.ConstraintError) as error:
         raise IntegrityError(str(error)) from error
-    except (RemoteProtocolError, LocalProtocolError, SubjectErased, apsw.SQLError) as error:
+    except (RemoteProtocolError, LocalProtocolError, SubjectErased, NotStored, apsw.SQLError) as error:
         raise OperationalError(str(error)) from error
     except apsw.Error as error:
         raise PersistenceError(str(error)) from error

@@ -29,7 +29,7 @@ from sync.entry import (
     Body,
     check_body,
     commitment,
-    derive,
+    derive_unremembered,
     leaf,
     log_id,
     origin,
@@ -116,6 +116,7 @@ class Sender:
         self.receipted = receipted
         self.hub_clock_ms: int | None = None
         self.receipt: KeepReceipt | None = None
+        self.hub_lost = False  # the hub holds less than its last receipt said: it was restored from a backup
         self.push_size_bytes = push_size_bytes
         self.withheld: frozenset[int] = frozenset()  # streams whose entries the hub can only take in erased form
         self._hub_key = hub_key
@@ -171,6 +172,7 @@ class Sender:
         match message:
             case Held(size, clock_ms) if self.hub_clock_ms is None:
                 self.hub_clock_ms = clock_ms
+                self.hub_lost = size < self.receipted
                 if size > self.size:
                     raise RefusedByPeer("ahead", f"the hub holds {size} entries of this log, this folder {self.size}")
                 if size < self.acknowledged or self._ask_first or size > self._cursor:
@@ -186,7 +188,7 @@ class Sender:
                 return []
             case Receipt(size, cosignature):
                 return self._keep(size, cosignature)
-            case Refusal("gap", text):  # we had begun behind what the hub still holds: ask first, the next time
+            case Refusal("gap" | "later", text):  # we had begun behind what the hub still holds; or its disk is full
                 raise Unreachable(text)
             case Refusal(code, text):
                 raise RefusedByPeer(code, text)
@@ -303,7 +305,7 @@ class Receiver:
             if key == NO_STREAM_KEY:
                 raise RemoteProtocolError(f"stream {ordinal} begins with a key of zeros, which stands for no key")
             if subject is not None and key is not None:
-                keys = derive(key)
+                keys = derive_unremembered(key)  # whether it may be kept is the store's to know
                 salt, name = keys.salt, named or stream_id(keys.label, self.log, subject)
             if name is None:
                 raise RemoteProtocolError(f"stream {ordinal} begins with neither key nor name")

@@ -27,7 +27,7 @@ from sync.errors import LogCorrupt
 NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
 
-Seal = ChaCha20Poly1305  # made once a stream: making it costs as much as sealing a body
+Seal = ChaCha20Poly1305  # making one costs as much as sealing a body and takes 2 kB: a bounded number is kept
 
 
 class DoesNotOpen(LogCorrupt):

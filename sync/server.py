@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -21,25 +22,25 @@ from aiohttp import web
 from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
+from sync.database import NotStored
 from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
-from sync.messages import Hello, Message, Receipt, Refusal
+from sync.file_keeping import keep
+from sync.file_transfer import FileReceiver
+from sync.messages import UNKNOWN, Chunk, Hello, Message, Offer, Receipt, Refusal
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
 
 SILENCE_TIMEOUT_S: Final = 60
+logger = logging.getLogger(__name__)
 
 
 class ExchangeServer:
     """Receives the logs of the nodes that `key_of` knows."""
 
-    def __init__(
-        self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int],
-        heard: Callable[[bytes, Hello], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int]) -> None:
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
-        self._heard = heard
         self._running: dict[bytes, asyncio.Task[None]] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -59,12 +60,18 @@ class ExchangeServer:
                 await conversation
             except (RemoteProtocolError, VerificationError, StaleVersion, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
+            except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
+                logger.warning("an exchange was put off, the disk refused to store: %s", error)
+                await self._send(
+                    response, Refusal("later", "the hub cannot store at the moment: its disk is full or fails")
+                )
             await response.write_eof()
         return response
 
     async def _converse(self, request: web.Request, response: web.StreamResponse) -> None:
         frames = wire.FrameBuffer()
         receiver: Receiver | None = None
+        files: FileReceiver | None = None
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
                 for frame in frames.feed(chunk):
@@ -73,7 +80,11 @@ class ExchangeServer:
                         receiver = await self._open(message)
                     if receiver is None:
                         reason = "this county does not know the node: join again with a new invitation"
-                        return await self._send(response, Refusal("unknown", reason))
+                        return await self._send(response, Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason))
+                    if isinstance(message, Offer | Chunk):
+                        files = files or FileReceiver(receiver.log, self._key_of(receiver.log) or b"")
+                        await self._take_file(response, receiver.log, files, message)
+                        continue
                     for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
                         await self._perform(response, receiver, effect)
         finally:
@@ -93,7 +104,6 @@ class ExchangeServer:
         task = asyncio.current_task()
         assert task is not None
         self._running[message.log] = task
-        self._heard(message.log, message)
         await asyncio.wrap_future(self._store.add_log(message.log, public_key))
         return await asyncio.to_thread(self._receiver, message.log, public_key)
 
@@ -102,6 +112,12 @@ class ExchangeServer:
 
         frontier = self._store.frontier(log, branch.size)
         return Receiver(log, public_key, frontier, branch.streams, partial(self._store.stream_ref, log))
+
+    async def _take_file(
+        self, response: web.StreamResponse, log: bytes, files: FileReceiver, message: Offer | Chunk
+    ) -> None:
+        for effect in await asyncio.to_thread(files.receive, message):
+            await self._send(response, await asyncio.to_thread(keep, self._store.files, log, effect, self._clock_ms()))
 
     async def _perform(self, response: web.StreamResponse, receiver: Receiver, effect: Effect) -> None:
         match effect:

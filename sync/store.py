@@ -23,17 +23,19 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import erasure, log_sql
+from sync import erasure, log_schema, log_sql
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
-from sync.database import Writer, create_database, naming_damage, open_database, try_empty_wal
+from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
 from sync.entry import log_id
 from sync.errors import LocalProtocolError
+from sync.files import Files
 from sync.keyring import Keyring
 from sync.note import Signer
 from sync.slots import Slots
-from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog
+from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog, open_log
 from sync.tail import Tail
+from sync.writer import Head, Owner, Writer
 
 T = TypeVar("T")
 DRAFTS_COUNT_MAX: Final = 10_000
@@ -42,16 +44,31 @@ DRAFTS_COUNT_MAX: Final = 10_000
 class Store(StoredLog):
     """The log and the keys of one node, for the one process that holds its lock. Safe to use from any thread."""
 
-    def __init__(self, folder: Path, master: MasterKey | None = None) -> None:
-        """Open an existing folder; see `StoredLog`."""
+    def __init__(
+        self, folder: Path, master: MasterKey | None = None, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Open an existing folder; see `StoredLog`. `make_room` is asked when the disk is full; see `Owner`."""
         super().__init__(folder, master)
-        path = folder / LOG_FILE
-        db = open_database(path, self.master, log_sql.APPLICATION_ID, log_sql.FORMAT)
+        db = self._open()
         with naming_damage(db):
+            try_make_durable(db)
             self._tail = Tail(self, db)
+        self.files: Files = Files(
+            folder, self.master, self.keyring, lambda subject: subject in self._tail.erased, make_room
+        )
         self._grown = threading.Condition()
         self._listeners: set[threading.Event] = set()
-        self._writer = Writer(db, str(path), self._tail.reload, self._notify, self._tail.flush)
+        owner = Owner(
+            open=self._open,
+            position=lambda: self._tail.position,
+            head=lambda db: Head(*log_sql.head(db)),
+            mark=log_sql.mark,
+            rolled_back=self._tail.reload,
+            committed=self._notify,
+            flush=self._tail.flush,
+            make_room=make_room,
+        )
+        self._writer = Writer(db, str(folder / LOG_FILE), owner)
         try:
             erasure.resume(self)
         except BaseException:
@@ -69,11 +86,14 @@ class Store(StoredLog):
         keyring = Keyring.create(folder / KEYS_FILE, master)
         keyring.add_log_key(log, seed)
         keyring.close()
-        db = create_database(folder / LOG_FILE, master, log_sql.APPLICATION_ID, log_sql.FORMAT, log_sql.SCHEMA)
+        db = create_database(folder / LOG_FILE, master, log_schema.APPLICATION_ID, log_schema.FORMAT, log_schema.SCHEMA)
         with db:
             log_sql.add_branch(db, log, public_key, own=True)
         db.close()
         return log
+
+    def _open(self) -> apsw.Connection:
+        return open_log(self.folder / LOG_FILE, self.master)
 
     def close(self) -> None:
         """Finish what was asked and close the files."""
@@ -98,12 +118,14 @@ class Store(StoredLog):
         """Append a verified batch of a peer's log; its new size. Raises StaleVersion if the log moved meanwhile."""
         return self.submit(lambda db: self._tail.append(db, batch))
 
-    def erase(self, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int) -> Erased:
+    def erase(
+        self, subjects: Sequence[bytes], *, by: str, ground: str, now_ms: int, stopping: threading.Event | None = None
+    ) -> Erased:
         """Erase all content about these subjects on this node, durably and for ever; see `erasure`.
 
         Raises LocalProtocolError for what cannot be erased, ErasureUnfinished where old pages could not be cleared.
         """
-        return erasure.erase(self, subjects, by=by, ground=ground, now_ms=now_ms)
+        return erasure.erase(self, subjects, by=by, ground=ground, now_ms=now_ms, stopping=stopping)
 
     def refuse_erased(self, subjects: Iterable[bytes]) -> None:
         """From now on keep nothing about these subjects; for the modules of this package only."""

@@ -13,14 +13,15 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from sync import keyring, log_sql
+from sync import files, keyring, log_schema, log_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, open_database, require_sound
 from sync.entry import derive, log_id, origin
 from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
+from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
-from sync.log_sql import STREAM_SHIFT, Branch, Row
+from sync.log_schema import STREAM_SHIFT, Branch, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, root_at
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
 from sync.sealing import Seal, open_body
@@ -29,9 +30,25 @@ from sync.slots import unlock
 T = TypeVar("T")
 LOG_FILE: Final = "log.db"
 KEYS_FILE: Final = "keys.db"
-APPLICATION_IDS: Final = {LOG_FILE: log_sql.APPLICATION_ID, KEYS_FILE: keyring.APPLICATION_ID}
+APPLICATION_IDS: Final = {
+    LOG_FILE: log_schema.APPLICATION_ID,
+    FILES_FILE: files.APPLICATION_ID,
+    KEYS_FILE: keyring.APPLICATION_ID,
+}
 SCAN_COUNT: Final = 2000
-SEALS_CACHED_MAX: Final = 65_536
+SEALS_CACHED_MAX: Final = 8192  # of 2 kB each
+
+
+def precious_files(folder: Path) -> dict[str, int]:
+    """The databases of a folder by name, in the order in which a backup copies them, with their application ids."""
+    return {name: kind for name, kind in APPLICATION_IDS.items() if name != FILES_FILE or (folder / name).exists()}
+
+
+def open_log(path: Path, master: MasterKey) -> apsw.Connection:
+    """A connection to `log.db`; raises as `open_database` does."""
+    return open_database(
+        path, master, log_schema.APPLICATION_ID, log_schema.FORMAT, oldest_format=log_schema.OLDEST_FORMAT
+    )
 
 
 class StreamSeal(NamedTuple):
@@ -55,9 +72,10 @@ class StoredLog:
         if not path.exists():
             raise FolderError(f"{path} is missing")
         self.master = master = master or unlock(folder)
-        self._read = Readers(lambda: open_database(path, master, log_sql.APPLICATION_ID, log_sql.FORMAT))
+        self._read = Readers(lambda: open_log(path, master))
         found = self.branches()
         self.keyring = Keyring.open(folder / KEYS_FILE, master)
+        self.files = StoredFiles(folder, master, self.keyring)
         own = [branch for branch in found if branch.own]
         if not own:
             raise LogCorrupt(f"{path} names no log of its own: put back a backup")
@@ -70,11 +88,12 @@ class StoredLog:
     def close(self) -> None:
         """Close the files."""
         self._read.close()
+        self.files.close()
         self.keyring.close()
 
     def require_sound(self) -> None:
-        """Read every page of both files, also those that no entry leads to; LogCorrupt if one is damaged."""
-        for name, application_id in APPLICATION_IDS.items():
+        """Read every page of all files, also those that no entry leads to; LogCorrupt if one is damaged."""
+        for name, application_id in precious_files(self.folder).items():
             require_sound(self.folder / name, self.master, application_id)
 
     def reading(self, work: Callable[[apsw.Connection], T]) -> T:

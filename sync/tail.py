@@ -32,12 +32,12 @@ from sync.entry import (
 )
 from sync.errors import LocalProtocolError, StaleVersion, SubjectErased
 from sync.keyring import NO_KEY
-from sync.log_sql import ERASED_TYPE, STREAM_SHIFT, Branch, Run, Stream
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Run, Stream
 from sync.merkle import Frontier, leaf_hash
 from sync.sealing import Seal, seal_body
 from sync.stored_log import StoredLog
 
-STREAMS_CACHED_MAX: Final = 65_536
+STREAMS_CACHED_MAX: Final = 8192  # of 2 kB each
 Sealed = tuple[int, int, int, int, int | None, int, bytes, bytes]  # an entry before it is in the tree
 EntryColumns = tuple[int, int, int, int, int | None, int, bytes, bytes, bytes | None]
 
@@ -183,9 +183,9 @@ class Tail:
         found = self._streams.get(subject)
         if found is None:
             self.flush(db)
-            stored = [s for s in log_sql.streams_of_subject(db, subject) if s.id >> STREAM_SHIFT == self._own]
-            if stored:
-                found = _Open(stored[0], self._keyring.stream_key(stored[0].key))
+            stored = log_sql.stream_of_subject(db, subject, self._own)
+            if stored is not None:
+                found = _Open(stored, self._keyring.stream_key(stored.key))
             else:
                 found = self._begin(branch.streams + len(begun) + 1, draft, begun)
             self._streams[subject] = found

@@ -27,13 +27,14 @@ from sync.batch import SignedSize
 from sync.entry import FORMAT_SUITE, HEADER, commitment, derive, origin, unpack_body
 from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
 from sync.keyring import Keyring
-from sync.log_sql import ERASED_TYPE, STREAM_SHIFT, Branch, Row, Stream
+from sync.log_schema import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Row, Stream
 from sync.merkle import Frontier, frontier_numbers, leaf_hash
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 from sync.sealing import NONCE_SIZE, Seal
 from sync.stored_log import StoredLog
 
 PORTION_COUNT: Final = 2000
+STREAMS_COUNT: Final = 500
 
 
 class Bad(NamedTuple):
@@ -83,12 +84,12 @@ def verify(store: StoredLog, hub_key: bytes | None, progress: Callable[[int], No
 class _Chain:
     """A stream as far as its entries were read: its head so far, and what opens them."""
 
-    __slots__ = ("head", "name", "salt", "seal", "subject", "version", "why")
+    __slots__ = ("head", "key", "name", "salt", "subject", "version", "why")
 
     def __init__(self, stream: Stream, keyring: Keyring) -> None:
         self.name, self.subject = stream.name, stream.subject
         self.version, self.head = 0, None  # type: int, int | None
-        self.seal, self.salt, self.why = None, b"", ""  # type: Seal | None, bytes, str
+        self.key, self.salt, self.why = None, b"", ""  # type: bytes | None, bytes, str
         try:
             keys = derive(keyring.stream_key(stream.key))
         except KeyDestroyed:
@@ -96,7 +97,7 @@ class _Chain:
         except LogCorrupt as error:
             self.why = f"its content cannot be read: {error}"
             return
-        self.seal, self.salt = Seal(keys.seal), keys.salt
+        self.key, self.salt = keys.seal, keys.salt  # no Seal: one takes 2 kB, and a log has many streams
 
 
 class _Reading:
@@ -117,7 +118,8 @@ class _Reading:
         self._progress = progress
         self._compared = 0
         self._start = 0  # where in the branch this reading began
-        self._streams: dict[int, _Chain] = {}
+        self._streams: dict[int, _Chain] = {}  # as their entries give them, by local number
+        self._stored: dict[int, Stream] = {}  # as they are stored
         self._names: dict[int, str] = {}
 
     def run(self) -> Verdict:
@@ -149,7 +151,7 @@ class _Reading:
         held = iter(log_sql.checkpoints(self._db, branch.id, start, end))
         next_signed = next(held, None)
         self._start = start
-        self._streams = {}
+        self._streams, self._stored = {}, {}
         self._names = {number: name for name, number in log_sql.types(self._db).items()}
         seq, good = start, log_sql.signed_size_until(self._db, branch.id, start)
         frontier = self._stored_frontier(branch, start)
@@ -162,8 +164,8 @@ class _Reading:
                 seq += 1
                 leaf, why = self._entry(branch, row, seq)
                 if why:
-                    itself = row.seq == seq or seq > branch.size  # otherwise it is the missing one that is bad
-                    position = row.position if itself else log_sql.first_gap(self._db)
+                    gap = log_sql.first_gap(self._db) if row.seq != seq else row.position
+                    position = min(gap, row.position)  # where one is missing, that is the bad one
                     return Bad(position, branch.log, seq, why)
                 leaves.append(leaf)
                 trees.append(row.tree)
@@ -206,7 +208,12 @@ class _Reading:
 
     def _stream(self, row: Row, seq: int) -> _Chain | None:
         """The chain of a row's stream; one that began before this reading continues where `prev` says."""
-        stream = log_sql.stream_by_id(self._db, row.stream)
+        if row.stream not in self._stored:  # the next ones will follow it
+            ordinal = row.stream & ORDINAL_MASK
+            count = 1 if self._start and row.prev is not None else STREAMS_COUNT
+            streams = log_sql.streams_of_branch(self._db, row.stream >> STREAM_SHIFT, ordinal, count)
+            self._stored |= {stream.id: stream for stream in streams}
+        stream = self._stored.get(row.stream)
         if stream is None:
             return None
         chain = self._streams[row.stream] = _Chain(stream, self._keyring)
@@ -229,10 +236,10 @@ class _Reading:
         proven = HEADER.pack(FORMAT_SUITE, branch.log, seq, chain.name, committed)
         if sealed is None:
             return leaf_hash(proven), self._erased(branch, chain, kind)
-        if chain.seal is None:  # its key was destroyed: it is erased, whatever is still there
+        if chain.key is None:  # its key was destroyed: it is erased, whatever is still there
             return leaf_hash(proven), chain.why
         try:
-            packed = chain.seal.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], proven)
+            packed = Seal(chain.key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], proven)
         except (InvalidTag, ValueError):
             return b"", f"its content cannot be read: the content of entry {seq} does not open"
         if commitment(chain.salt, branch.log, seq, packed) != committed:
@@ -241,7 +248,7 @@ class _Reading:
 
     def _erased(self, branch: Branch, chain: _Chain, kind: int) -> str:
         """Why an entry without content does not hold. A peer's may have come here erased."""
-        if kind == ERASED_TYPE and (chain.seal is None or branch.log != self._own):
+        if kind == ERASED_TYPE and (chain.key is None or branch.log != self._own):
             return ""
         return "its content is missing, and was not erased"
 
@@ -288,8 +295,8 @@ class _Reading:
     def _heads(self, branch: Branch) -> Bad | None:
         """Streams' heads must be what their entries say."""
         for number, chain in self._streams.items():
-            stored = log_sql.stream_by_id(self._db, number)
-            if stored is None or (stored.version, stored.head) != (chain.version, chain.head):
+            stored = self._stored[number]
+            if (stored.version, stored.head) != (chain.version, chain.head):
                 return self._wrong_head(branch.log, chain.head)
         return None
 

@@ -23,15 +23,28 @@ import zstandard
 
 from sync.entry import ID_SIZE, INT_MAX, STREAM_KEY_SIZE, TIME_MS_MAX, bytes_ok, int_ok, text_ok
 from sync.errors import RemoteProtocolError
+from sync.file_form import (
+    CHUNKS_COUNT_MAX,
+    FILE_KEY_SIZE,
+    NAME_SIZE,
+    SEALED_SIZE_BYTES_MAX,
+    Manifest,
+    check_manifest,
+    check_ties,
+)
 from sync.messages import (
     Ack,
     Beginning,
+    Chunk,
     Confirm,
+    Declined,
     ErasedRow,
     Held,
     Hello,
+    Holds,
     Message,
     NoKey,
+    Offer,
     Push,
     PushRow,
     Receipt,
@@ -53,6 +66,9 @@ COMMITMENT_SIZE: Final = 32
 _WITHOUT_DICTIONARY: Final = struct.pack(">I", NO_DICTIONARY)
 
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
+OFFER, HOLDS, DECLINED, CHUNK = 9, 10, 11, 12
+KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
+                Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK}  # fmt: skip
 
 
 def encode(message: Message, level: int = LEVEL) -> bytes:
@@ -69,20 +85,10 @@ def _elements(message: Message) -> list[Any]:
     match message:
         case Push():
             return _push_elements(message)
-        case Hello():
-            return [HELLO, *message]
-        case Held():
-            return [HELD, *message]
-        case Ack():
-            return [ACK, *message]
-        case NoKey():
-            return [NO_KEY, *message]
-        case Confirm():
-            return [CONFIRM, *message]
-        case Receipt():
-            return [RECEIPT, *message]
-        case Refusal():
-            return [REFUSAL, *message]
+        case Offer((media, size, hashes), key, subjects, signature):
+            return [OFFER, media, size, list(hashes), key, list(subjects), signature]
+        case _:
+            return [KINDS[type(message)], *message]
 
 
 def _push_elements(push: Push) -> list[Any]:
@@ -209,7 +215,36 @@ def _message(elements: list[Any]) -> Message:
             return Refusal(code, text)
         case [kind, *rest] if kind == PUSH and len(rest) == 9:
             return _push(rest)
+        case [kind, *rest] if kind in (OFFER, HOLDS, DECLINED, CHUNK):
+            return _about_file(kind, rest)
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
+
+
+def _about_file(kind: int, rest: list[Any]) -> Message:
+    match rest:
+        case [str(media), int(size), list(hashes), bytes(key), list(subjects), bytes(signature)] if kind == OFFER:
+            manifest = Manifest(media, size, tuple(hashes))
+            check_manifest(manifest)
+            bytes_ok(key, "file key", FILE_KEY_SIZE)
+            check_ties(tuple(subjects))
+            bytes_ok(signature, "signature", 64)
+            return Offer(manifest, key, tuple(subjects), signature)
+        case [bytes(name), int(chunks)] if kind == HOLDS:
+            bytes_ok(name, "file name", NAME_SIZE)
+            int_ok(chunks, "chunks", 0, CHUNKS_COUNT_MAX)
+            return Holds(name, chunks)
+        case [bytes(name), str(code), str(text)] if kind == DECLINED:
+            bytes_ok(name, "file name", NAME_SIZE)
+            text_ok(code, "code", 40)
+            text_ok(text, "text", 2000)
+            return Declined(name, code, text)
+        case [bytes(name), int(number), bytes(sealed)] if kind == CHUNK:
+            bytes_ok(name, "file name", NAME_SIZE)
+            int_ok(number, "chunk", 0, CHUNKS_COUNT_MAX - 1)
+            if len(sealed) > SEALED_SIZE_BYTES_MAX:
+                raise RemoteProtocolError(f"a chunk may have {SEALED_SIZE_BYTES_MAX} bytes, this one has {len(sealed)}")
+            return Chunk(name, number, sealed)
+    raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 
 def _size(value: int) -> int:

@@ -138,7 +138,12 @@ def test_equal_sets_of_entries_give_equal_digests(ask):
 def test_verify_and_rebuild(ask, name):
     """A healthy folder verifies, and its rebuilt read models equal the live ones."""
     held = 120 if name == "site-node" else 122
-    assert ask(name, "verify") == {"ok": True, "compared": held, "first_bad": None}
+    assert ask(name, "verify") == {
+        "ok": True,
+        "compared": held,
+        "first_bad": None,
+        "photos": {"compared": 0, "bad": []},
+    }
     rebuilt = ask(name, "rebuild")
     assert rebuilt["equal"] is True
     assert rebuilt["tables"] == ask(name, "digest")["tables"]

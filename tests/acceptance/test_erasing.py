@@ -85,16 +85,6 @@ def test_a_county_that_has_erased_takes_no_more_of_it(county):
     assert {entry["type"] for entry in shown} == {"erasure-ordered/1", "erasure-executed/1"}
 
 
-def test_a_serving_node_is_not_disturbed(county):
-    """While `serve` holds the folder, `erase` says so and changes nothing."""
-    home = county / "home"
-    erased = a_child(county, "site-node", home)
-    server = county.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
-    assert "in use" in county.quick("site-node", "erase", home, erased, *WHY, code=3).err
-    assert server.stop() == 0
-    assert erased in ids(county, "site-node", home)
-
-
 def test_a_served_home_is_scrubbed(county):
     """A node that serves begins to read its log again, and `status` says how far it has come."""
     server = county.serve("site-node", "serve", county / "home", "--listen", "127.0.0.1:0")

@@ -15,7 +15,16 @@ from pathlib import Path
 
 import pytest
 
-ROUTES = ["/", "/v1/join", "/v1/exchange", "/control/invite", "/v1/exchange/../..", "/%00", "/static/../config.json"]
+ROUTES = [
+    "/",
+    "/v1/join",
+    "/v1/exchange",
+    "/control/invite",
+    "/control/erase",
+    "/v1/exchange/../..",
+    "/%00",
+    "/static/../config.json",
+]
 KINDS = ["application/json", "application/vnd.homeward.frames", "text/plain", "", "multipart/form-data"]
 
 
@@ -67,7 +76,7 @@ def test_garbage_to_every_route(hub):
     assert bad == []
 
 
-@pytest.mark.parametrize("path", ["/v1/join", "/control/invite"])
+@pytest.mark.parametrize("path", ["/v1/join", "/control/invite", "/control/erase"])
 def test_a_body_that_is_too_large(hub, path):
     """More than a request may have is refused, however much is announced."""
     with contextlib.suppress(ConnectionError):
@@ -173,6 +182,7 @@ def test_a_full_disk(small_disk, yard, sample, write_lines):
         "ok": True,
         "compared": stored,
         "first_bad": None,
+        "photos": {"compared": 0, "bad": []},
     }
     assert yard.quick("site-node", "import", home, file, "--all").out.startswith(
         f"{len(sample) - stored} recorded, {stored}"

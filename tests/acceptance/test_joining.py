@@ -1,14 +1,25 @@
 """An invitation admits one node of one home, once, and only over loopback."""
 
 import json
+import shutil
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sync.entry import log_id
+from sync.stored_log import StoredLog
+
 HOUR_S = 3600
+
+
+def log_of(folder) -> str:
+    """The id of a folder's own log, which is the fingerprint of its key."""
+    with closing(StoredLog(folder)) as store:
+        return store.log.hex()
 
 
 @pytest.fixture
@@ -182,8 +193,27 @@ def test_an_impostor_cannot_answer_for_the_hub(yard, hub):
     config = json.loads((home / "config.json").read_text())
     config["hub"]["url"] = other.url
     (home / "config.json").write_text(json.dumps(config))
+    expected, found = (log_id(bytes.fromhex(config["hub"]["key"])).hex(), log_of(yard / "other"))
+    answer = yard.quick("site-node", "sync", home, code=6)
+    assert [word for word in (other.url, "清溪县", expected, found, "config.json") if word not in answer.err] == []
+    assert "join again" not in answer.err
+    assert yard.quick("site-node", "status", home, "--json").json()["at_the_county"] == 0
+
+
+def test_a_county_that_forgot_the_home_says_how_to_come_back(yard, hub):
+    """The hub that was joined, put back from before the home joined, asks it to join again: nothing else is wrong."""
+    home = yard.home()
+    hub.stop()
+    shutil.copytree(yard / "hub", yard / "before")
+    hub = yard.hub(listen=hub.url.removeprefix("http://"))
+    yard.quick("site-node", "join", home, yard.invite())
+    hub.stop()
+    shutil.rmtree(yard / "hub")
+    (yard / "before").rename(yard / "hub")
+    yard.hub(listen=hub.url.removeprefix("http://"))
     answer = yard.quick("site-node", "sync", home, code=6)
     assert "join again" in answer.err
+    assert "fingerprint" not in answer.err
 
 
 def test_only_the_owner_invites(yard, hub):

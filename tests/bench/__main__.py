@@ -1,7 +1,9 @@
 """Benchmarks: tables of ratios between what we do and what it is measured beside. Nothing here passes or fails.
 
-    python -m tests.bench [--only import|sync|store|cipher|views|verify] [--quick]
+    python -m tests.bench [--only import|sync|store|cipher|views|verify|grown] [--quick] [--sizes 10k,1m,5m]
 
+Without --only all parts but `grown`, which grows a log to a million entries (about 5 minutes, 1.2 GB), or to what
+--sizes says (five million: reckon with 20 minutes and 6 GB; it asks the disk first).
 Data lies in a temporary folder (TMPDIR says where; durable commits are as fast as that disk) which is removed.
 """
 
@@ -14,19 +16,21 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import apsw
 from rich.console import Console
 
 from node.cli import COLLECT_AFTER
-from tests.bench import encrypting, exchange, following, importing, storing, verifying
+from tests.bench import encrypting, exchange, following, growing, importing, storing, verifying
 from tests.bench.facts import Workshop
 from tests.bench.measuring import Findings
 
 RUNS, RUNS_QUICK = 5, 2
-PARTS: dict[str, Callable[[Workshop, int], list[Findings]]] = {
+UNITS = {"k": 1000, "m": 1_000_000}
+Part = Callable[[Workshop, int], Iterable[Findings]]
+PARTS: dict[str, Part] = {
     "import": importing.run,
     "sync": exchange.run,
     "store": storing.run,
@@ -34,13 +38,15 @@ PARTS: dict[str, Callable[[Workshop, int], list[Findings]]] = {
     "views": following.run,
     "verify": verifying.run,
 }
+GROWN = "grown"  # takes minutes to an hour: only where it is asked for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="tables of ratios, no verdict")
-    parser.add_argument("--only", action="append", choices=list(PARTS), help="this part; may be given several times")
+    parser.add_argument("--only", action="append", choices=[*PARTS, GROWN], help="this part; may be repeated")
     parser.add_argument("--quick", action="store_true", help=f"{RUNS_QUICK} rounds instead of {RUNS}")
+    parser.add_argument("--sizes", type=_sizes, default=growing.SIZES, help=f"where {GROWN} measures: 10k,1m,5m")
     arguments = parser.parse_args(argv)
     gc.set_threshold(*COLLECT_AFTER)  # as every command of ours does
     runs = RUNS_QUICK if arguments.quick else RUNS
@@ -50,13 +56,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="homeward-bench-") as folder:
         workshop = Workshop(Path(folder))
         for name in arguments.only or PARTS:
+            if name == GROWN:  # shows its own progress
+                _print(console, growing.run(workshop, runs, arguments.sizes))
+                continue
             with console.status(f"{name} …"):
                 tables = PARTS[name](workshop, runs)
-            for found in tables:
-                console.print()
-                console.print(found.table())
+            _print(console, tables)
     console.print(f"\n{time.perf_counter() - began:.0f} s")
     return 0
+
+
+def _print(console: Console, tables: Iterable[Findings]) -> None:
+    for found in tables:
+        console.print()
+        console.print(found.table())
+
+
+def _sizes(text: str) -> list[int]:
+    """10k,1m as numbers."""
+    try:
+        found = [int(part.rstrip("km")) * UNITS.get(part[-1:], 1) for part in text.lower().split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: numbers of entries such as 10k,1m") from None
+    if min(found) < growing.SMALL_COUNT:
+        raise argparse.ArgumentTypeError(f"{text}: the least is {growing.SMALL_COUNT // 1000}k")
+    return found
 
 
 def _machine() -> str:

@@ -1,68 +1,156 @@
-"""The store in batches of 1000: into a fresh log, and into one that has grown, where an index over streams would hurt.
+"""The store in batches of 100, 1000 and 5000: into a fresh log, and into one where an index over streams would hurt.
 
-The grown log holds many subjects, and a batch touches a thousand of them at random: an index over (stream, version)
-changes a page for nearly every entry. Ours keeps the stream's head in its row instead.
+Beside the library's recorder alone, its stored events made beforehand, and beside the whole path from a domain event to
+the disk, its mapper included. The log that has grown holds many subjects, and a batch touches a thousand of them at
+random: an index over (stream, version) changes a page for nearly every entry, ours keeps the stream's head in its row.
+No home records like that; what homes do to a store is measured in `growing`.
 """
 
 from __future__ import annotations
 
 import random
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from sync.batch import Draft
-from sync.store import Store
+from tests.bench import remembering
 from tests.bench.facts import Workshop
-from tests.bench.measuring import Case, Findings, Sample, interleaved, timed
-from tests.bench.references import Library, RawRows
-from tests.by_hand import by_hand
+from tests.bench.measuring import Case, Findings, Rounds, Sample, interleaved, timed
+from tests.bench.recording import Ours, Portions, Side, Theirs, carried_out, portions, recorded, wal_bytes
+from tests.bench.references import RawRows
 
 BATCH_COUNT: Final = 1000
 BATCHES_COUNT: Final = 10
+DRAFTS_COUNT: Final = {100: 2000, 1000: BATCHES_COUNT * BATCH_COUNT, 5000: 10_000}  # by size of batch
 GROWN_BATCHES_COUNT: Final = 150
 GROWN_SUBJECTS_COUNT: Final = 40_000
+NAME: Final = "eventsourcing.sqlite"
+
+Work = Callable[[Side, Portions], Sample]
 
 
-def run(workshop: Workshop, runs: int, drafts: list[Draft], bodies: list[bytes]) -> Findings:
-    """One table."""
-    many = drafts[: BATCH_COUNT * BATCHES_COUNT]
-    ours, library = _Grown(many), _Grown(many)
-    grown_store, grown_library = Store(workshop.home()), Library(workshop.fresh("library.db"))
-    for _ in range(GROWN_BATCHES_COUNT):
-        grown_store.record(ours.batch()).result()
-        grown_library.recorder.insert_events(grown_library.events(library.batch()))
-    rounds = interleaved(
-        {
-            "ours": _fresh(workshop, many),
-            "library": _library_fresh(workshop, many),
-            "raw rows": _raw(workshop, bodies[: len(many)]),
-            "ours, grown": lambda: _ours(grown_store, [ours.batch() for _ in range(BATCHES_COUNT)]),
-            "library, grown": lambda: _library(grown_library, [library.batch() for _ in range(BATCHES_COUNT)]),
-        },
-        runs,
-    )
-    found = Findings(f"Store: batches of {BATCH_COUNT} (entries a second)")
-    name = "eventsourcing.sqlite"
-    found.compare("into a fresh log", rounds, "ours", "library", named=name, aim="≥ 1.5")
-    found.compare("into a fresh log", rounds, "ours", "raw rows", named="raw rows, no index")
-    grown = f"after {GROWN_BATCHES_COUNT * BATCH_COUNT:,} entries, {GROWN_SUBJECTS_COUNT:,} subjects"
-    found.compare(grown, rounds, "ours, grown", "library, grown", named=name, aim="≥ 1.5")
-    found.compare("grown, beside a fresh log of ours", rounds, "ours, grown", "ours", named="fresh", aim="≥ 0.8")
-    _wal_rows(workshop, found, many, grown_store, grown_library, ours, library)
-    body = sum(map(len, bodies[: len(many)])) / len(many)
+def run(workshop: Workshop, runs: int, drafts: list[Draft], bodies: list[bytes]) -> list[Findings]:
+    """Two tables."""
+    return [_fresh(workshop, runs, drafts, bodies), _adversarial(workshop, runs, drafts[: DRAFTS_COUNT[BATCH_COUNT]])]
+
+
+# -- into a fresh log
+
+
+def _fresh(workshop: Workshop, runs: int, drafts: list[Draft], bodies: list[bytes]) -> Findings:
+    many = {size: portions(drafts[:count], size) for size, count in DRAFTS_COUNT.items()}
+    works: dict[str, Work] = {"recorder": recorded, "whole path": carried_out}
+    cases: dict[str, Case] = {"raw rows": _raw(workshop, portions(bodies[: DRAFTS_COUNT[BATCH_COUNT]], BATCH_COUNT))}
+    for size, batches in many.items():
+        for what, work in works.items():
+            cases[f"ours {what} {size}"] = _afresh(lambda: Ours(workshop.home()), work, batches)
+            cases[f"library {what} {size}"] = _afresh(lambda: Theirs(workshop.fresh("library.db")), work, batches)
+    rounds = interleaved(cases, runs)
+    found = Findings("Store: batches into a fresh log (entries a second)")
+    for what in works:
+        for size in many:
+            _both(found, rounds, f"{what}, batches of {size:,}", f"{what} {size}")
+    row = f"recorder, batches of {BATCH_COUNT:,}"
+    found.compare(row, rounds, f"ours recorder {BATCH_COUNT}", "raw rows", named="raw rows, no index")
+    for size, batches in many.items():
+        sides = Ours(workshop.home()), Theirs(workshop.fresh("library.db"))
+        _wal_row(found, f"WAL bytes an entry, batches of {size:,}", *sides, batches)
+    _memory_row(workshop, found, many[BATCH_COUNT])
+    body = sum(map(len, bodies)) / len(bodies)
+    found.note(f"An entry's body has {body:.0f} bytes. Recorder: drafts and the library's stored events were made")
     found.note(
-        f"an entry's body has {body:.0f} bytes; processor time an entry: ours {rounds.cpu_us('ours'):.0f} µs, the"
-        f" library's insert {rounds.cpu_us('library'):.0f} µs (its events were made beforehand, ours are packed here)"
+        "beforehand; ours still packs, seals, hashes and encrypts. Whole path: from the domain's events, for both."
     )
-    grown_store.close()
-    grown_library.close()
     return found
 
 
-class _Grown:
+def _both(found: Findings, rounds: Rounds, what: str, case: str) -> None:
+    found.compare(what, rounds, f"ours {case}", f"library {case}", named=NAME, aim="≥ 1.5")
+    found.cost(what, rounds, f"ours {case}", f"library {case}", named=NAME)
+
+
+def _afresh(make: Callable[[], Side], work: Work, batches: Portions) -> Case:
+    def case() -> Sample:
+        side = make()
+        sample = work(side, batches)
+        side.close()
+        return sample
+
+    return case
+
+
+def _raw(workshop: Workshop, batches: Sequence[Sequence[bytes]]) -> Case:
+    def case() -> Sample:
+        rows = RawRows(workshop.fresh("raw.db"))
+        with timed() as clock:
+            for batch in batches:
+                rows.add(batch)
+        rows.close()
+        return clock.sample(sum(map(len, batches)))
+
+    return case
+
+
+def _wal_row(found: Findings, what: str, ours: Side, library: Side, batches: Portions) -> None:
+    """What the WAL grows by, in sides that are closed thereafter."""
+    mine, other = wal_bytes(ours, batches), wal_bytes(library, batches)
+    ours.close()
+    library.close()
+    found.state(what, f"{mine:,.0f}", f"{NAME}: {other:,.0f}", f"{mine / other:.2f}", aim="≤ 700 bytes")
+
+
+def _memory_row(workshop: Workshop, found: Findings, batches: Portions) -> None:
+    ours, library = Ours(workshop.home()), Theirs(workshop.fresh("library.db"))
+    made = [library.made(batch) for batch in batches]
+    ours.close()
+    library.close()
+    memory_row(found, workshop, batches, made, ours.folder, library.files[0])
+
+
+def memory_row(
+    found: Findings, workshop: Workshop, drafts: Portions, made: Sequence[object], folder: Path, database: Path
+) -> None:
+    """One row: what a process takes that opens each of these and records into it."""
+    mine = remembering.memory("ours", folder, list(drafts), workshop.fresh("batches"))
+    other = remembering.memory("library", database, list(made), workshop.fresh("batches"))
+    if mine is None or other is None:
+        found.note("Memory is measured on Linux only.")
+        return
+    found.state(
+        "memory of a process that opens and records",
+        f"{mine.most:.0f} MiB ({mine.most - mine.before:.0f} for it)",
+        f"{NAME}: {other.most:.0f} MiB ({other.most - other.before:.0f} for it)",
+        f"{mine.most / other.most:.2f}",
+    )
+
+
+# -- batches that touch many streams at random
+
+
+def _adversarial(workshop: Workshop, runs: int, drafts: list[Draft]) -> Findings:
+    ours, library = _Scattered(drafts), _Scattered(drafts)
+    store, database = Ours(workshop.home()), Theirs(workshop.fresh("library.db"))
+    for _ in range(GROWN_BATCHES_COUNT):
+        store.put(ours.batch())
+        database.put(database.made(library.batch()))
+    rounds = interleaved(
+        {
+            "fresh": _afresh(lambda: Ours(workshop.home()), recorded, portions(drafts, BATCH_COUNT)),
+            "ours grown": lambda: recorded(store, ours.batches()),
+            "library grown": lambda: recorded(database, library.batches()),
+        },
+        runs,
+    )
+    found = Findings(f"Store: batches of {BATCH_COUNT:,} that each touch {BATCH_COUNT:,} subjects at random")
+    grown = f"of {GROWN_SUBJECTS_COUNT:,} subjects, after {GROWN_BATCHES_COUNT * BATCH_COUNT:,} entries"
+    _both(found, rounds, grown, "grown")
+    found.compare(grown, rounds, "ours grown", "fresh", named="ours, fresh, the sample's subjects", aim="≥ 0.8")
+    _wal_row(found, "WAL bytes an entry", store, database, ours.batches())
+    return found
+
+
+class _Scattered:
     """Drafts about many subjects at random, the same on every run."""
 
     def __init__(self, drafts: Sequence[Draft]) -> None:
@@ -78,105 +166,6 @@ class _Grown:
             for draft in self._drafts[first : first + BATCH_COUNT]
         ]
 
-
-def _portions(items: Sequence[Draft]) -> list[Sequence[Draft]]:
-    return [items[first : first + BATCH_COUNT] for first in range(0, len(items), BATCH_COUNT)]
-
-
-def _ours(store: Store, portions: Sequence[Sequence[Draft]]) -> Sample:
-    with timed() as clock:
-        for portion in portions:
-            store.record(portion).result()
-    return clock.sample(sum(map(len, portions)))
-
-
-def _library(library: Library, portions: Sequence[Sequence[Draft]]) -> Sample:
-    made = [library.events(portion) for portion in portions]
-    with timed() as clock:
-        for events in made:
-            library.recorder.insert_events(events)
-    return clock.sample(sum(map(len, portions)))
-
-
-def _fresh(workshop: Workshop, drafts: Sequence[Draft]) -> Case:
-    def case() -> Sample:
-        store = Store(workshop.home())
-        sample = _ours(store, _portions(drafts))
-        store.close()
-        return sample
-
-    return case
-
-
-def _library_fresh(workshop: Workshop, drafts: Sequence[Draft]) -> Case:
-    def case() -> Sample:
-        library = Library(workshop.fresh("library.db"))
-        sample = _library(library, _portions(drafts))
-        library.close()
-        return sample
-
-    return case
-
-
-def _raw(workshop: Workshop, bodies: Sequence[bytes]) -> Case:
-    def case() -> Sample:
-        rows = RawRows(workshop.fresh("raw.db"))
-        with timed() as clock:
-            for first in range(0, len(bodies), BATCH_COUNT):
-                rows.add(bodies[first : first + BATCH_COUNT])
-        rows.close()
-        return clock.sample(len(bodies))
-
-    return case
-
-
-# -- what the WAL grows by: counted without checkpoints in between, and the same on every run
-
-
-def _wal_rows(
-    workshop: Workshop,
-    found: Findings,
-    many: Sequence[Draft],
-    grown_store: Store,
-    grown_library: Library,
-    ours: _Grown,
-    library: _Grown,
-) -> None:
-    store, fresh = Store(workshop.home()), Library(workshop.fresh("library.db"))
-    pairs = {
-        "WAL bytes an entry, fresh": (_our_wal(store, _portions(many)), _library_wal(fresh, _portions(many))),
-        "WAL bytes an entry, grown": (
-            _our_wal(grown_store, [ours.batch() for _ in range(BATCHES_COUNT)]),
-            _library_wal(grown_library, [library.batch() for _ in range(BATCHES_COUNT)]),
-        ),
-    }
-    store.close()
-    fresh.close()
-    for what, (mine, other) in pairs.items():
-        found.state(what, f"{mine:,.0f}", f"eventsourcing.sqlite: {other:,.0f}", f"{mine / other:.2f}",
-                    aim="≤ 700 bytes")  # fmt: skip
-
-
-def _our_wal(store: Store, portions: Sequence[Sequence[Draft]]) -> float:
-    path = store.folder / "log.db"
-    store.submit(lambda db: db.wal_autocheckpoint(0)).result()
-    with closing(by_hand(path)) as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = _wal_size(path)
-    _ours(store, portions)
-    return (_wal_size(path) - before) / sum(map(len, portions))
-
-
-def _library_wal(library: Library, portions: Sequence[Sequence[Draft]]) -> float:
-    with library.datastore.transaction(commit=True) as cursor:
-        cursor.execute("PRAGMA wal_autocheckpoint=0")
-    with closing(sqlite3.connect(library.path)) as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = _wal_size(library.path)
-    _library(library, portions)
-    return (_wal_size(library.path) - before) / sum(map(len, portions))
-
-
-def _wal_size(path: Path) -> int:
-    wal = path.with_name(path.name + "-wal")
-    return wal.stat().st_size if wal.exists() else 0
+    def batches(self) -> Portions:
+        """The next ten."""
+        return [self.batch() for _ in range(BATCHES_COUNT)]

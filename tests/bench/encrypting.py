@@ -12,10 +12,11 @@ from typing import Final
 
 import apsw
 
-from sync import cipher, database, log_sql
+from sync import cipher, database
 from sync.batch import Draft
 from sync.cipher import BUSY_TIMEOUT_MS, MasterKey
 from sync.store import Store
+from sync.stored_log import open_log
 from tests.bench.facts import SCAN_COUNT, Workshop, log_and_drafts
 from tests.bench.measuring import Case, Findings, Sample, interleaved, timed
 
@@ -101,5 +102,5 @@ def _connections(folder: Path) -> Sample:
     with closing(Store(folder)) as store, timed() as clock:
         for _ in range(CONNECTIONS_COUNT):
             path = folder / "log.db"
-            database.open_database(path, store.master, log_sql.APPLICATION_ID, log_sql.FORMAT).close()
+            open_log(path, store.master).close()
     return clock.sample(CONNECTIONS_COUNT)

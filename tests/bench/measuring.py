@@ -77,11 +77,13 @@ class Rounds:
         return statistics.median(sample.cpu_s / sample.done for sample in self._samples[case]) * 1e6
 
 
-def interleaved(cases: Mapping[str, Case], runs: int) -> Rounds:
-    """Run every case once a round, beginning with another one each time."""
+def interleaved(cases: Mapping[str, Case], runs: int, before: Callable[[int], None] | None = None) -> Rounds:
+    """Run every case once a round, beginning with another one each time; `before` gets each round ready."""
     names = list(cases)
     samples: dict[str, list[Sample]] = {name: [] for name in names}
     for number in range(runs):
+        if before is not None:
+            before(number)
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
             samples[name].append(cases[name]())
@@ -102,6 +104,13 @@ class Findings:
         ratio = rounds.ratio(case, reference)
         self.rows.append(
             (what, f"{rounds.rate(case):,.0f}/s", other, f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}", aim)
+        )
+
+    def cost(self, what: str, rounds: Rounds, case: str, reference: str, *, named: str = "") -> None:
+        """One row: the processor time of a case beside its reference's, µs a thing done; less is better."""
+        mine, other = rounds.cpu_us(case), rounds.cpu_us(reference)
+        self.rows.append(
+            (f"{what}, CPU", f"{mine:,.1f} µs", f"{named or reference}: {other:,.1f} µs", f"{mine / other:.2f}", "")
         )
 
     def state(self, what: str, figure: str, beside: str = "", ratio: str = "", *, aim: str = "") -> None:

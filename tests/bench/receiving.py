@@ -23,7 +23,7 @@ from sync.store import Store
 async def serve(folder: Path) -> None:
     """Receive until SIGTERM."""
     store = Store(folder)
-    exchanges = ExchangeServer(store, Registry(store).key_of, system_clock(), lambda _log, _hello: None)
+    exchanges = ExchangeServer(store, Registry(store).key_of, system_clock())
     app = web.Application()
     app.add_routes(exchanges.routes())
     stop = asyncio.Event()

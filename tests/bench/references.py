@@ -92,11 +92,23 @@ class Library:
             transcoder.register(transcoding)
         self.mapper: Mapper[UUID] = Mapper(transcoder)
         self._versions: dict[bytes, int] = {}
+        self._plain: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._aggregates: dict[bytes, Subject] = {}
 
-    def events(self, drafts: Sequence[Draft]) -> list[StoredEvent]:
-        """Drafts as the library's stored events, each with the next version of its stream."""
-        found = []
+    def watch(self, subject: bytes) -> UUID:
+        """From now on facts about this one are an aggregate's, which `repository.get` can read; its id."""
+        aggregate = self._aggregates[subject] = Subject()
+        return aggregate.id
+
+    def domain_events(self, drafts: Sequence[Draft]) -> list[DomainEvent]:
+        """Drafts as a user of the library would have them, each with the next version of its stream."""
+        found: list[Any] = []
         for draft in drafts:
+            aggregate = self._aggregates.get(draft.subject)
+            if aggregate is not None:
+                aggregate.note(draft.type, draft.actor, self._payload(draft))
+                found += aggregate.collect_events()
+                continue
             version = self._versions[draft.subject] = self._versions.get(draft.subject, 0) + 1
             noted = Noted(
                 originator_id=UUID(bytes=draft.subject),
@@ -104,14 +116,25 @@ class Library:
                 timestamp=Noted.create_timestamp(),
                 type=draft.type,
                 actor=draft.actor,
-                payload=plain(draft),
+                payload=self._payload(draft),
             )
-            found.append(self.mapper.to_stored_event(noted))
+            found.append(noted)
         return found
+
+    def events(self, drafts: Sequence[Draft]) -> list[StoredEvent]:
+        """Drafts as the library's stored events."""
+        return [self.mapper.to_stored_event(made) for made in self.domain_events(drafts)]
 
     def close(self) -> None:
         """Close the file."""
         self.datastore.close()
+
+    def _payload(self, draft: Draft) -> dict[str, Any]:
+        """`plain`, once for all drafts that share a payload: there are a few thousand of those."""
+        known = self._plain.get(id(draft.payload))
+        if known is None:  # the payload is kept with it, so that its id stays its own
+            known = self._plain[id(draft.payload)] = (draft.payload, plain(draft))
+        return known[1]
 
 
 def plain(draft: Draft) -> dict[str, Any]:

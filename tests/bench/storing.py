@@ -23,12 +23,12 @@ SUBJECT_COUNT: Final = 500
 
 
 def run(workshop: Workshop, runs: int) -> list[Findings]:
-    """Four tables."""
+    """Five tables."""
     found, drafts = log_and_drafts(workshop)
     bodies = [entry.packed or b"" for entry in found]
     return [
         _commits(workshop, runs, drafts, bodies),
-        batching.run(workshop, runs, drafts, bodies),
+        *batching.run(workshop, runs, drafts, bodies),
         _scans(workshop, runs, found, drafts),
         _replay(workshop, runs, drafts),
     ]

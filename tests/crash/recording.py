@@ -8,7 +8,8 @@ do in production. Only files of the folder are written down.
 The tape has one order over all files of the folder, and between the disk's operations stand the marks of who uses it:
 `Begun(step)` before something is asked of the store, `Answered(step)` when the store said that it is stored.
 
-A `Fault` makes the call with a certain number fail, once or from then on for good.
+A `Fault` makes the call with a certain number fail, once or from then on for good. A sync fails in two ways: "sync"
+saves nothing, and the kernel lets go of what it should have saved; "sync kept" saves all of it, and fails all the same.
 """
 
 # ruff: noqa: N802 -- SQLite names these methods
@@ -38,9 +39,10 @@ MEMORY_ONLY: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw
 JOURNALS: Final = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL | apsw.SQLITE_OPEN_WAL
 
 Call = Literal["write", "truncate", "sync", "read"]
-FaultKind = Literal["full", "short write", "truncate", "sync", "read"]
+FaultKind = Literal["full", "short write", "truncate", "sync", "sync kept", "read"]
 FAULTY_CALL: Final[dict[FaultKind, Call]] = {
-    "full": "write", "short write": "write", "truncate": "truncate", "sync": "sync", "read": "read",
+    "full": "write", "short write": "write", "truncate": "truncate",
+    "sync": "sync", "sync kept": "sync", "read": "read",
 }  # fmt: skip
 
 
@@ -119,6 +121,7 @@ class Tape:
         self.calls: Counter[str] = Counter()
         self.fault = fault
         self.struck = 0
+        self.struck_at = 0
         self._failing = threading.local()
         self.dice = random.Random(seed)
         self.lock = threading.Lock()
@@ -148,6 +151,7 @@ class Tape:
             return False
         if number == fault.at or (fault.for_good and number > fault.at):
             self.struck += 1
+            self.struck_at = self.struck_at or len(self.ops)
             return True
         return False
 
@@ -191,7 +195,13 @@ class RecordedFile(apsw.VFSFile):
         tape = self._tape
         with tape.lock:
             if tape.fails("sync"):
-                tape.ops.append(Forgot(self._file))
+                assert tape.fault is not None
+                if tape.fault.kind == "sync kept":
+                    super().xSync(flags)
+                    tape.ops.append(Synced(self._file, self._folder_too))
+                    self._folder_too = False
+                else:
+                    tape.ops.append(Forgot(self._file))
                 tape.strike(apsw.SQLITE_IOERR_FSYNC)
                 return
             super().xSync(flags)

@@ -4,8 +4,9 @@ A fixed day is recorded first to count its calls; then it is lived again with on
 happens:
 
 * every future is answered, soon, and what was stored can be read on, unless it is reading that fails;
-* an answer that says "stored" is true, now and after a power cut right then; one that says why not, other than
-  `OutcomeUnknown`, is true too: nothing of it is there;
+* an answer that says "stored" is true, now and after a power cut right then, when only what was synced is there; one
+  that says why not, other than `OutcomeUnknown`, is true too: nothing of it is there, then or later;
+* a fault that comes once leaves no outcome unknown, and what is asked after it is stored;
 * requests of unknown outcome are there whole or not at all, and nothing is there twice;
 * the folder opens again and verifies once the fault is gone, and writing goes on with the next seq.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
@@ -26,13 +28,14 @@ import pytest
 
 from sync import verify
 from sync.batch import Batch, Draft
-from sync.database import OutcomeUnknown, Writer
+from sync.database import OutcomeUnknown
 from sync.errors import SyncError
 from sync.store import Store
 from sync.stored_log import StoredLog
+from sync.writer import Writer
 from tests.crash.contents import slots_of
 from tests.crash.disk import Disk, Files
-from tests.crash.recording import FAULTY_CALL, Fault, FaultKind, Op, Tape, recording
+from tests.crash.recording import FAULTY_CALL, Answered, Fault, FaultKind, Op, Tape, recording
 from tests.crash.sweep import scratch
 from tests.crash.workload import batch_of, payloads_of, repeatable
 from tests.sync.conftest import Author
@@ -40,6 +43,8 @@ from tests.sync.conftest import Author
 ANSWER_S_MAX = 20.0
 REQUESTS = 15
 PEER_SIZES = (3, 7, 8)
+GROUP_MAX = 3
+ANSWERS_CUT = 3  # after a fault
 EVERY = 3  # of the calls in the short run; the long one takes all
 
 
@@ -54,8 +59,12 @@ class Request(NamedTuple):
 class Day:
     """A fixed day on a folder that has been made before; every request is asked whatever happened to those before."""
 
-    def __init__(self, folder: Path, reads_fail: bool) -> None:
+    def __init__(
+        self, folder: Path, reads_fail: bool, tape: Tape, make_room: Callable[[], bool] = lambda: False
+    ) -> None:
         self.folder = folder
+        self.tape = tape
+        self.make_room = make_room
         self.reads_fail = reads_fail
         self.seen: list[int] = []
         self.author = Author(9)
@@ -89,7 +98,7 @@ class Day:
 
     def _open(self) -> None:
         try:
-            self.store = Store(self.folder)
+            self.store = Store(self.folder, make_room=self.make_room)
         except (SyncError, apsw.Error) as error:
             self.not_opened.append(error)
             return
@@ -105,8 +114,9 @@ class Day:
     def _ask(self, ask, numbers: list[int], peer_size: int, wait: bool = True) -> None:
         if self.store is None:
             return
-        answer = ask(self.store)
+        answer, number = ask(self.store), len(self.requests)
         self.requests.append(Request(answer, numbers, peer_size))
+        answer.add_done_callback(lambda _: self.tape.mark(Answered(number)))
         if wait:
             answer.exception(ANSWER_S_MAX)
 
@@ -144,7 +154,7 @@ def made() -> tuple[Files, Counter[str]]:
         Store.create(folder)
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         with recording(folder, Fault("read", -1, for_good=False)) as tape:
-            day = Day(folder, reads_fail=False)
+            day = Day(folder, reads_fail=False, tape=tape)
             day.live()
         assert [r.answer.exception() for r in day.requests] == [None] * len(day.requests)
         assert len(day.requests) == REQUESTS
@@ -156,7 +166,7 @@ def live(folder: Path, files: Files, fault: Fault) -> tuple[Day, Tape]:
     """The day with a fault; nobody waits for ever."""
     put(files, folder)
     with recording(folder, fault) as tape, repeatable(6):
-        day = Day(folder, fault.kind == "read")
+        day = Day(folder, fault.kind == "read", tape)
         try:
             day.live()
         finally:
@@ -165,8 +175,8 @@ def live(folder: Path, files: Files, fault: Fault) -> tuple[Day, Tape]:
     return day, tape
 
 
-def examine(folder: Path, day: Day, going_on: bool) -> None:
-    """What the folder holds now is what the answers said."""
+def examine(folder: Path, day: Day, going_on: bool, heard: set[int] | None = None) -> None:
+    """What the folder holds now is what the answers said; `heard`: the requests that had one, None for all."""
     with closing(StoredLog(folder)) as stored:
         assert verify.verify(stored, None, lambda _: None).first_bad is None
         own = [payload["n"] for payload in payloads_of(stored)]
@@ -174,10 +184,12 @@ def examine(folder: Path, day: Day, going_on: bool) -> None:
         count = stored.position()
     assert len(set(own)) == len(own), "doubled"
     assert peer in (0, *PEER_SIZES), "half a batch"
-    for request in day.requests:
+    for number, request in enumerate(day.requests):
         error, here = request.answer.exception(0), set(request.numbers) <= set(own) and request.peer_size <= peer
         nothing = not set(request.numbers) & set(own) and (request.peer_size == 0 or peer < request.peer_size)
-        if error is None:
+        if heard is not None and number not in heard:
+            assert here or nothing, f"{request} is half there, and was not answered"
+        elif error is None:
             assert here, f"{request} is not there"
         elif isinstance(error, OutcomeUnknown):
             assert here or nothing, f"{request} is half there"
@@ -192,12 +204,33 @@ def examine(folder: Path, day: Day, going_on: bool) -> None:
             assert verify.verify(store, None, lambda _: None).ok
 
 
+def went_on(day: Day) -> None:
+    """A fault that came once cost one group of requests, and left no doubt."""
+    failed = [error for request in day.requests if request.numbers and (error := request.answer.exception(0))]
+    assert len(failed) <= GROUP_MAX, failed
+    assert not any(isinstance(error, OutcomeUnknown) for error in failed), failed
+
+
 def cut(ops: list[Op], folder: Path) -> list[Files]:
     """The power goes at the end of the day: all is there, only what was synced, or something between."""
     disk, dice = Disk(), random.Random(len(ops))
     for op in ops:
         disk.apply(op)
     return [disk.everything(), disk.synced(), disk.reordered(dice), disk.reordered(dice)]
+
+
+def cut_at_answers(tape: Tape) -> Iterator[tuple[Files, set[int]]]:
+    """The power goes right after each of the first answers since the fault: what was synced, and who had heard."""
+    disk, heard, left = Disk(), set(), ANSWERS_CUT
+    for point, op in enumerate(tape.ops):
+        disk.apply(op)
+        if isinstance(op, Answered):
+            heard.add(op.step)
+            if point >= tape.struck_at:
+                yield disk.synced(), set(heard)
+                left -= 1
+        if not left:
+            return
 
 
 def put(files: Files, folder: Path) -> None:
@@ -217,10 +250,15 @@ def strike(made: tuple[Files, Counter[str]], kind: FaultKind, every: int, first:
                 day, tape = live(folder, files, fault)
                 try:
                     assert tape.struck
+                    if not for_good:
+                        went_on(day)
                     examine(folder, day, going_on=True)
                     for left in cut(tape.ops, after):
                         put(left, after)
                         examine(after, day, going_on=False)
+                    for left, heard in cut_at_answers(tape):
+                        put(left, after)
+                        examine(after, day, going_on=False, heard=heard)
                 except BaseException as error:
                     error.add_note(f"{fault}")
                     raise
@@ -228,17 +266,32 @@ def strike(made: tuple[Files, Counter[str]], kind: FaultKind, every: int, first:
     return tried
 
 
-def test_a_lie_about_a_failed_commit_is_caught(made):
-    """A writer that says "stored" after a COMMIT that failed is found out."""
-    stop = Writer._stop
+def look_and_lie(writer: Writer, head: Any, error: BaseException) -> bool:
+    LOOK(writer, head, error)
+    return True
 
-    def lie(self: Writer, group: list[Any], error: BaseException) -> None:
-        for _, future in group:
-            future.set_result(None)
-        stop(self, group, error)
 
-    with mock.patch.object(Writer, "_stop", lie), pytest.raises(AssertionError, match="is not there"):
-        strike(made, "full", EVERY)
+def do_not_look(writer: Writer, head: Any, error: BaseException) -> bool:
+    writer._take_back()
+    return False
+
+
+LOOK = Writer._is_stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "lie", "found"),
+    [
+        ("sync", "_is_stored", look_and_lie, "is not there"),
+        ("sync kept", "_is_stored", do_not_look, "failed and is there"),
+        ("sync kept", "_leave_mark", lambda _: None, "failed and is there"),
+    ],
+    ids=["stored", "not looked", "the WAL comes back"],
+)
+def test_a_lie_about_a_failed_commit_is_caught(made, kind, step, lie, found):
+    """A writer that answers without looking, or forgets to make the truncation durable, is found out."""
+    with mock.patch.object(Writer, step, lie), pytest.raises(AssertionError, match=found):
+        strike(made, kind, 1)
 
 
 @pytest.mark.parametrize("kind", FAULTY_CALL)
@@ -252,6 +305,30 @@ def test_a_fault_of_the_disk_loses_nothing_that_was_acknowledged(made, kind):
 def test_a_fault_at_any_call_loses_nothing_that_was_acknowledged(made, kind):
     """A fault at every call, once and for good."""
     print(kind, strike(made, kind, 1), "faults")
+
+
+@pytest.mark.parametrize("kind", ["full", "short write"])
+def test_a_full_disk_with_a_reserve_refuses_nothing(made, kind):
+    """From some write on the disk is full until the reserve is given back: everything that was asked is stored."""
+    files, calls = made
+    freed = 0
+    with scratch() as (folder, after):
+        for at in range(0, calls["write"], EVERY):
+            put(files, folder)
+            with recording(folder, Fault(kind, at, for_good=True)) as tape, repeatable(6):
+
+                def free(tape: Tape = tape) -> bool:
+                    was_full, tape.fault = tape.fault is not None, None
+                    return was_full
+
+                day = Day(folder, False, tape, free)
+                day.live()
+            freed += tape.fault is None
+            assert [r.answer.exception(0) for r in day.requests] == [None] * REQUESTS, f"full from {at} on"
+            examine(folder, day, going_on=True)
+            put(cut(tape.ops, after)[1], after)
+            examine(after, day, going_on=False)
+    assert freed > 50
 
 
 @pytest.mark.parametrize("kind", FAULTY_CALL)

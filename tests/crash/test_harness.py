@@ -13,6 +13,7 @@ import apsw
 import pytest
 
 from sync import database
+from sync.writer import Writer
 from tests.crash import workload
 from tests.crash.disk import images
 from tests.crash.recording import Answered, Made, Op, Removed, Synced, Wrote, recording
@@ -90,9 +91,9 @@ def test_keys_that_are_synced_later_are_caught():
 
 def test_an_answer_before_the_commit_is_caught():
     """Whoever hears that it is stored while the transaction is open hears a lie."""
-    submit = database.Writer.submit
+    submit = Writer.submit
 
-    def too_early(self: database.Writer, work: Callable[[apsw.Connection], Any]) -> Future[Any]:
+    def too_early(self: Writer, work: Callable[[apsw.Connection], Any], **_: bool) -> Future[Any]:
         answer: Future[Any] = Future()
 
         def answering(db: apsw.Connection) -> None:
@@ -105,7 +106,7 @@ def test_an_answer_before_the_commit_is_caught():
         submit(self, answering)
         return answer
 
-    with mock.patch.object(database.Writer, "submit", too_early):
+    with mock.patch.object(Writer, "submit", too_early):
         found = caught()
     assert any("was acknowledged" in one and "everything" in one for one in found), found
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import codes, events, schema
-from domain.codec import BOOL, DATE, ID, INT, PLAIN, QUANTITY, TEXT, Codec, shape_of
+from domain.codec import BOOL, DATE, FILE_NAME, ID, INT, PLAIN, QUANTITY, TEXT, Codec, shape_of
 from domain.errors import BadField, UnknownType
 from domain.event import Event, UnknownEvent, UnreadableEvent
 from domain.quantity import Quantity, parse
@@ -38,6 +38,7 @@ SIMPLE: dict[int, Any] = {
     id(BOOL): st.booleans(),
     id(DATE): st.dates(),
     id(ID): st.uuids(),
+    id(FILE_NAME): st.binary(min_size=32, max_size=32),
     id(PLAIN): PLAINS,
     id(QUANTITY): QUANTITIES,
 }
@@ -196,6 +197,27 @@ def test_a_form_that_does_not_fit_is_refused(fields: dict[str, str], named: str)
     assert refusal.value.field == named
     assert named in refusal.value.en
     assert named in refusal.value.zh
+
+
+def test_entries_from_before_there_were_photographs() -> None:
+    """An activity or diary page that was stored without the field reads as one without photographs."""
+    old = {"kind": "gala", "on": "2024-12-31", "title": "元旦联欢会"}
+    gala = schema.decode("activity-held/1", old)
+    assert gala == events.ActivityHeld(kind="gala", on=dt.date(2024, 12, 31), title="元旦联欢会")
+    assert schema.encode(gala) == ("activity-held/1", old)
+    page = schema.decode("diary-entry-written/1", {"on": "2024-09-01", "text": "开学"})
+    assert page == events.DiaryEntryWritten(on=dt.date(2024, 9, 1), text="开学")
+
+
+def test_a_photograph_is_named_as_it_was_stored() -> None:
+    """A form takes the 64 digits that storing it printed; anything else is refused."""
+    name = bytes(range(32))
+    fields = {"kind": "gala", "on": "2024-12-31", "photo_ids": json.dumps([name.hex()])}
+    assert schema.from_text("activity-held/1", fields).photo_ids == (name,)
+    for wrong in (name.hex()[:-1], name.hex()[:-2] + "zz", " " + name.hex()[1:], str(UUID(int=1)), 7):
+        with pytest.raises(BadField) as refusal:
+            schema.from_json("activity-held/1", {"kind": "gala", "on": "2024-12-31", "photo_ids": [wrong]})
+        assert "照片编号" in refusal.value.zh
 
 
 def test_an_unknown_name_is_refused_when_writing() -> None:

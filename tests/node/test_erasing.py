@@ -76,7 +76,7 @@ def test_the_rows_of_the_erased_are_nowhere(home):
     """The child's rows vanish, no file keeps a trace of them, others stay, and a rebuild gives the same."""
     home_files = {file for file, _ in remains(home.path)}
     assert home_files == {"views.db"}
-    assert erase_child(home) == {"entries": 1, "streams": 1}
+    assert erase_child(home) == {"entries": 1, "streams": 1, "photos": 0}
     assert remains(home.path) == []
     assert names(home) == ["别人"]
     assert run("rebuild", home.path) == 0
@@ -147,7 +147,7 @@ def test_a_reader_of_old_rows_is_named(home, monkeypatch):
         with pytest.raises(ErasureUnfinished, match="run this again"):
             erase_child(home)
         other.execute("COMMIT")
-    assert erase_child(home) == {"entries": 0, "streams": 0}
+    assert erase_child(home) == {"entries": 0, "streams": 0, "photos": 0}
     assert remains(home.path) == []
 
 
@@ -181,7 +181,7 @@ def test_the_command_asks_first(home, capsys, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda _: "ERASE")
     capsys.readouterr()
     assert run(*words, "--json") == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"entries": 1, "streams": 1}
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"entries": 1, "streams": 1, "photos": 0}
     assert run(*words, "--yes") == 0
 
 
@@ -191,7 +191,7 @@ def test_the_hub_erases_too(tmp_path, capsys):
     words = ["erase", str(tmp_path / "hub"), str(CHILD), str(OTHER), "--by", "局长", "--ground", "g", "--yes", "--json"]
     capsys.readouterr()
     assert hub_cli.main(words) == 0
-    assert json.loads(capsys.readouterr().out) == {"entries": 0, "streams": 0}
+    assert json.loads(capsys.readouterr().out) == {"entries": 0, "streams": 0, "photos": 0}
     assert hub_cli.main(["verify", str(tmp_path / "hub")]) == 0
 
 

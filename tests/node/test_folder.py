@@ -8,6 +8,7 @@ import pytest
 
 from node import control, folder
 from node.folder import Config, ExchangeState, Folder, Hub, create_folder, write_file
+from node.opening import writing
 from sync.errors import FolderError, FolderInUse, LogCorrupt, NewerFormat
 from sync.store import Store
 
@@ -121,13 +122,23 @@ def test_how_exchanges_went_may_be_lost(made):
 
 def test_the_control_file_is_for_the_owner(made):
     """The token of a running node is readable by the owner only, and goes when the node does."""
-    control.open_control(made, "http://127.0.0.1:1")
-    file = made / control.CONTROL_FILE
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert control.open_control(made, "http://127.0.0.1:1") != control.open_control(made, "http://127.0.0.1:1")
-    control.close_control(made)
-    control.close_control(made)
+    file, tokens = made / control.CONTROL_FILE, set()
+    for _ in range(2):
+        serving = control.Control(made)
+        serving.open("http://127.0.0.1:1")
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        tokens.add(json.loads(file.read_text())["token"])
+    assert len(tokens) == 2
+    serving.close()
+    serving.close()
     assert not file.exists()
+
+
+def test_a_control_file_of_the_dead_is_removed(made):
+    """Whoever opens the folder for writing knows that nobody serves, and removes what a killed process left."""
+    control.Control(made).open("http://127.0.0.1:1")
+    with writing(Folder(made, "home")):
+        assert not (made / control.CONTROL_FILE).exists()
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"url": "http://127.0.0.1:9", "token": "t"}'])

@@ -3,9 +3,11 @@
 import json
 import lzma
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from domain.facts import at_ms, own_subject
 from node import importing
 from node.importing import BadLine, Importer
 from sync.store import Store
@@ -130,3 +132,50 @@ def test_a_bad_line_names_itself(store):
     assert found.value.number == 10
     assert len(sources(store)) == 9
     assert imported(store, LINES[:20]).recorded == 11
+
+
+CHILD = UUID("11111111-1111-4111-8111-111111111111")
+ORDER = {"by": "w", "ground": "g", "now_ms": 1_741_392_000_000}
+REGISTERED = line_of("ChildRegistered", "2024-09-01T09:00:00+08:00", **CARD)
+CALLED = line_of("CallHeld", "2024-09-02T09:00:00+08:00", **{"with": "父亲"}, via="手机", minutes=5, answered=True)
+LENT = line_of("BookLent", "2024-09-03T16:00:00+08:00", book="小王子#1", due="2024-09-09")
+OTHER = "22222222-2222-4222-8222-222222222222"
+OTHERS = line_of("ChildRegistered", "2024-09-01T10:00:00+08:00", OTHER, **CARD | {"no": 99})
+
+
+def correction(at, kind, corrected_at, field, now):
+    return line_of(
+        "CorrectionMade", at, corrects={"type": kind, "at": corrected_at}, field=field, now=now, why="写错了"
+    )
+
+
+def test_a_correction_of_what_was_erased_is_left_out(store):
+    """It is counted with the lines about erased subjects, wherever it stands, and the lines behind it are recorded."""
+    imported(store, [REGISTERED, CALLED])
+    store.erase([CHILD.bytes], **ORDER)
+    wrong = correction("2024-09-04T09:00:00+08:00", "CallHeld", "2024-09-02T09:00:00+08:00", "minutes", 7)
+    again = correction("2024-09-05T09:00:00+08:00", "CorrectionMade", "2024-09-04T09:00:00+08:00", "now", 8)
+    done = imported(store, [REGISTERED, CALLED, wrong, again, LENT, OTHERS])
+    assert (done.recorded, done.known, done.erased) == (1, 0, 5)
+    body = list(store.entries_of_log(store.log))[-1].body()
+    assert (body.type, body.subject) == ("child-registered/1", UUID(OTHER).bytes)
+
+
+def test_a_correction_of_an_erased_loan_is_left_out(store):
+    """A loan is a subject of its own: its correction names the child, who was not erased, and goes all the same."""
+    imported(store, [REGISTERED, LENT])
+    loan = own_subject("home-01", at_ms("2024-09-03T16:00:00+08:00"))
+    store.erase([loan.bytes], **ORDER)
+    wrong = correction("2024-09-04T09:00:00+08:00", "BookLent", "2024-09-03T16:00:00+08:00", "due", "2024-09-10")
+    done = imported(store, [REGISTERED, LENT, wrong, CALLED])
+    assert (done.recorded, done.known, done.erased) == (1, 1, 2)
+
+
+def test_a_correction_that_names_nothing_is_still_a_bad_line(store):
+    """That somebody was erased excuses no line about others: a wrong moment is named as before."""
+    imported(store, [REGISTERED, OTHERS, CALLED])
+    store.erase([UUID(OTHER).bytes], **ORDER)
+    with pytest.raises(BadLine, match=r"corrects\.at"):
+        imported(
+            store, [correction("2024-09-04T09:00:00+08:00", "CallHeld", "2024-09-02T09:00:01+08:00", "minutes", 7)]
+        )

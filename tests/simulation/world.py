@@ -5,6 +5,8 @@ it still arrives, which write fails, which clock jumps. Writes fail in both ways
 stored*, *failed yet stored*; either way the process is gone and the folder is opened again. After every step `check`
 asks what must hold at any moment; `settle` stops all faults and asks what must hold in the end.
 
+Homes take photographs in as well, which go behind the receipt in the same exchange.
+
 The shells' part, which `client.py` and `server.py` do with sockets, is done here by `Home` and `Hub` without them: they
 perform the effects of `Sender` and `Receiver` in order, and drop them when anything fails.
 """
@@ -15,6 +17,7 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,10 @@ from sync import verify, wire
 from sync.batch import Draft
 from sync.entry import EXT_SOURCE, origin
 from sync.errors import RefusedByPeer, StaleVersion, Unreachable
-from sync.messages import Ack, Held, Hello, Message, Receipt, Refusal
+from sync.file_form import CHUNK_SIZE_BYTES
+from sync.file_keeping import chunk_of, keep, offer_of
+from sync.file_transfer import FileReceiver, FileSender, MakeOffer, ReadChunk
+from sync.messages import Ack, Chunk, Declined, Held, Hello, Holds, Message, Offer, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
 from sync.replicator import (
@@ -37,6 +43,7 @@ from sync.replicator import (
     Sender,
 )
 from sync.store import Store
+from sync.verify_files import verify_files
 
 START_MS = 1_741_392_000_000
 YEAR_MS = 365 * 24 * 3600 * 1000
@@ -46,6 +53,11 @@ FAULTS = (
     "record: failed yet stored",
     "append: failed and not stored",
     "append: failed yet stored",
+    "photograph: failed and not stored",
+    "photograph: failed yet stored",
+    "photograph on its way: failed and not stored",
+    "photograph on its way: failed yet stored",
+    "exchange over before all photographs were",
     "receipt at the hub: failed and not stored",
     "receipt at the hub: failed yet stored",
     "receipt at the home: failed and not stored",
@@ -92,7 +104,9 @@ class Disk:
         if how < self._world.write_fault_odds:
             self._world.fired[f"{what}: failed and not stored"] += 1
             raise PowerCutError
-        done = work().result(30)
+        done = work()
+        if isinstance(done, Future):
+            done = done.result(30)
         if how < 2 * self._world.write_fault_odds:
             self._world.fired[f"{what}: failed yet stored"] += 1
             raise PowerCutError
@@ -108,6 +122,7 @@ class Line:
         self.down: list[bytes] = []
         self.sent: list[bytes] = []
         self.receiver: Receiver | None = None
+        self.files: FileReceiver | None = None
         self.refused = False
 
     def send(self, frame: bytes) -> None:
@@ -126,6 +141,8 @@ class Home(Disk):
         self.saved = (0, self.store.root(self.log, 0))
         self.line: Line | None = None
         self.sender: Sender | None = None
+        self.files: FileSender | None = None
+        self.photos: dict[bytes, bytes] = {}  # by name, of all that people were told is kept
         self.closed = False
         self.acknowledged = 0
         self.was_cut = False
@@ -147,6 +164,22 @@ class Home(Disk):
         self.sources += numbers
         size = self.store.size(self.log)
         self.saved = (size, self.store.root(self.log, size))
+
+    def take_in(self) -> None:
+        """People take a photograph in, and again if the node could not say that it is kept."""
+        dice = self._world.dice
+        content = dice.randbytes(dice.choice([10, CHUNK_SIZE_BYTES + 10]))
+        subjects = [bytes([self.number, n]) * 8 for n in range(dice.randrange(1, 4))]
+
+        def add() -> bytes:
+            return self.store.files.add(self.log, content, "image/jpeg", subjects, 0)
+
+        try:
+            name = self.write("photograph", add)
+        except PowerCutError:
+            self._world.lose_power(self)
+            name = add()
+        self.photos[name] = content
 
     def _draft(self, number: int) -> Draft:
         dice = random.Random(number)
@@ -184,6 +217,8 @@ class Home(Disk):
         """Send the next frame; False where there is nothing to send now."""
         if self.sender is None or self.line is None or self.closed:
             return False
+        if self.files is not None:
+            return self._go_on_with_files(self.files, self.line)
         match self.sender.next():
             case Portion(start, rows_count):
                 push = push_of(self.store, start, rows_count)
@@ -191,18 +226,50 @@ class Home(Disk):
                 if self.sender.pushed(push, len(frame)):
                     self.line.send(frame)
             case Ask(size):
-                self.closed = size == self.sender.size
+                self.closed = size == self.sender.size  # until the receipt has come
                 self.perform(self.sender.ask(self.store.sign(size)))
             case _:
                 return False
         return True
+
+    def _go_on_with_files(self, files: FileSender, line: Line) -> bool:
+        if self._world.faulty and self._world.dice.random() < 0.02:
+            files.stop()
+        match files.next():
+            case MakeOffer(name):
+                offer = offer_of(self.store, name)
+                files.offered(len(offer.manifest.hashes))
+                line.send(wire.encode(offer))
+            case ReadChunk(name, number):
+                files.sent()
+                line.send(wire.encode(chunk_of(self.store, name, number)))
+            case None:
+                self._end_with_files(files, line)
+                return False
+            case _:
+                return False
+        return True
+
+    def _end_with_files(self, files: FileSender, line: Line) -> None:
+        if files.left:
+            self._world.fired["exchange over before all photographs were"] += 1
+        self.was_cut = False
+        self._world.end(line)
 
     def hear(self, frame: bytes) -> None:
         """One frame from the hub."""
         assert self.sender is not None
         assert self.line is not None
         try:
-            self.perform(self.sender.receive(wire.decode(frame)))
+            message = wire.decode(frame)
+            if isinstance(message, Holds | Declined):
+                assert self.files is not None
+                for name, sent in self.files.receive(message):
+                    self.write("photograph on its way", lambda n=name, s=sent: self.store.files.note_sent(n, s))
+                if self.files.done:
+                    self._end_with_files(self.files, self.line)
+            else:
+                self.perform(self.sender.receive(message))
         except Unreachable:
             self._world.cut(self.line)
         except RefusedByPeer as refusal:
@@ -221,13 +288,14 @@ class Home(Disk):
                 case KeepReceipt(signed, _):
                     self.write("receipt at the home", lambda s=signed: self.store.keep_checkpoint(self.log, s))
                     if self.sender is not None and self.sender.receipt is not None:
-                        self.was_cut = False
-                        self._world.end(self.line)
+                        self.files, self.closed = FileSender(self.store.files.waiting()), False
+                        if self.files.done:
+                            self._end_with_files(self.files, self.line)
 
     def forget_line(self) -> None:
         if self.sender is not None:
             self.acknowledged = self.sender.acknowledged
-        self.line = self.sender = None
+        self.line = self.sender = self.files = None
 
 
 class Hub(Disk):
@@ -236,6 +304,7 @@ class Hub(Disk):
     def __init__(self, world: World, folder: Path) -> None:
         super().__init__(world, folder)
         self.promised: dict[bytes, int] = {}
+        self.promised_chunks: dict[bytes, int] = {}
 
     def hear(self, line: Line, frame: bytes) -> None:
         """One frame from a home, or from something that repeats what a home once said."""
@@ -245,6 +314,9 @@ class Hub(Disk):
             message = wire.decode(frame)
             if line.receiver is None:
                 line.receiver = self._open(line, message)
+            if isinstance(message, Offer | Chunk):
+                self._hear_of_file(line, line.receiver, message)
+                return
             for effect in line.receiver.receive(message, self.clock_ms()):
                 self._perform(line, effect)
         except StaleVersion as error:
@@ -253,6 +325,15 @@ class Hub(Disk):
             line.refused = True
         except PowerCutError:
             self._world.lose_power(self)
+
+    def _hear_of_file(self, line: Line, receiver: Receiver, message: Offer | Chunk) -> None:
+        home = next(h for h in self._world.homes if h.log == receiver.log)
+        line.files = line.files or FileReceiver(home.log, home.store.signer.public_key)
+        for effect in line.files.receive(message):
+            answer = self.write("photograph on its way", lambda e=effect: keep(self.store.files, home.log, e, 0))
+            assert isinstance(answer, Holds), answer
+            self.promised_chunks[answer.name] = max(answer.chunks, self.promised_chunks.get(answer.name, 0))
+            self._say(line, answer)
 
     def _open(self, line: Line, message: Message) -> Receiver:
         assert isinstance(message, Hello)
@@ -330,9 +411,11 @@ class World:
         happening = self.dice.random()
         if happening < 0.10:
             home.record(self.dice.randrange(1, 9))
-        elif happening < 0.16:
-            home.begin()
+        elif happening < 0.12:
+            home.take_in()
         elif happening < 0.17:
+            home.begin()
+        elif happening < 0.175:
             self._replay()
         elif happening < 0.18:
             self._jump_clock(self.dice.choice([self.hub, home]))
@@ -417,7 +500,12 @@ class World:
         held = {branch.log: branch.size for branch in self.hub.store.branches()}
         for log, size in self.hub.promised.items():
             assert held.get(log, 0) >= size, f"the hub acknowledged {size} entries and holds {held.get(log, 0)}"
+        for name, chunks in self.hub.promised_chunks.items():
+            found = self.hub.store.files.find(name)
+            assert found is not None
+            assert found.held >= chunks, f"the hub acknowledged {chunks} chunks and holds {found.held}"
         for home in self.homes:
+            assert home.photos.keys() <= {file.name for file in home.store.files.files_of()}, "a photograph is gone"
             own, size = home.store.size(home.log), held.get(home.log, 0)
             assert size <= own, f"the hub holds {size} entries of a log of {own}"
             saved_size, saved_root = home.saved
@@ -444,7 +532,7 @@ class World:
         for _ in range(3):
             for home in self.homes:
                 receipt = home.store.last_checkpoint(home.log, with_receipt=True)
-                if receipt is None or receipt.size < home.store.size(home.log):
+                if receipt is None or receipt.size < home.store.size(home.log) or home.store.files.waiting():
                     home.begin()
             self._drain()
             self.check()
@@ -459,10 +547,14 @@ class World:
             found = sources_of(self.hub.store, home.log)
             assert found == home.sources, "not exactly what was saved, once, in its order"
             everything += found
+            assert home.store.files.waiting() == [], "a photograph still waits"
+            for name, content in home.photos.items():
+                assert self.hub.store.files.read(name)[1] == content, "a photograph is not what it was"
         assert sorted(everything) == list(range(1, self.sources_count + 1))
         for node in (self.hub, *self.homes):
             verdict = verify.verify(node.store, self.hub.store.signer.public_key, lambda _: None)
             assert verdict.first_bad is None, verdict
+            assert verify_files(node.store, lambda _: None).bad == []
 
     def _drain(self) -> None:
         for _ in range(100_000):

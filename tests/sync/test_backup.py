@@ -117,6 +117,43 @@ def test_while_a_writer_appends(node, tmp_path, sizes_of, draft):
             assert [entry.id for entry in again.entries_of_log(node.log)] == all_ids[:size]
 
 
+def test_photographs_are_in_a_backup(node, tmp_path):
+    """Every photograph of the moment comes back with its key, also where the first one comes in while it is made."""
+    pictures = [bytes([n]) * 40_000 for n in range(30)]
+    worker = threading.Thread(
+        target=lambda: [node.files.add(node.log, p, "image/jpeg", [bytes(16)], 0) for p in pictures]
+    )
+    worker.start()
+    made(node, tmp_path / "b0")
+    worker.join()
+    made(node, tmp_path / "b1")
+    for n in range(2):
+        restored(tmp_path / f"b{n}", tmp_path / f"r{n}")
+        with closing(Store(tmp_path / f"r{n}")) as again:
+            found = [again.files.content(file) for file in again.files.files_of()]
+            assert found == pictures[: len(found)]
+    assert len(found) == 30
+    assert pictures[0][:64] not in (tmp_path / "b1").read_bytes()
+
+
+def test_the_first_photograph_while_a_backup_is_made(node, tmp_path, monkeypatch):
+    """A photograph that comes in between the copies is in the backup with its key, or not in it at all."""
+    copy, names = backup._copy_database, []
+
+    def copying(store, name, to):
+        copy(store, name, to)
+        names.append(name)
+        if names == ["log.db", "keys.db"]:
+            node.files.add(node.log, b"picture", "image/jpeg", [bytes(16)], 0)
+
+    monkeypatch.setattr(backup, "_copy_database", copying)
+    made(node, tmp_path / "b")
+    assert names == ["log.db", "keys.db", "log.db", "files.db", "keys.db"]
+    restored(tmp_path / "b", tmp_path / "r")
+    with closing(Store(tmp_path / "r")) as again:
+        assert [again.files.content(file) for file in again.files.files_of()] == [b"picture"]
+
+
 def test_another_identity_does_not_open_it(target, tmp_path):
     """Not even the identity that was made to verify it is anywhere."""
     with pytest.raises(WrongKey, match=r"backup\.age"):

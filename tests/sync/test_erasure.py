@@ -433,6 +433,64 @@ def test_content_without_a_key_is_asked_for_erased(author):
     assert receiver.receive(push, 0)[1] == Send(Ack(4))
 
 
+# What is remembered of keys
+
+
+def is_remembered(key: bytes) -> bool:
+    """Whether the process still holds what followed from a stream key; asking makes it so."""
+    before = derive.cache_info().hits
+    derive(key)
+    return derive.cache_info().hits > before
+
+
+def test_an_erasure_forgets_what_followed_from_the_keys(canaries):
+    """Neither the order itself nor a second one leaves anything that was derived from the destroyed key."""
+    (key,) = keys_of(canaries, ONE)
+    assert is_remembered(key)  # the subject was just written about
+    canaries.erase([ONE], **BY)
+    assert not is_remembered(key)
+    canaries.erase([ONE], **BY)
+    assert not is_remembered(key)
+
+
+@pytest.mark.parametrize("file", ["log.db", "keys.db"])
+def test_an_opening_that_erases_again_forgets_the_keys(canaries, file):
+    """Where an older file was put back, what its key gives is not remembered once the folder is open."""
+    (key,) = keys_of(canaries, ONE)
+    canaries.close()
+    old = (canaries.folder / file).read_bytes()
+    node = Store(canaries.folder)
+    node.erase([ONE], **BY)
+    node.close()
+    (canaries.folder / file).write_bytes(old)
+    derive(key)
+    node = Store(canaries.folder)
+    assert not is_remembered(key)
+    assert next(iter(node.entries_of_log(node.log))).packed is None
+    node.close()
+
+
+def test_a_key_that_comes_for_the_erased_is_not_remembered(canaries, stores):
+    """A push that brings an erased subject's key is verified with it, whether it is stored, repeated or refused."""
+    hub = stores("hub")
+    hub.add_log(canaries.log, canaries.signer.public_key).result(10)
+    hub.erase([ONE], **BY)
+    gone, kept = keys_of(canaries, ONE) + keys_of(canaries, TWO)
+    push = push_of(canaries, 0, 10, frozenset())
+    assert [begun.key for begun in push.streams] == [gone, kept]
+    derive.cache_clear()
+    receiver = receiver_of(hub, canaries)
+    with pytest.raises(VerificationError):
+        receiver.receive(push._replace(root=bytes(32)), 0)
+    append, _ = receiver.receive(push, 0)
+    hub.append(append.batch).result(10)
+    assert receiver.receive(push, 0) == [Send(Ack(10))]
+    longer = push_of(canaries, 0, 12, frozenset([1]))
+    receiver.receive(longer._replace(streams=push.streams), 0)  # a repeat with more behind it
+    assert is_remembered(kept)
+    assert not is_remembered(gone)
+
+
 # Proofs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 import zlib
@@ -12,8 +13,36 @@ import pytest
 import zstandard
 
 from sync import entry, note, sealing, wire
+from sync.cipher import expand
+from sync.file_form import (
+    CHUNK_SIZE_BYTES,
+    CHUNKS_COUNT_MAX,
+    FILE_SIZE_BYTES_MAX,
+    SEALED_SIZE_BYTES_MAX,
+    TIES_COUNT_MAX,
+    Manifest,
+    chunk_hash,
+    offer_text,
+    open_chunk,
+)
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Beginning, Confirm, ErasedRow, Held, Hello, NoKey, Push, PushRow, Receipt, Refusal
+from sync.messages import (
+    Ack,
+    Beginning,
+    Chunk,
+    Confirm,
+    Declined,
+    ErasedRow,
+    Held,
+    Hello,
+    Holds,
+    NoKey,
+    Offer,
+    Push,
+    PushRow,
+    Receipt,
+    Refusal,
+)
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -27,12 +56,20 @@ def read_vectors() -> dict[str, dict[str, str]]:
 
 
 VECTORS = read_vectors()
-KINDS = ("Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "erased Push")
+KINDS = (
+    "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
+    "erased Push",
+)  # fmt: skip
 NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3}
 
 
 def hexed(vector: str, name: str) -> bytes:
     return bytes.fromhex(VECTORS[vector][name])
+
+
+def manifest() -> Manifest:
+    """The file of the text."""
+    return Manifest(VECTORS["file"]["media_type"], len(hexed("file", "content")), (hexed("file", "chunk_hash"),))
 
 
 def messages() -> dict[str, object]:
@@ -51,13 +88,19 @@ def messages() -> dict[str, object]:
         "Receipt": Receipt(2, hexed("receipt", "cosignature")),
         "Refusal": Refusal("gap", "the hub holds 0 of 2 entries"),
         "NoKey": NoKey(0, [1]),
+        "Offer": Offer(
+            manifest(), hexed("file", "file_key"), (hexed("offer", "subject"),), hexed("offer", "signature")
+        ),
+        "Holds": Holds(hexed("file", "name"), 0),
+        "Declined": Declined(hexed("file", "name"), "gone", "it was erased here"),
+        "Chunk": Chunk(hexed("file", "name"), 0, hexed("file", "chunk")),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 
 
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
-    others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt"}
+    others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer"}
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -103,6 +146,27 @@ def test_the_form_at_rest_opens():
                 sealing.open_body(key, log, 1, stream, committed, wrong)
         with pytest.raises(sealing.DoesNotOpen):
             sealing.open_body(key, log, 2, stream, committed, form)
+
+
+def test_a_file_from_content_to_name():
+    """Chunk key, chunk, key commitment and name are as the text has them; the chunk opens to the content."""
+    key = hexed("file", "file_key")
+    assert expand(key, b"homeward/chunk/1", 32) == hexed("file", "chunk_key")
+    assert hexed("file", "associated") == b"homeward/chunk/1" + struct.pack(">II", 0, 1)
+    assert open_chunk(key, 0, 1, hexed("file", "chunk")) == hexed("file", "content")
+    assert chunk_hash(hexed("file", "chunk")) == hexed("file", "chunk_hash")
+    committed = hashlib.sha256(b"homeward/file-key/1" + key).digest()
+    assert committed == hexed("file", "key_commitment")
+    packed = msgpack.packb(["image/jpeg", len(hexed("file", "content")), committed, [hexed("file", "chunk_hash")]])
+    assert hashlib.sha256(b"homeward/file/1" + packed).digest() == hexed("file", "name") == manifest().name(key)
+
+
+def test_an_offer_is_signed_by_the_log():
+    """The text that is signed names the log, the file and whom it shows; the signature holds and is the only one."""
+    text = offer_text(hexed("offer", "log"), hexed("file", "name"), (hexed("offer", "subject"),))
+    assert text.encode() == hexed("offer", "text")
+    note.verify_signature(hexed("log", "public_key"), text, hexed("offer", "signature"))
+    assert note.sign(note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), text) == hexed("offer", "signature")
 
 
 def test_the_second_body_says_what_the_text_says():
@@ -161,5 +225,7 @@ def test_a_frame_of_every_kind_is_written(kind):
 def test_the_text_states_the_programs_bounds():
     """Every number that bounds a reader stands in the text as the program has it."""
     numbers = (entry.BODY_SIZE_BYTES_MAX, entry.ITEMS_COUNT_MAX, entry.TEXT_SIZE_BYTES_MAX, entry.TIME_MS_MAX,
-               wire.FRAME_SIZE_BYTES_MAX, wire.MESSAGE_SIZE_BYTES_MAX, wire.ROWS_COUNT_MAX)  # fmt: skip
+               wire.FRAME_SIZE_BYTES_MAX, wire.MESSAGE_SIZE_BYTES_MAX, wire.ROWS_COUNT_MAX,
+               CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, FILE_SIZE_BYTES_MAX, SEALED_SIZE_BYTES_MAX,
+               TIES_COUNT_MAX)  # fmt: skip
     assert [n for n in numbers if f"{n:,}" not in TEXT] == []

@@ -16,7 +16,22 @@ from hypothesis import strategies as st
 from sync import wire
 from sync.entry import INT_MAX, TIME_MS_MAX
 from sync.errors import RemoteProtocolError
-from sync.messages import Ack, Beginning, Confirm, Held, Hello, Push, PushRow, Receipt, Refusal
+from sync.file_form import CHUNK_SIZE_BYTES, Manifest
+from sync.messages import (
+    Ack,
+    Beginning,
+    Chunk,
+    Confirm,
+    Declined,
+    Held,
+    Hello,
+    Holds,
+    Offer,
+    Push,
+    PushRow,
+    Receipt,
+    Refusal,
+)
 from sync.wire import FrameBuffer, decode, encode
 
 MIB = 1024 * 1024
@@ -77,6 +92,23 @@ messages = (
     | st.builds(Confirm, size=sizes, root=exactly(32), signature=exactly(64))
     | st.builds(Receipt, size=sizes, cosignature=exactly(72))
     | st.builds(Refusal, code=names(40), text=names(200))
+    | st.builds(
+        Offer,
+        manifest=st.lists(exactly(32), min_size=1, max_size=5).flatmap(
+            lambda hashes: st.builds(
+                Manifest,
+                media=names(80),
+                size=st.integers(CHUNK_SIZE_BYTES * (len(hashes) - 1) + 1, CHUNK_SIZE_BYTES * len(hashes)),
+                hashes=st.just(tuple(hashes)),
+            )
+        ),
+        key=exactly(32),
+        subjects=st.lists(exactly(16), min_size=1, max_size=4, unique=True).map(tuple),
+        signature=exactly(64),
+    )
+    | st.builds(Holds, name=exactly(32), chunks=st.integers(0, 123))
+    | st.builds(Declined, name=exactly(32), code=names(40), text=names(200))
+    | st.builds(Chunk, name=exactly(32), number=st.integers(0, 122), sealed=st.binary(max_size=300))
 )
 junk = st.recursive(
     scalars | st.floats(),
@@ -210,8 +242,8 @@ def test_arbitrary_bytes_in_a_frame_are_refused(data):
     decoded_or_refused(framed(data))
 
 
-@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 9)).map(list) | st.builds(
-    lambda kind, rest: [kind, *rest], st.integers(0, 9), st.lists(junk | st.integers() | exactly(32), max_size=10)
+@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 13)).map(list) | st.builds(
+    lambda kind, rest: [kind, *rest], st.integers(0, 13), st.lists(junk | st.integers() | exactly(32), max_size=10)
 ))  # fmt: skip
 def test_any_framed_msgpack_is_a_message_or_refused(value):
     """Well-formed msgpack gives a message that can be said again, or RemoteProtocolError."""
@@ -323,6 +355,30 @@ def test_an_unknown_dictionary_is_refused():
         [7, "x" * 41, ""],
         [7, "", "x" * 2001],
         [7, "e\u0301", ""],
+        [9, "image/jpeg", 5, [], b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 32] * 2, b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 31], b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, "image/jpeg", 5, ["H" * 32], b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, "image/jpeg", 0, [], b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, "image/jpeg", 2_000_001, [b"H" * 32] * 123, b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, "i" * 81, 5, [b"H" * 32], b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, b"i", 5, [b"H" * 32], b"K" * 32, [b"S" * 16], b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 32], b"K" * 31, [b"S" * 16], b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 32], b"K" * 32, [], b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 32], b"K" * 32, [[]], b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 32], b"K" * 32, [b"S" * 16] * 2, b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 32], b"K" * 32, [n.to_bytes(16, "big") for n in range(257)], b"G" * 64],
+        [9, "image/jpeg", 5, [b"H" * 32], b"K" * 32, [b"S" * 16], b"G" * 63],
+        [10, b"N" * 31, 1],
+        [10, b"N" * 32, -1],
+        [10, b"N" * 32, 124],
+        [10, b"N" * 32, True],
+        [11, b"N" * 32, "x" * 41, ""],
+        [11, b"N" * 32, "gone"],
+        [12, b"N" * 32, 123, b""],
+        [12, b"N" * 32, 0, "text"],
+        [12, b"N" * 32, 0, b"x" * 16_425],
+        [13, 1],
         {4: 7},
         7,
     ],

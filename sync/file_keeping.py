@@ -1,0 +1,44 @@
+"""What the shells of an exchange do with the store for `file_transfer`: offers and chunks out, offers and chunks in."""
+
+from __future__ import annotations
+
+from sync.errors import KeyDestroyed, RemoteProtocolError, SubjectErased
+from sync.file_form import offer_text
+from sync.file_transfer import GONE, TakeChunk, TakeOffer
+from sync.files import Files
+from sync.messages import Chunk, Declined, Holds, Offer
+from sync.note import sign
+from sync.stored_log import StoredLog
+
+
+def offer_of(store: StoredLog, name: bytes) -> Offer:
+    """A file of this node as it is offered, signed. Raises KeyDestroyed or LogCorrupt where it cannot be sent."""
+    file = store.files.find(name)
+    if file is None:
+        raise KeyDestroyed("this photograph was erased meanwhile")
+    subjects = tuple(store.files.subjects(file))
+    key = store.files.key(file)
+    return Offer(file.manifest, key, subjects, sign(store.signer, offer_text(store.log, name, subjects)))
+
+
+def chunk_of(store: StoredLog, name: bytes, number: int) -> Chunk:
+    """A chunk as it is sent. Raises KeyDestroyed or LogCorrupt where it cannot be."""
+    file = store.files.find(name)
+    if file is None:
+        raise KeyDestroyed("this photograph was erased meanwhile")
+    return Chunk(name, number, store.files.chunk(file, number))
+
+
+def keep(files: Files, log: bytes, effect: TakeOffer | TakeChunk, now_ms: int) -> Holds | Declined:
+    """Perform what a receiver decided, durably; what to answer then. Blocks until it is on the disk."""
+    try:
+        match effect:
+            case TakeOffer(offer):
+                name = offer.name
+                return Holds(name, files.begin(log, offer.manifest, offer.key, offer.subjects, now_ms))
+            case TakeChunk((name, number, sealed)):
+                return Holds(name, files.extend(name, number, sealed))
+    except (KeyDestroyed, SubjectErased) as error:
+        return Declined(name, GONE, str(error))
+    except RemoteProtocolError as error:
+        return Declined(name, "unfit", str(error)[:500])

@@ -1,0 +1,131 @@
+"""The SQL of `files.db`; see `files` for what it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import apsw
+
+from sync.file_form import CHUNKS_COUNT_MAX, HASH_SIZE, Manifest, Sent
+
+CHUNK_SHIFT: Final = 8  # a chunk's row is file << CHUNK_SHIFT | number
+
+SCHEMA: Final = """
+CREATE TABLE file(
+    id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, log BLOB NOT NULL, media TEXT NOT NULL, size INTEGER NOT NULL,
+    hashes BLOB NOT NULL, kept_at_ms INTEGER NOT NULL, held INTEGER NOT NULL, sent INTEGER NOT NULL
+) STRICT;
+CREATE TABLE chunk(id INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT;
+CREATE TABLE tie(subject BLOB NOT NULL, file INTEGER NOT NULL, PRIMARY KEY(subject, file)) WITHOUT ROWID, STRICT;
+CREATE TABLE mark(id INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+INSERT INTO mark VALUES(1, 0);
+CREATE TABLE destroyed(name BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
+"""
+COLUMNS: Final = "id, name, log, media, size, hashes, kept_at_ms, held, sent"
+
+
+class StoredFile(NamedTuple):
+    """A file of `log`'s node, of whose chunks the first `held` are here."""
+
+    id: int
+    name: bytes
+    log: bytes
+    manifest: Manifest
+    kept_at_ms: int
+    held: int
+    sent: Sent
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is here."""
+        return self.held == len(self.manifest.hashes)
+
+
+def mark(db: apsw.Connection) -> int:
+    """Count a transaction, so that the file shows whether it is stored; how many there were."""
+    count: int = db.execute("UPDATE mark SET count=count+1 RETURNING count").get
+    return count
+
+
+def marks(db: apsw.Connection) -> int:
+    """How many transactions were counted."""
+    count: int = db.execute("SELECT count FROM mark").get
+    return count
+
+
+def files(db: apsw.Connection, where: str, bindings: tuple[bytes | int, ...]) -> list[StoredFile]:
+    """The files that a condition of this package's modules finds."""
+    return [_file(row) for row in db.execute(f"SELECT {COLUMNS} FROM file {where}", bindings)]  # noqa: S608
+
+
+def _file(row: tuple[int, bytes, bytes, str, int, bytes, int, int, int]) -> StoredFile:
+    number, name, log, media, size, hashes, kept_at_ms, held, sent = row
+    cut = tuple(hashes[at : at + HASH_SIZE] for at in range(0, len(hashes), HASH_SIZE))
+    return StoredFile(number, bytes(name), bytes(log), Manifest(media, size, cut), kept_at_ms, held, Sent(sent))
+
+
+def find(db: apsw.Connection, name: bytes) -> StoredFile | None:
+    """A file by its name."""
+    return next(iter(files(db, "WHERE name=?", (name,))), None)
+
+
+def insert(db: apsw.Connection, name: bytes, log: bytes, manifest: Manifest, now_ms: int, sent: Sent) -> int:
+    """A new file of which no chunk is here yet; its number."""
+    row = (name, log, manifest.media, manifest.size, b"".join(manifest.hashes), now_ms, sent)
+    db.execute("INSERT INTO file(name, log, media, size, hashes, kept_at_ms, held, sent) VALUES(?,?,?,?,?,?,0,?)", row)
+    return db.last_insert_rowid()
+
+
+def add_chunk(db: apsw.Connection, file: int, number: int, sealed: bytes) -> None:
+    """The next chunk of a file."""
+    db.execute("INSERT INTO chunk VALUES(?,?)", (file << CHUNK_SHIFT | number, sealed))
+    db.execute("UPDATE file SET held=? WHERE id=?", (number + 1, file))
+
+
+def empty_unfinished(db: apsw.Connection, log: bytes, count_max: int) -> None:
+    """Let go of the oldest unfinished files' chunks, so that at most so many of a log keep any; their ties stay."""
+    query = f"SELECT id FROM file WHERE log=? AND held BETWEEN 1 AND length(hashes) / {HASH_SIZE} - 1 ORDER BY id DESC"  # noqa: S608
+    for (file,) in list(db.execute(query, (log,)))[count_max:]:
+        _delete_chunks(db, file)
+        db.execute("UPDATE file SET held=0 WHERE id=?", (file,))
+
+
+def _delete_chunks(db: apsw.Connection, file: int) -> None:
+    first = file << CHUNK_SHIFT
+    db.execute("DELETE FROM chunk WHERE id BETWEEN ? AND ?", (first, first + CHUNKS_COUNT_MAX))
+
+
+def set_sent(db: apsw.Connection, name: bytes, sent: Sent) -> None:
+    """What the county answered about a file."""
+    db.execute("UPDATE file SET sent=? WHERE name=?", (sent, name))
+
+
+def set_waiting(db: apsw.Connection, log: bytes) -> None:
+    """Files of a log that the county was said to hold are to be offered again."""
+    db.execute("UPDATE file SET sent=? WHERE log=? AND sent=?", (Sent.WAITING, log, Sent.HELD))
+
+
+def tie(db: apsw.Connection, number: int, subjects: Iterable[bytes]) -> None:
+    """Tie a file to subjects, also to such as it is tied to already."""
+    db.executemany("INSERT OR IGNORE INTO tie VALUES(?,?)", [(subject, number) for subject in subjects])
+
+
+def tied_to(db: apsw.Connection, subject: bytes) -> list[bytes]:
+    """The names of the files that show a subject."""
+    query = "SELECT name FROM file WHERE id IN (SELECT file FROM tie WHERE subject=?)"
+    return [bytes(name) for (name,) in db.execute(query, (subject,))]
+
+
+def take_away(db: apsw.Connection, names: Iterable[bytes]) -> int:
+    """Delete what is here of these files and note their names; how many were here."""
+    count = 0
+    for name in names:
+        file = find(db, name)
+        if file is not None:
+            _delete_chunks(db, file.id)
+            db.execute("DELETE FROM tie WHERE file=?", (file.id,))
+            db.execute("DELETE FROM file WHERE id=?", (file.id,))
+            count += 1
+        db.execute("INSERT OR IGNORE INTO destroyed VALUES(?)", (name,))
+    return count

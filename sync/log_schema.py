@@ -1,0 +1,109 @@
+"""The tables of `log.db`, and why they look as they do; `log_sql` has the statements.
+
+`entry` holds own and replicated entries in the order of their arrival (`position`, the rowid, gapless) and is only ever
+appended to. It has no index at all, because an index over random ids changes a page of its own for nearly every entry:
+
+* A log's entries arrive in order, so they stand in *runs*: from a run's first position on, seq and position rise
+  together until another log's run begins. `run` names where each begins; it is the whole index over (branch, seq).
+* A stream's *head* carries its version and the position of its last entry, which both checks a writer's expectation
+  and makes versions unique. Every entry points at the one before it in its stream (`prev`), so reading a stream walks
+  that chain backwards. Heads are rewritten all the time and therefore small rows of their own; what never changes of a
+  stream (pseudonym, subject, key) is in `stream`, whose only index leads from a subject to its streams.
+* The RFC 6962 tree is stored where it grows: `tree` of an entry is the hash of its leaf, then those of the complete
+  subtrees that this leaf fills, from small to large. So every hash is inserted once, with its entry, and never
+  rewritten; the subtree on some level that ends with a leaf is 32 bytes at 32 times that level.
+
+A stream's id is branch << 40 | ordinal (the ordinal is its number in its log, from 1), so one home's streams lie
+together and the entry need not name its branch.
+
+`checkpoint` keeps the sizes whose root the log's key has signed, with the hub's receipt where there is one. `tracking`
+and `snapshot` serve the `eventsourcing` library. Types are interned; bodies are sealed (see `sealing`).
+An erased entry has no body and type 0, its stream no subject; a stream that came here erased has key 0. Tables are
+STRICT, so that bytes can never become text, which no reader expects.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+APPLICATION_ID: Final = 0x48574C47  # "HWLG"
+OLDEST_FORMAT: Final = 2  # none before it was ever released
+FORMAT: Final = OLDEST_FORMAT
+STREAM_SHIFT: Final = 40
+ORDINAL_MASK: Final = (1 << STREAM_SHIFT) - 1
+ERASED_TYPE: Final = 0
+
+SCHEMA: Final = """
+CREATE TABLE branch(id INTEGER PRIMARY KEY, log BLOB NOT NULL, public_key BLOB NOT NULL, own INTEGER NOT NULL,
+    size INTEGER NOT NULL, streams INTEGER NOT NULL) STRICT;
+CREATE TABLE type(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE stream(id INTEGER PRIMARY KEY, name BLOB NOT NULL, subject BLOB, key INTEGER NOT NULL) STRICT;
+CREATE INDEX stream_by_subject ON stream(subject);
+CREATE TABLE head(stream INTEGER PRIMARY KEY, version INTEGER NOT NULL, position INTEGER NOT NULL,
+    lamport INTEGER NOT NULL) STRICT;
+CREATE TABLE entry(position INTEGER PRIMARY KEY, seq INTEGER NOT NULL, stream INTEGER NOT NULL,
+    version INTEGER NOT NULL, prev INTEGER, type INTEGER NOT NULL, commitment BLOB NOT NULL, tree BLOB NOT NULL,
+    body BLOB) STRICT;
+CREATE TABLE run(position INTEGER PRIMARY KEY, branch INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX run_by_seq ON run(branch, seq);
+CREATE TABLE checkpoint(branch INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, signature BLOB NOT NULL,
+    receipt BLOB, PRIMARY KEY(branch, size)) WITHOUT ROWID, STRICT;
+CREATE TABLE tracking(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE snapshot(purpose TEXT NOT NULL, originator TEXT NOT NULL, version INTEGER NOT NULL, topic TEXT NOT NULL,
+    state BLOB NOT NULL, PRIMARY KEY(purpose, originator, version)) WITHOUT ROWID, STRICT;
+"""
+
+
+class Branch(NamedTuple):
+    """One history of one log, as this store numbers it."""
+
+    id: int
+    log: bytes
+    public_key: bytes
+    own: bool
+    size: int
+    streams: int
+
+
+class Stream(NamedTuple):
+    """A stream and its head. `lamport` is that of its last entry; version and lamport are 0 before the first."""
+
+    id: int
+    name: bytes
+    subject: bytes | None
+    key: int
+    version: int
+    head: int | None
+    lamport: int
+
+    @property
+    def ordinal(self) -> int:
+        """The stream's number in its log, from 1."""
+        return self.id & ORDINAL_MASK
+
+
+class Row(NamedTuple):
+    """An entry as stored."""
+
+    position: int
+    seq: int
+    stream: int
+    version: int
+    prev: int | None
+    type: int
+    commitment: bytes
+    tree: bytes
+    body: bytes | None
+
+    @property
+    def branch(self) -> int:
+        """The branch whose entry it is."""
+        return self.stream >> STREAM_SHIFT
+
+
+class Run(NamedTuple):
+    """From this position on stand a branch's entries from this seq on."""
+
+    position: int
+    branch: int
+    seq: int

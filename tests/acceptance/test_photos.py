@@ -1,0 +1,110 @@
+"""Photographs in real processes: taken in at a home, over a bad link to the county, shown, and erased with a child."""
+
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import pytest
+from PIL import Image
+
+from deploy.badlink import Link, LinkThread
+
+
+def picture(path, seed):
+    """A photograph of some 150 kB."""
+    Image.frombytes("RGB", (420, 300), random.Random(seed).randbytes(420 * 300 * 3)).save(path, "JPEG", quality=95)
+    return path
+
+
+def take_in(yard, home, seed, *children):
+    ties = [word for child in children for word in ("--subject", child)]
+    return yard.quick("site-node", "photo", home, picture(yard / f"{seed}.jpg", seed), *ties).out.strip()
+
+
+def registered(yard, home):
+    payload = json.dumps({"name": "陈小禾", "sex": "female", "registered_on": "2025-03-08"})
+    answer = yard.quick("site-node", "record", home, "child-registered/1", "--subject", "new", "--by", "w",
+                        "--payload-json", payload)  # fmt: skip
+    return answer.json()["subject"]
+
+
+def photos(yard, program, folder):
+    return yard.quick(program, "photos", folder, "--json").json()["photos"]
+
+
+def fetched(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.headers["Content-Type"], answer.read()
+
+
+def test_photographs_over_a_bad_link(yard, lines_of, write_lines):
+    """Killed and cut on the way, entries come first, photographs last and whole, and the county shows them."""
+    hub, home = yard.hub(), yard.home()
+    with LinkThread(Link(to=("127.0.0.1", hub.port), cut_bytes=120_000, rate_kbit=4096, rtt_ms=40, seed=5)) as link:
+        yard.quick("site-node", "join", home, yard.invite(), "--hub", f"http://127.0.0.1:{link.port}")
+        yard.quick("site-node", "import", home, write_lines(yard / "facts.jsonl", lines_of(count=200)))
+        children = [registered(yard, home) for _ in range(3)]
+        names = [take_in(yard, home, seed, *children[: seed % 3 + 1]) for seed in range(6)]
+        gala = str(uuid.uuid4())
+        yard.quick("site-node", "record", home, "activity-held/1", "--subject", gala, "--by", "w", "kind=gala",
+                   "on=2024-12-31", f"photo_ids={json.dumps(names)}")  # fmt: skip
+        assert yard.quick("site-node", "status", home, "--json").json()["photos_waiting"] == 6
+        for _ in range(20):
+            process = yard.begin("site-node", "sync", home)
+            time.sleep(1.2)
+            process.kill()
+            process.wait(10)
+            status = yard.quick("site-node", "status", home, "--json").json()
+            assert status["waiting"] == 0 or status["photos_waiting"] == 6, "a photograph went before an entry"
+            if status["photos_waiting"] < 4:
+                break
+        answer = yard.run("site-node", "sync", home)
+        assert answer.out == "the county holds 204 entries, 0 are waiting\n"
+        assert link.stats.cuts > 2
+    status = yard.quick("site-node", "status", home, "--json").json()
+    assert (status["waiting"], status["photos"], status["photos_waiting"]) == (0, 6, 0)
+    there = photos(yard, "central-hub", yard / "hub")
+    here = photos(yard, "site-node", home)
+    assert photos(yard, "hub-audit", yard / "hub") == there
+    assert {photo["sent"] for photo in here} == {"at the county"}
+    same = ("name", "media", "size", "log", "complete", "subjects")
+    assert [[p[key] for key in same] for p in there] == [[p[key] for key in same] for p in here]
+    for name in names:
+        yard.quick("site-node", "photo-out", home, name, yard / f"{name}.jpg")
+        assert fetched(f"{hub.url}/photo/{name}") == ("image/jpeg", (yard / f"{name}.jpg").read_bytes())
+    (entry,) = yard.quick("central-hub", "history", yard / "hub", gala, "--json").json()["entries"]
+    assert entry["payload"]["photo_ids"] == names
+    assert hub.stop() == 0
+    for program, folder in (("site-node", home), ("central-hub", yard / "hub")):
+        assert yard.quick(program, "verify", folder, "--json").json()["photos"] == {"compared": 6, "bad": []}
+
+
+def test_a_child_that_the_county_erased(yard):
+    """Erased at the county, its photographs are gone there and not taken again; the home is told, and keeps its own."""
+    hub, home = yard.hub(), yard.home()
+    yard.quick("site-node", "join", home, yard.invite())
+    one, two = registered(yard, home), registered(yard, home)
+    came, kept = take_in(yard, home, 1, one, two), take_in(yard, home, 2, two)
+    yard.run("site-node", "sync", home)
+    assert hub.stop() == 0
+    why = ("--by", "w", "--ground", "申请", "--yes", "--json")
+    assert yard.quick("central-hub", "erase", yard / "hub", one, *why).json()["photos"] == 1
+    late = take_in(yard, home, 3, one)
+    hub = yard.hub(listen=hub.url.removeprefix("http://"))
+    yard.run("site-node", "sync", home)
+    assert [photo["name"] for photo in photos(yard, "central-hub", yard / "hub")] == [kept]
+    sent = {photo["name"]: photo["sent"] for photo in photos(yard, "site-node", home)}
+    assert sent == {came: "at the county", kept: "at the county", late: "erased at the county"}
+    with pytest.raises(urllib.error.HTTPError) as gone:
+        fetched(f"{hub.url}/photo/{came}")
+    assert gone.value.code == 410
+    gone.value.close()
+    assert fetched(f"{hub.url}/photo/{kept}")[0] == "image/jpeg"
+    server = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
+    assert fetched(f"{server.url}/photo/{came}")[0] == "image/jpeg"
+    assert yard.run("site-node", "photo", home, picture(yard / "x.jpg", 9), "--subject", two, code=3).err
+    assert server.stop() == 0
+    assert hub.stop() == 0
