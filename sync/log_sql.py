@@ -111,12 +111,6 @@ def stream_of_subject(db: apsw.Connection, subject: bytes, branch: int) -> Strea
     return stream_by_id(db, numbers[0]) if numbers else None
 
 
-def subjects(db: apsw.Connection) -> Iterator[bytes]:
-    """Every subject that any stream is about, each once."""
-    for (subject,) in db.execute("SELECT DISTINCT subject FROM stream WHERE subject IS NOT NULL"):
-        yield subject
-
-
 def stream_seal(db: apsw.Connection, number: int) -> tuple[bytes, int] | None:
     """A stream's pseudonym and the number of its key."""
     for name, key in db.execute("SELECT name, key FROM stream WHERE id=?", (number,)):

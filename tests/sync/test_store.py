@@ -390,6 +390,18 @@ def test_who_waits_is_woken(stores, draft):
     assert time.monotonic() - began >= 0.2
 
 
+def test_nobody_waits_while_the_node_stops(stores):
+    """Who waits for what is not there looks up when the node stops, and whoever comes after that does not wait."""
+    node, answers = stores(), []
+    waiting = threading.Thread(target=lambda: answers.append(node.wait_beyond(0, 30)))
+    began = time.monotonic()
+    waiting.start()
+    node.wake()
+    waiting.join(10)
+    answers.append(node.wait_beyond(0, 30))
+    assert (answers, time.monotonic() - began < 15) == ([0, 0], True)
+
+
 def test_a_listener_is_told_of_whatever_is_stored(stores, draft):
     """An event is set when something was stored, or when the node stops, until it is not to be set any more."""
     node, heard = stores(), threading.Event()
