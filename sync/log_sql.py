@@ -305,7 +305,7 @@ def node_hash(db: apsw.Connection, branch: int, number: int) -> bytes | None:
     query = "SELECT substr(tree, ?, ?) FROM entry WHERE position=? AND seq=?"
     position = position_of(db, branch, leaf + 1)
     for (found,) in db.execute(query, (1 + level * HASH_SIZE, HASH_SIZE, position, leaf + 1)):
-        return bytes(found) if len(found) == HASH_SIZE else None
+        return bytes(found) if found and len(found) == HASH_SIZE else None  # of an empty blob substr is NULL
     return None
 
 

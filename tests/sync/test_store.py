@@ -127,6 +127,19 @@ def test_lamport_rises_above_what_the_author_had_seen(stores, authors, draft):
     assert type(node.record([draft(1, deps={author.log: 4})]).exception(10)) is LocalProtocolError
 
 
+def test_an_edit_may_have_seen_what_the_same_group_records(stores, sizes_of, draft):
+    """Forms that reach the disk together: the later one names the earlier one's entry, which no reading shows yet."""
+    node, go_on = stores(), threading.Event()
+    node.record([draft(1), draft(2)]).result(10)
+    node.submit(lambda _: go_on.wait(10))
+    node.record([draft(1)])
+    edit = node.record([draft(2, deps={node.log: 3})])
+    go_on.set()
+    assert edit.result(10)[0].seq == 4
+    assert [e.body().lamport for e in node.entries_of_log(node.log)] == [1, 1, 2, 3]
+    assert sizes_of(node) == {node.log: 4}
+
+
 def test_a_full_cache_of_streams_changes_nothing(stores, sizes_of, draft, monkeypatch):
     """Streams that one batch begins and touches again stay the same streams when the cache overflows meanwhile."""
     monkeypatch.setattr(tail, "STREAMS_CACHED_MAX", 4)

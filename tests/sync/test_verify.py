@@ -147,6 +147,7 @@ def test_a_round_in_portions_passes_over_every_entry_once(hub, count):
     [
         ([f"UPDATE entry SET body=NULL WHERE {PEER}"], 7),
         ([f"UPDATE entry SET commitment=zeroblob(32) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET tree=X'' WHERE {PEER}"], 7),
         ([f"DELETE FROM entry WHERE {PEER}"], 7),
         (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=12"], 6),
         (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=5"], 1),
