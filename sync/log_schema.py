@@ -76,11 +76,6 @@ class Stream(NamedTuple):
     head: int | None
     lamport: int
 
-    @property
-    def ordinal(self) -> int:
-        """The stream's number in its log, from 1."""
-        return self.id & ORDINAL_MASK
-
 
 class Row(NamedTuple):
     """An entry as stored."""

@@ -111,12 +111,6 @@ def stream_of_subject(db: apsw.Connection, subject: bytes, branch: int) -> Strea
     return stream_by_id(db, numbers[0]) if numbers else None
 
 
-def subjects(db: apsw.Connection) -> Iterator[bytes]:
-    """Every subject that any stream is about, each once."""
-    for (subject,) in db.execute("SELECT DISTINCT subject FROM stream WHERE subject IS NOT NULL"):
-        yield subject
-
-
 def stream_seal(db: apsw.Connection, number: int) -> tuple[bytes, int] | None:
     """A stream's pseudonym and the number of its key."""
     for name, key in db.execute("SELECT name, key FROM stream WHERE id=?", (number,)):
@@ -311,7 +305,7 @@ def node_hash(db: apsw.Connection, branch: int, number: int) -> bytes | None:
     query = "SELECT substr(tree, ?, ?) FROM entry WHERE position=? AND seq=?"
     position = position_of(db, branch, leaf + 1)
     for (found,) in db.execute(query, (1 + level * HASH_SIZE, HASH_SIZE, position, leaf + 1)):
-        return bytes(found) if len(found) == HASH_SIZE else None
+        return bytes(found) if found and len(found) == HASH_SIZE else None  # of an empty blob substr is NULL
     return None
 
 

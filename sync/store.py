@@ -57,6 +57,7 @@ class Store(StoredLog):
             folder, self.master, self.keyring, lambda subject: subject in self._tail.erased, make_room
         )
         self._grown = threading.Condition()
+        self._stopping = False
         self._listeners: set[threading.Event] = set()
         owner = Owner(
             open=self._open,
@@ -182,11 +183,12 @@ class Store(StoredLog):
         self._listeners.discard(listener)
 
     def wait_beyond(self, position: int, timeout_s: float) -> int:
-        """Wait until something is stored beyond a position, or the time is over; the newest position."""
+        """Wait until something is stored beyond a position, the time is over, or `wake`; the newest position."""
         with self._grown:
-            self._grown.wait_for(lambda: self._tail.position > position, timeout_s)
+            self._grown.wait_for(lambda: self._stopping or self._tail.position > position, timeout_s)
         return self.position()
 
     def wake(self) -> None:
-        """Let those who wait look up: the node is stopping."""
+        """Let those who wait look up, and nobody wait from now on: the node is stopping."""
+        self._stopping = True
         self._notify()

@@ -216,11 +216,10 @@ class Tail:
     # -- peers' logs
 
     def append(self, db: apsw.Connection, batch: Batch) -> int:
-        """Add a verified batch of a peer's log; see `Store.append`."""
+        """Add a verified batch of a peer's log, in a request that is not whole, so nothing waits for a flush here."""
         branch = self._branches[self._store.branch_id(batch.log)]
         if branch.size != batch.start:
             raise StaleVersion(f"log {batch.log.hex()} holds {branch.size} entries, the batch starts at {batch.start}")
-        self.flush(db)
         begun = list(self._receive(branch, batch.streams))
         heads = {stream.id: stream for stream in begun}
         seals: dict[int, Seal] = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from sync import keyring, note, store, tail, verify
+from sync import keyring, note, store, stored_log, tail, verify
 from sync.database import NotStored, OutcomeUnknown
 from sync.entry import entry_id, origin
 from sync.errors import FolderError, LocalProtocolError, LogCorrupt, NewerFormat, RemoteProtocolError, StaleVersion
@@ -127,6 +127,19 @@ def test_lamport_rises_above_what_the_author_had_seen(stores, authors, draft):
     assert type(node.record([draft(1, deps={author.log: 4})]).exception(10)) is LocalProtocolError
 
 
+def test_an_edit_may_have_seen_what_the_same_group_records(stores, sizes_of, draft):
+    """Forms that reach the disk together: the later one names the earlier one's entry, which no reading shows yet."""
+    node, go_on = stores(), threading.Event()
+    node.record([draft(1), draft(2)]).result(10)
+    node.submit(lambda _: go_on.wait(10))
+    node.record([draft(1)])
+    edit = node.record([draft(2, deps={node.log: 3})])
+    go_on.set()
+    assert edit.result(10)[0].seq == 4
+    assert [e.body().lamport for e in node.entries_of_log(node.log)] == [1, 1, 2, 3]
+    assert sizes_of(node) == {node.log: 4}
+
+
 def test_a_full_cache_of_streams_changes_nothing(stores, sizes_of, draft, monkeypatch):
     """Streams that one batch begins and touches again stay the same streams when the cache overflows meanwhile."""
     monkeypatch.setattr(tail, "STREAMS_CACHED_MAX", 4)
@@ -169,6 +182,7 @@ def test_an_edit_cannot_have_seen_an_erased_entry(stores, draft):
     node = stores()
     node.record([draft(1), draft(2)]).result(10)
     node.erase([draft(1).subject], by="li", ground="order 7", now_ms=1)
+    assert [entry.body() is None for entry in node.entries_after(0, 2)] == [True, False]
     assert type(node.record([draft(3, deps={node.log: 1})]).exception(10)) is LocalProtocolError
     node.record([draft(3, deps={node.log: 2})]).result(10)
 
@@ -315,6 +329,30 @@ def test_a_push_of_large_entries_is_cut_to_fit(stores, draft):
 # Reading beside the writer
 
 
+@pytest.mark.parametrize("count", [0, 1, 3, 5, 6, 7])
+def test_a_log_is_read_whole_in_portions(stores, draft, monkeypatch, count):
+    """However many entries a portion has, a log is read to its end, each entry once."""
+    monkeypatch.setattr(stored_log, "SCAN_COUNT", 3)
+    node = stores()
+    node.record([draft(n) for n in range(count)]).result(10)
+    assert [entry.seq for entry in node.entries_of_log(node.log)] == list(range(1, count + 1))
+    assert [entry.seq for entry in node.entries_of_log(node.log, 2)] == list(range(3, count + 1))
+
+
+@pytest.mark.parametrize("name", ["log.db", "keys.db"])
+def test_damage_that_no_entry_leads_to_is_found(stores, draft, name):
+    """Reading every page of both files finds a damaged one, and names its file; whole files are sound."""
+    node = stores()
+    node.record([draft(n) for n in range(300)]).result(10)
+    node.close()
+    reader = StoredLog(node.folder)
+    reader.require_sound()
+    scribble(node.folder / name, -4096, None)
+    with pytest.raises(LogCorrupt, match=name):
+        reader.require_sound()
+    reader.close()
+
+
 def test_readers_beside_the_writer_see_whole_batches(stores, draft):
     """While batches of ten are recorded, every look from another opening of the folder sees whole ones, in order."""
     node = stores()
@@ -357,7 +395,24 @@ def test_who_waits_is_woken(stores, draft):
     node = stores()
     assert node.wait_beyond(0, 0.01) == 0
     node.record([draft(1)]).result(10)
-    assert node.wait_beyond(0, 10) == 1
+    began = time.monotonic()
+    assert node.wait_beyond(0, 30) == 1
+    assert time.monotonic() - began < 15
+    began = time.monotonic()
+    assert node.wait_beyond(1, 0.2) == 1
+    assert time.monotonic() - began >= 0.2
+
+
+def test_nobody_waits_while_the_node_stops(stores):
+    """Who waits for what is not there looks up when the node stops, and whoever comes after that does not wait."""
+    node, answers = stores(), []
+    waiting = threading.Thread(target=lambda: answers.append(node.wait_beyond(0, 30)))
+    began = time.monotonic()
+    waiting.start()
+    node.wake()
+    waiting.join(10)
+    answers.append(node.wait_beyond(0, 30))
+    assert (answers, time.monotonic() - began < 15) == ([0, 0], True)
 
 
 def test_a_listener_is_told_of_whatever_is_stored(stores, draft):

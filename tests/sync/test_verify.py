@@ -147,6 +147,7 @@ def test_a_round_in_portions_passes_over_every_entry_once(hub, count):
     [
         ([f"UPDATE entry SET body=NULL WHERE {PEER}"], 7),
         ([f"UPDATE entry SET commitment=zeroblob(32) WHERE {PEER}"], 7),
+        ([f"UPDATE entry SET tree=X'' WHERE {PEER}"], 7),
         ([f"DELETE FROM entry WHERE {PEER}"], 7),
         (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=12"], 6),
         (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=5"], 1),
@@ -159,6 +160,36 @@ def test_a_round_names_what_verify_names(hub, statements, seq, count):
     first = scrubbed(folder, count)[1][0]
     assert (first.log, first.seq) == (author.log, seq)
     assert first == verdict_of(folder).first_bad
+
+
+@pytest.mark.parametrize(
+    ("statements", "seq", "position", "why"),
+    [
+        ([f"UPDATE entry SET body=NULL WHERE {PEER}"], 7, 9, "its content is missing, and was not erased"),
+        ([f"UPDATE entry SET tree=zeroblob(32) WHERE {PEER}"], 7, 9, "the tree stored for it says something else"),
+        (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=12"], 6, 8, "the signature at 12 "),
+        (["UPDATE checkpoint SET root=zeroblob(32) WHERE branch=2 AND size=12"], 6, 8, "the root at 12 entries "),
+        (["UPDATE head SET position=1 WHERE stream=(2<<40)+3"], 11, 13, "its stream's head says something else"),
+    ],
+)
+def test_a_finding_says_where_the_entry_stands_and_why_it_does_not_hold(hub, statements, seq, position, why):
+    """Position, log and seq lead the operator to the entry, and the reason to what was changed."""
+    folder, author = hub
+    tamper(folder, *statements)
+    bad = verdict_of(folder).first_bad
+    assert (bad.position, bad.log, bad.seq) == (position, author.log, seq)
+    assert bad.why.startswith(why)
+
+
+def test_receipts_are_checked_under_the_hubs_key(stores, draft):
+    """A receipt that the pinned hub did not give is found by both readings; without a pinned key none is looked at."""
+    node, hub = stores("node"), stores("other")
+    node.record([draft(n) for n in range(3)]).result(10)
+    three = node.sign(3)
+    node.keep_checkpoint(node.log, three._replace(receipt=hub.receipt(node.log, 3, three.root, 99))).result(10)
+    for key, bad_seq in ((None, None), (hub.signer.public_key, None), (node.signer.public_key, 1)):
+        for bad in (verify(node, key, lambda _: None).first_bad, scrub(node, key, START, 100)[1]):
+            assert (bad and (bad.log, bad.seq)) == (bad_seq and (node.log, bad_seq))
 
 
 def test_the_first_of_several_is_named(hub):

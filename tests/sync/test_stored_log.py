@@ -1,0 +1,94 @@
+"""Reading a log: what is missing is named, what is at hand is right, and small portions are as good as large ones."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from sync import log_sql, stored_log
+from sync.errors import LocalProtocolError, LogCorrupt
+from sync.stored_log import StoredLog, precious_files
+from tests.by_hand import by_hand
+
+
+def batch_of(author, start: int, end: int):
+    return author.receiver(start).receive(author.push(start, end), 0)[0].batch
+
+
+@pytest.mark.parametrize(
+    ("harm", "ask", "named"),
+    [
+        ("UPDATE branch SET own=0", lambda stored, _: stored, "names no log of its own"),
+        ("DELETE FROM branch WHERE id=2", lambda stored, _: stored.entries_after(0), "branch 2"),
+        ("DELETE FROM stream WHERE id=(2<<40)+1", lambda stored, _: stored.entries_after(0), f"stream {(2 << 40) + 1}"),
+        ("UPDATE entry SET tree=X'' WHERE position=2", lambda stored, log: stored.root(log, 2), "tree node 2 of"),
+        ("DELETE FROM entry WHERE position=1", lambda stored, log: stored.frontier(log, 1), "tree node 0 of branch 2"),
+    ],
+    ids=["own branch", "peer's branch", "stream", "tree node", "entry"],
+)  # fmt: skip
+def test_what_a_reader_lacks_is_named(stores, authors, harm, ask, named):
+    """Where an entry's surroundings are lost, reading stops with what is lost and in which file, and shows nothing."""
+    hub, author = stores("hub"), authors(1).write_many(3)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(batch_of(author, 0, 3)).result(10)
+    hub.close()
+    with closing(by_hand(hub.folder / "log.db")) as db:
+        db.execute(harm)
+    with pytest.raises(LogCorrupt) as raised, closing(StoredLog(hub.folder)) as reader:
+        ask(reader, author.log)
+    assert named in str(raised.value)
+    assert "log.db" in str(raised.value)
+
+
+def test_few_keys_at_hand_open_as_much(stores, draft, monkeypatch):
+    """However few streams' keys are kept at hand, every body is opened, again and again."""
+    monkeypatch.setattr(stored_log, "SEALS_CACHED_MAX", 2)
+    node = stores()
+    node.record([draft(n % 5, payload=n) for n in range(15)]).result(10)
+    for _ in range(2):
+        assert [entry.body().payload for entry in node.entries_after(0)] == list(range(15))
+        assert len(node._seals) <= 2
+
+
+def test_content_without_body_or_key_is_read_as_erased(stores, draft):
+    """An entry whose body is gone has none, with its key still there or not; so has one whose key alone is gone."""
+    node = stores()
+    node.record([draft(1), draft(2), draft(3)]).result(10)
+    node.keyring.destroy([2, 3], [], [])
+    node.submit(lambda db: db.execute("UPDATE entry SET body=NULL WHERE position<3").fetchall()).result(10)
+    rows = node.reading(lambda db: log_sql.entries_after(db, 0, 9))
+    assert [row.body is None for row in rows] == [True, True, False]
+    node.forget_seals()
+    for _ in range(2):
+        assert [row.body for row in node.reading(lambda db: node.opened_rows(db, rows))] == [None] * 3
+        assert [entry.packed for entry in node.entries_after(0)] == [None] * 3
+
+
+def test_a_stream_is_known_from_its_first_entry_on(stores, draft):
+    """Of a stream that has begun a receiver learns its name and subject, of the next one nothing."""
+    node = stores()
+    node.record([draft(1), draft(2)]).result(10)
+    stream = node.reading(lambda db: log_sql.stream_of_subject(db, draft(2).subject, node.own_branch))
+    assert node.stream_ref(node.log, 2)[:2] == (stream.name, draft(2).subject)
+    assert node.stream_ref(node.log, 3) is None
+
+
+def test_nothing_is_proven_about_what_is_not_held(stores, draft):
+    """A proof at a size beyond the log's is refused; one at its very size is given."""
+    node = stores()
+    node.record([draft(n) for n in range(5)]).result(10)
+    assert len(node.inclusion_proof(node.log, 5, 5)) == 1
+    assert len(node.consistency_proof(node.log, 4, 5)) == 1
+    for ask in (lambda: node.inclusion_proof(node.log, 5, 6), lambda: node.consistency_proof(node.log, 4, 6)):
+        with pytest.raises(LocalProtocolError, match=r"^5 entries are held, a proof was asked at size 6$"):
+            ask()
+
+
+def test_pictures_are_precious_once_there_is_one(stores):
+    """A backup copies, and a check reads, `files.db` between log and keys as soon as there is one."""
+    node = stores()
+    assert list(precious_files(node.folder)) == ["log.db", "keys.db"]
+    node.files.add(node.log, b"x", "image/jpeg", [bytes(16)], 1)
+    assert list(precious_files(node.folder)) == ["log.db", "files.db", "keys.db"]
+    node.require_sound()
