@@ -8,7 +8,7 @@ import unicodedata
 
 from aiohttp import web
 
-from central_hub.registry import Admissions
+from central_hub.registry import DAYS, Admissions
 from domain.errors import Refused
 from node import control, joining
 from node.control import Control
@@ -39,7 +39,7 @@ class Api:
             raise web.HTTPBadRequest(text="not JSON") from None
         except Refused as error:
             return control.refused(error)
-        return joining.answer(self._county, self._store.signer, secret, public_key)
+        return web.json_response(joining.answer(self._county, self._store.signer, secret, public_key))
 
     async def invite(self, request: web.Request) -> web.Response:
         """Make an invitation for the command line of this folder's owner."""
@@ -47,15 +47,17 @@ class Api:
         asked = await request.json()
         try:
             address = asked.get("address") or self._owner.url
-            made = await asyncio.to_thread(invite, self._store, self._registry, asked["code"], asked["name"], address)
+            made = await asyncio.to_thread(
+                invite, self._store, self._registry, asked["code"], asked["name"], address, asked.get("days", DAYS)
+            )
         except Refused as error:
             return control.refused(error)
         return web.json_response({"invitation": made})
 
 
-def invite(store: Store, registry: Admissions, code: str, name: str, address: str) -> str:
-    """Invite one node of a home; the text to hand over."""
+def invite(store: Store, registry: Admissions, code: str, name: str, address: str, days: int) -> str:
+    """Invite one node of a home for so many days; the text to hand over."""
     code, name = unicodedata.normalize("NFC", code), unicodedata.normalize("NFC", name)
     invitation = Invitation(require_loopback(address), store.signer.public_key, code, new_secret())
-    registry.invite(code, name, invitation.digest)
+    registry.invite(code, name, invitation.digest, days)
     return invitation.text()

@@ -14,6 +14,7 @@ from central_hub import reports
 from central_hub.api import Api
 from central_hub.cli import status_of
 from central_hub.registry import Admissions
+from central_hub.taking import ServedTaker
 from domain.codes import SEX
 from node import photos, service
 from node import web as kit
@@ -67,6 +68,7 @@ async def _serve(
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())
+    app.add_routes(ServedTaker(folder, store, registry, owner, clock).routes())
     Eraser(folder, store, follower, owner, clock).add_to(app)
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(

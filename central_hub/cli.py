@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from central_hub import reports
+from central_hub import reports, taking
 from central_hub.api import invite as make_invitation
-from central_hub.registry import Admissions, Registry
+from central_hub.registry import DAYS, Admissions, Registry
 from domain.errors import Refused
 from node import cli, control, exits, keeping, photos, reserve, scrubbing
 from node.clock import rfc3339, system_clock
@@ -46,8 +46,11 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--name", required=True, help="the home's name")
     made.add_argument("--code", required=True, help="the home's code, like home-01")
     made.add_argument("--address", metavar="URL", help="where the home reaches the hub (default: where serve listens)")
+    made.add_argument("--days", type=int, default=DAYS, metavar="N", help="days that it is good, more where it goes "
+                      "by courier (default 3, at most 60)")  # fmt: skip
     made = cli.add(commands, "serve", serve, "receive the homes' records, and serve the county's page")
     made.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="port 0 picks a free one")
+    taking.add_command(commands)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
     made = cli.add(commands, "report", report, "a report's figures", as_json=True)
     made.add_argument("report", choices=("R01", "R17"), help="R01: children; R17: what the homes did in a period")
@@ -86,13 +89,15 @@ def invite(arguments: argparse.Namespace) -> int:
     if arguments.address:
         require_loopback(arguments.address)
     asked = {"code": arguments.code.strip(), "name": arguments.name.strip(), "address": arguments.address}
+    asked["days"] = arguments.days
     try:
         with writing(folder) as store:
             address = asked["address"] or folder.config.listen or f"http://{DEFAULT_LISTEN}"
-            text = make_invitation(store, Admissions(store, system_clock()), asked["code"], asked["name"], address)
+            text = make_invitation(store, Admissions(store, system_clock()), asked["code"], asked["name"], address,
+                                   arguments.days)  # fmt: skip
     except FolderInUse:
         text = control.ask(folder.path, "invite", asked)["invitation"]
-    print(f"Invitation for {asked['name']} ({asked['code']}), good for one node and 72 hours:")
+    print(f"Invitation for {asked['name']} ({asked['code']}), good for one node and {arguments.days * 24} hours:")
     print(text)
     return exits.DONE
 
@@ -108,8 +113,10 @@ def status(arguments: argparse.Namespace) -> int:
     """What is held of each home."""
     folder = Folder(arguments.dir, "hub")
     with reading(folder) as store:
+        registry = Registry(store)
         found = (
-            status_of(store, Registry(store))
+            status_of(store, registry)
+            | {"parked": taking.parked(folder, registry)}
             | {"photos": store.files.count()[0]}
             | {"last_backup": folder.last_backup(system_clock()())}
             | scrubbing.shown(folder)

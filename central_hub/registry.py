@@ -20,7 +20,9 @@ from sync.stored_log import StoredLog
 
 INVITED: Final = "home-invited/1"
 JOINED: Final = "node-joined/1"
-VALID_FOR_MS: Final = 72 * 3600 * 1000
+DAY_MS: Final = 24 * 3600 * 1000
+DAYS: Final = 3
+DAYS_MAX: Final = 60  # for a home that only a courier reaches
 CODE_SIZE_MAX: Final = 40
 NAME_SIZE_MAX: Final = 80
 
@@ -97,12 +99,14 @@ class Admissions(Registry):
         self._store.record([Draft(kind, "county", self._store.log, self._clock(), payload)]).result()
         self._evolve(kind, payload)
 
-    def invite(self, code: str, name: str, digest: bytes) -> None:
-        """Invite one node of a home."""
+    def invite(self, code: str, name: str, digest: bytes, days: int = DAYS) -> None:
+        """Invite one node of a home, for so many days."""
+        if not 1 <= days <= DAYS_MAX:
+            raise Refused(f"邀请码的有效期为 1 到 {DAYS_MAX} 天", f"an invitation is good for 1 to {DAYS_MAX} days")
         if not code or not name or len(code) > CODE_SIZE_MAX or len(name) > NAME_SIZE_MAX or code.split() != [code]:
             raise Refused("请填写之家的编号和名称，编号中不能有空格", "a home has a code without spaces, and a name")
         with self._lock:
-            expires_ms = self._clock() + VALID_FOR_MS
+            expires_ms = self._clock() + days * DAY_MS
             self._record(INVITED, {"code": code, "name": name, "digest": digest, "expires_ms": expires_ms})
 
     def join(self, code: str, digest: bytes, public_key: bytes) -> None:
@@ -121,8 +125,8 @@ class Admissions(Registry):
                 )
             if self._clock() > invited.expires_ms:
                 raise InvitationRefused(
-                    "这个邀请码已过期（72小时），请县里重新发一个",
-                    "this invitation is older than 72 hours: ask for a new one",
+                    "这个邀请码已过期（一般为72小时），请县里重新发一个",
+                    "this invitation has expired (ordinarily after 72 hours): ask for a new one",
                 )
             if log in self._code_of:
                 raise InvitationRefused("这台电脑已经加入过了", "this node belongs to a home of the county already")

@@ -1,8 +1,9 @@
 """Erasing on a node: the log and its keys first, then every file that may hold a picture of what was erased.
 
 The read models follow the log's own entry that says so, and are written anew so that no page keeps a trace. A rebuild
-that was cut left a half-built file behind, a backup that was killed copies with keys in them: they go as well. What a
-running rebuild puts in place later is brought in line when it is opened (see `views`).
+that was cut left a half-built file behind, a backup that was killed copies with keys in them: they go as well, and so
+do the bundles that wait at a hub, for it can open them; the homes make them again. What a running rebuild puts in place
+later is brought in line when it is opened (see `views`).
 
 Beside a running `serve` the order is handed to that process (`erasing_served`), which does the same while it goes on
 serving. Should it end meanwhile, at whatever point, the command finishes what is missing itself: an order may be
@@ -11,7 +12,6 @@ repeated, and whoever opens the folder for writing carries out one that was cut.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
@@ -20,9 +20,11 @@ from domain.errors import Refused
 from node import control
 from node.clock import Clock
 from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
+from node.handing import here_or_served
 from node.opening import WAIT_FOR_VIEWS_S, HomesOf, writing
 from node.projection import BUILDING_SUFFIX, Projection
 from node.views import remove
+from sync import parking
 from sync.backup import remove_old_copies
 from sync.batch import Erased
 from sync.errors import ErasureUnfinished, FolderInUse, LocalProtocolError
@@ -30,8 +32,6 @@ from sync.store import Store
 
 COMMAND: Final = "erase"
 ANSWER_TIMEOUT_S: Final = 600.0  # writing large read models anew takes its time
-HANDOVER_S: Final = 20.0
-POLL_S: Final = 0.1
 
 
 class Order(NamedTuple):
@@ -47,21 +47,7 @@ def erase(
 ) -> dict[str, Any]:
     """Erase subjects' content from all files of a folder; raises ErasureUnfinished where old pages stayed."""
     order = Order(subjects, by, ground)
-    handed_over_at: float | None = None
-    while True:
-        try:
-            return _erase_alone(folder, homes_of, order, clock)
-        except FolderInUse:
-            try:
-                return _hand_over(folder, order)
-            except control.AnswerLost:
-                handed_over_at = handed_over_at or time.monotonic()
-                if time.monotonic() > handed_over_at + HANDOVER_S:
-                    raise
-            except FolderInUse:  # the one who held the folder may be about to let go of it, or another begins to serve
-                if handed_over_at is None or time.monotonic() > handed_over_at + HANDOVER_S:
-                    raise
-        time.sleep(POLL_S)
+    return here_or_served(lambda: _erase_alone(folder, homes_of, order, clock), lambda: _hand_over(folder, order))
 
 
 def _erase_alone(folder: Folder, homes_of: HomesOf, order: Order, clock: Clock) -> dict[str, Any]:
@@ -89,6 +75,7 @@ def _hand_over(folder: Folder, order: Order) -> dict[str, Any]:
 def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Callable[[], bool]) -> dict[str, Any]:
     """For the holder of the locks: every file in its turn; what was taken away, as the command shows it."""
     remove_old_copies(folder.path)
+    parking.remove_all(folder.path)
     try:
         erased = erase_log()
     except LocalProtocolError as error:

@@ -25,6 +25,7 @@ from sync.errors import (
     LogCorrupt,
     NewerFormat,
     NoCipher,
+    ParkingFull,
     RefusedByPeer,
     RemoteProtocolError,
     SubjectErased,
@@ -51,6 +52,7 @@ CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (FileUnknown, REFUSED),
     (ErasureUnfinished, IN_USE),
     (FolderInUse, IN_USE),
+    (ParkingFull, REFUSED),
     (NewerFormat, NEWER),
     (WrongKey, REFUSED),
     (NoCipher, REFUSED),
@@ -83,8 +85,13 @@ class FailedElsewhere(Exception):
         self.code = code
 
 
+EXPECTED_ANYWHERE: Final[tuple[type[BaseException], ...]] = (*EXPECTED, FailedElsewhere)
+
+
 def code_of(error: BaseException) -> int:
     """The exit code of an error that is expected."""
+    if isinstance(error, FailedElsewhere):
+        return error.code
     return next(code for kind, code in CODES if isinstance(error, kind))
 
 
@@ -100,10 +107,7 @@ def run(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except FailedElsewhere as error:
-        print(error, file=sys.stderr)
-        return error.code
-    except EXPECTED as error:
+    except EXPECTED_ANYWHERE as error:
         print(sentence(error), file=sys.stderr)
         return code_of(error)
 

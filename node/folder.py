@@ -8,6 +8,9 @@
     checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness that nothing reads at start yet
     exchange.json   when the last exchange was, and how it went          may be lost
     backup.json     when the last verified backup was made               may be lost
+    bundle.json     at a home, what answers by stick asked for           may be lost
+    joining.json    at a home, an invitation that goes by stick          while it waits
+    parked/         at a hub, bundles that came too early                may be lost
     control.json    address and token of a running `serve`, for its owner's commands       while it runs
     views.db        read models                                          may be deleted at any time
     reserve         room that is given back when the disk is full        may be deleted at any time

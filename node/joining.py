@@ -4,6 +4,7 @@
     hub -> node   {county, proof}                                   proof: signature over another tag, secret, log id
 
 The hub's entry that admits the node is durable before the answer. If the answer is lost, the same request repeats it.
+A node without a network encloses the same question in its bundles, and finds the answer in the county's (`sticks`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import aiohttp
-from aiohttp import web
 
 from domain.errors import Refused
 from node.invitation import Invitation
@@ -32,16 +32,10 @@ async def join(url: str, invitation: Invitation, signer: Signer) -> str:
     Raises:
         Unreachable, RefusedByPeer: as said. VerificationError: who answered is not the hub of the invitation.
     """
-    question = {
-        "code": invitation.code,
-        "secret": invitation.secret.hex(),
-        "public_key": signer.public_key.hex(),
-        "proof": signer.sign_bytes(ASK_TAG + invitation.secret + signer.public_key).hex(),
-    }
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as http,
-            http.post(url + PATH, json=question) as response,
+            http.post(url + PATH, json=question_of(invitation, signer)) as response,
         ):
             answer = await response.json()
     except (aiohttp.ContentTypeError, ValueError):
@@ -51,6 +45,25 @@ async def join(url: str, invitation: Invitation, signer: Signer) -> str:
     match answer:
         case {"refused": str(reason)}:
             raise RefusedByPeer("refused", reason)
+    county = read_answer(answer, invitation, signer)
+    if county is None:
+        raise RemoteProtocolError(f"{url} does not answer like a hub: check the address")
+    return county
+
+
+def question_of(invitation: Invitation, signer: Signer) -> dict[str, str]:
+    """What a node asks."""
+    return {
+        "code": invitation.code,
+        "secret": invitation.secret.hex(),
+        "public_key": signer.public_key.hex(),
+        "proof": signer.sign_bytes(ASK_TAG + invitation.secret + signer.public_key).hex(),
+    }
+
+
+def read_answer(answer: Any, invitation: Invitation, signer: Signer) -> str | None:
+    """The county's name, None for what is no answer; raises VerificationError where it is not that hub's."""
+    match answer:
         case {"county": str(county), "proof": str(proof)}:
             signed = ANSWER_TAG + invitation.secret + log_id(signer.public_key)
             try:
@@ -58,7 +71,7 @@ async def join(url: str, invitation: Invitation, signer: Signer) -> str:
             except ValueError:
                 raise RemoteProtocolError("the hub's proof is not hex") from None
             return county
-    raise RemoteProtocolError(f"{url} does not answer like a hub: check the address")
+    return None
 
 
 def read_question(question: Any) -> tuple[str, bytes, bytes]:
@@ -76,7 +89,7 @@ def read_question(question: Any) -> tuple[str, bytes, bytes]:
     return code, secret, public_key
 
 
-def answer(county: str, signer: Signer, secret: bytes, public_key: bytes) -> web.Response:
+def answer(county: str, signer: Signer, secret: bytes, public_key: bytes) -> dict[str, str]:
     """The hub's answer to a node that it has admitted."""
     proof = signer.sign_bytes(ANSWER_TAG + secret + log_id(public_key))
-    return web.json_response({"county": county, "proof": proof.hex()})
+    return {"county": county, "proof": proof.hex()}

@@ -22,6 +22,7 @@ from node.reading import row_json
 from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Views
+from site_node.carrying import ServedTaker
 from site_node.cli import homes_of, status_of
 from site_node.exchanging import Exchanger
 from sync.store import Store
@@ -62,6 +63,7 @@ async def _serve(
     page = kit.view_page(projection, "site_node", "home.html", partial(_home_values, folder, clock))
     app.add_routes([web.get("/", page), *photos.routes(store)])
     Eraser(folder, store, follower, owner, clock).add_to(app)
+    app.add_routes(ServedTaker(folder, store, owner).routes())
 
     def started(url: str) -> None:
         owner.open(url)

@@ -25,6 +25,7 @@ from node.invitation import BadInvitation, parse, require_loopback
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
 from node.records import draft_of, record_of
+from site_node import carrying
 from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
 from sync.errors import RefusedByPeer
 
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     made = cli.add(commands, "join", join, "join the county with an invitation")
     made.add_argument("invitation", metavar="INVITATION", help="the invitation's text, or a file that holds it")
     made.add_argument("--hub", metavar="URL", help="reach the hub at this address instead of the invitation's")
+    made.add_argument("--offline", action="store_true", help="without a network: the bundles ask the county")
     made = cli.add(commands, "import", import_facts, "record the facts of a file, each once")
     made.add_argument("file", type=Path, metavar="FACTS.jsonl", help="one JSON object a line")
     made.add_argument("--all", action="store_true", help="also lines of other homes")
@@ -68,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--exchange-every", type=_interval_s, default=300.0, metavar="S", help="seconds between exchanges"
     )
     cli.add(commands, "sync", sync, "exchange with the county now")
+    carrying.add_commands(commands)
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
     cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
@@ -105,7 +108,12 @@ def join(arguments: argparse.Namespace) -> int:
         raise BadInvitation(f"it is for {invitation.code}, this is {folder.config.code}")
     url = require_loopback(arguments.hub or invitation.url)
     with writing(folder) as store:
+        if arguments.offline:
+            carrying.join_offline(folder, invitation, url, store)
+            print(f"{folder.config.name} asks the county with its next bundle: make one with `bundle`")
+            return exits.DONE
         county = asyncio.run(joining.join(url, invitation, store.signer))
+        carrying.forget(folder, invitation.hub_key)
         folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=county))
         store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")
@@ -254,7 +262,7 @@ def status_of(folder: Folder) -> dict[str, Any]:
         "root": root.hex(),
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
-        "county": folder.config.hub.name if folder.config.hub else None,
+        "county": (folder.config.hub.name or None) if folder.config.hub else None,
         "receipts": receipts,
         "exchanges": state.exchanges,
         "retries": state.retries,

@@ -71,3 +71,7 @@ class FolderError(SyncError):
 
 class FolderInUse(SyncError):
     """Another process has this data folder open for writing."""
+
+
+class ParkingFull(SyncError):
+    """A bundle came too early, and there is no room to keep it until the ones before it come. It was not taken."""

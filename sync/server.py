@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 import apsw
@@ -27,6 +26,7 @@ from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.messages import UNKNOWN, Chunk, Hello, Message, Offer, Receipt, Refusal
+from sync.receiving import receiver_of
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
 
@@ -105,13 +105,7 @@ class ExchangeServer:
         assert task is not None
         self._running[message.log] = task
         await asyncio.wrap_future(self._store.add_log(message.log, public_key))
-        return await asyncio.to_thread(self._receiver, message.log, public_key)
-
-    def _receiver(self, log: bytes, public_key: bytes) -> Receiver:
-        branch = next(b for b in self._store.branches() if b.log == log)
-
-        frontier = self._store.frontier(log, branch.size)
-        return Receiver(log, public_key, frontier, branch.streams, partial(self._store.stream_ref, log))
+        return await asyncio.to_thread(receiver_of, self._store, message.log, public_key)
 
     async def _take_file(
         self, response: web.StreamResponse, log: bytes, files: FileReceiver, message: Offer | Chunk

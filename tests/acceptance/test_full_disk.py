@@ -132,3 +132,29 @@ def test_a_home_that_serves_on_a_full_disk_goes_on_serving(disk, yard, lines_of,
     assert "Traceback" not in serving.process.stdout.read()
     assert json.loads((home / "exchange.json").read_text())["exchanges"] > 0
     server.stop()
+
+
+def test_a_full_stick_and_a_county_without_room(disk, yard, lines_of, write_lines):
+    """A full stick gets no half bundle, a full county takes nothing half; both say so, and go on when there is room."""
+    home, hub, stick = yard.home(), disk / "hub", yard / "stick"
+    stick.mkdir()
+    yard.run("central-hub", "init", hub, "--name", "n")
+    invitation = yard.run("central-hub", "invite", hub, "--name", "n", "--code", "home-01").out.split()[-1]
+    yard.run("site-node", "join", home, invitation, "--offline")
+    yard.run("site-node", "import", home, write_lines(yard / "1.jsonl", lines_of(count=800)))
+    (disk / "stick").mkdir()
+    fill(disk)
+    assert "No space left" in yard.run("site-node", "bundle", home, disk / "stick", code=4).err
+    assert list((disk / "stick").iterdir()) == []
+    yard.run("site-node", "bundle", home, stick)
+    (disk / "reserve").unlink(missing_ok=True)
+    (hub / "reserve").unlink()
+    fill(disk)
+    answer = yard.run("central-hub", "take", hub, stick, "--answer", stick, code=4)
+    assert answer.err.count("\n") == 1
+    assert len(list(stick.iterdir())) == 1
+    (disk / "filler").unlink()
+    taken = yard.run("central-hub", "take", hub, stick, "--answer", stick, "--json").json()
+    assert taken["files"][0]["held"] == 800
+    yard.run("site-node", "take", home, stick)
+    assert status(yard, home)["waiting"] == 0

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from central_hub.registry import VALID_FOR_MS, Admissions, InvitationRefused, Registry
+from central_hub.registry import DAY_MS, DAYS, Admissions, InvitationRefused, Registry
 from domain.errors import Refused
 from sync.entry import log_id
 from sync.note import Signer
@@ -67,7 +67,7 @@ def test_who_is_not_admitted(store, clock, restart):
     if restart:
         admissions = Admissions(store, clock)
     size = store.size(store.log)
-    clock.now += VALID_FOR_MS + 1
+    clock.now += DAYS * DAY_MS + 1
     for code, digest, number in (("home-01", DIGEST, 2), ("home-02", DIGEST, 2), ("home-01", b"x" * 32, 2),
                                  ("home-01", b"e" * 32, 2), ("home-01", b"f" * 32, 2)):  # fmt: skip
         with pytest.raises(InvitationRefused):
@@ -76,6 +76,21 @@ def test_who_is_not_admitted(store, clock, restart):
     assert admissions.key_of(log_id(key(2))) is None
     assert admissions.code_of(log_id(key(2))) == ""
     admissions.join("home-01", DIGEST, key(1))  # its answer may have been lost for days
+
+
+def test_an_invitation_that_goes_by_courier(store, clock):
+    """Good for as many days as were asked, up to sixty, and not a moment longer."""
+    admissions = Admissions(store, clock)
+    for days in (0, -1, 61):
+        with pytest.raises(Refused):
+            admissions.invite("home-01", "n", DIGEST, days)
+    admissions.invite("home-01", "n", DIGEST, 60)
+    admissions.invite("home-02", "n", b"e" * 32, 60)
+    clock.now += 60 * DAY_MS
+    admissions.join("home-01", DIGEST, key(1))
+    clock.now += 1
+    with pytest.raises(InvitationRefused):
+        admissions.join("home-02", b"e" * 32, key(2))
 
 
 def test_a_node_belongs_to_one_home(store, clock):

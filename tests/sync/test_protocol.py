@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import zstandard
 
-from sync import entry, note, sealing, wire
+from sync import bundle, entry, note, recipients, sealing, wire
 from sync.cipher import expand
 from sync.file_form import (
     CHUNK_SIZE_BYTES,
@@ -100,7 +100,8 @@ def messages() -> dict[str, object]:
 
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
-    others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer"}
+    others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer",
+              "recipient", "bundle"}  # fmt: skip
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -169,6 +170,29 @@ def test_an_offer_is_signed_by_the_log():
     assert note.sign(note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), text) == hexed("offer", "signature")
 
 
+def test_a_recipient_follows_from_a_key():
+    """Both age forms are as the text has them."""
+    assert str(recipients.identity_of(hexed("recipient", "seed"))) == VECTORS["recipient"]["identity"]
+    assert str(recipients.recipient_of(hexed("recipient", "public_key"))) == VECTORS["recipient"]["recipient"]
+
+
+def test_the_inside_of_a_bundle():
+    """The bundle in the text is read, holds the frames of the text, and is the one that its log would sign."""
+    reader = bundle.BundleReader()
+    frames = list(reader.feed(hexed("bundle", "inside")))
+    hub = entry.log_id(hexed("receipt", "hub_public_key"))
+    head = bundle.Head(bundle.Kind.TO_HUB, hexed("log", "public_key"), hub, 0, 0)
+    assert reader.require_whole() == head
+    assert frames == [hexed(f"frame {kind}", "frame") for kind in ("Hello", "Push", "Confirm")]
+    assert msgpack.packb([1, *head[1:]]) == hexed("bundle", "head")
+    signer = note.Signer(VECTORS["log"]["origin"], hexed("log", "seed"))
+    writer = bundle.BundleWriter(signer)
+    written = writer.begin(head) + b"".join(map(writer.frame, frames))
+    assert hexed("bundle", "signed") == b"homeward/bundle/1\n" + hashlib.sha256(written).digest()
+    assert written + bytes(4) + signer.sign_bytes(hexed("bundle", "signed")) == hexed("bundle", "inside")
+    assert written + writer.end() == hexed("bundle", "inside")
+
+
 def test_the_second_body_says_what_the_text_says():
     """Deps and extensions are where they belong."""
     body = entry.read_body(hexed("entry 2", "body"))
@@ -227,5 +251,5 @@ def test_the_text_states_the_programs_bounds():
     numbers = (entry.BODY_SIZE_BYTES_MAX, entry.ITEMS_COUNT_MAX, entry.TEXT_SIZE_BYTES_MAX, entry.TIME_MS_MAX,
                wire.FRAME_SIZE_BYTES_MAX, wire.MESSAGE_SIZE_BYTES_MAX, wire.ROWS_COUNT_MAX,
                CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, FILE_SIZE_BYTES_MAX, SEALED_SIZE_BYTES_MAX,
-               TIES_COUNT_MAX)  # fmt: skip
+               TIES_COUNT_MAX, bundle.HEAD_SIZE_BYTES_MAX, bundle.ENCLOSED_SIZE_BYTES_MAX)  # fmt: skip
     assert [n for n in numbers if f"{n:,}" not in TEXT] == []

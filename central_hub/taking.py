@@ -1,0 +1,208 @@
+"""Bundles at the county: `take`, which brings homes' bundles in and writes one answer for each home.
+
+Alone it holds the folder; beside a running `serve` each file is handed to that process. The answers are made here in
+either case, from what is then on the disk: so a command that was stopped is simply run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from central_hub.registry import Admissions, Registry
+from domain.errors import Refused
+from node import cli, control, exits, joining, sticks
+from node.clock import Clock, system_clock
+from node.control import Control, failed
+from node.folder import Folder
+from node.handing import here_or_served
+from node.opening import reading, writing
+from sync import wire
+from sync.bundle_file import Progress, write_new
+from sync.database import OutcomeUnknown
+from sync.entry import log_id
+from sync.errors import RemoteProtocolError
+from sync.messages import Declined, Hello, Holds, Refusal
+from sync.parking import Parking
+from sync.recipients import recipient_of
+from sync.store import Store
+from sync.taking import Reply, Taker, answer
+
+COMMAND: Final = "take"
+ANSWER_TIMEOUT_S: Final = 6 * 3600.0  # of one file, which may have gigabytes
+
+
+def add_command(commands: cli.Commands) -> None:
+    """`take`."""
+    made = cli.add(commands, COMMAND, run, "take the bundles that homes sent on a stick, also while serving; without "
+                   "a file those that had waited", as_json=True)  # fmt: skip
+    made.add_argument("file", type=Path, nargs="*", metavar="FILE", help="a bundle, or a folder that holds bundles")
+    made.add_argument("--answer", type=Path, metavar="OUT", required=True, help="the folder that the answers go into")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Take files, and answer."""
+    folder = Folder(arguments.dir, "hub")
+    sticks.require_folder(arguments.answer)
+    gathered = sticks.gather(folder, arguments.file)
+
+    def here() -> tuple[list[Any], int, list[Any]]:
+        clock = system_clock()
+        with writing(folder) as store:
+            taker = taker_of(folder, store, Admissions(store, clock), clock)
+            found, code = sticks.take_each(gathered.files, partial(_take, taker))
+            return found, code, [to_json(reply) for reply in taker.follow_all()]
+
+    def served() -> tuple[list[Any], int, list[Any]]:
+        def hand_over(file: Path, _: Progress) -> dict[str, Any]:
+            return control.ask(folder.path, COMMAND, {"file": str(file)}, ANSWER_TIMEOUT_S)
+
+        found, code = sticks.take_each(gathered.files, hand_over)
+        return found, code, control.ask(folder.path, COMMAND, {"file": None}, ANSWER_TIMEOUT_S)["followed"]
+
+    found, code, followed = here_or_served(here, served)
+    replies = _by_home([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
+    shown = {"files": found, "answers": _answer(folder, arguments.answer, replies), "others": gathered.others}
+    cli.show(shown, arguments.json)
+    return code
+
+
+def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -> Taker:
+    """What takes bundles into this folder."""
+
+    def admit(public_key: bytes, enclosed: bytes) -> bytes:
+        try:
+            code, secret, asked_for = joining.read_question(json.loads(enclosed))
+        except (ValueError, RecursionError):
+            raise RemoteProtocolError("what the bundle encloses is no question to join") from None
+        if asked_for != public_key:
+            raise RemoteProtocolError("the bundle encloses another node's question to join")
+        if registry.key_of(log_id(public_key)) is None:
+            registry.join(code, hashlib.sha256(b"homeward/invitation/1" + secret).digest(), public_key)
+        return json.dumps(joining.answer(folder.config.name, store.signer, secret, public_key)).encode()
+
+    return Taker(store, registry.key_of, admit, clock, Parking(folder.path))
+
+
+def _take(taker: Taker, file: Path, progress: Progress) -> dict[str, Any]:
+    reply = taker.take(file, progress)
+    failure = reply.failure
+    if failure is None and reply.refusal is not None:
+        failure = Refused("这份数据与县里保存的不一致", reply.refusal.text)
+    return {
+        "file": str(file),
+        "log": reply.log.hex(),
+        "outcome": "parked" if reply.parked and failure is None else "taken",
+        "entries": reply.held - reply.before,
+        "held": reply.held,
+        "photos": sum(isinstance(told, Holds) for told in reply.files.values()),
+        "why": exits.sentence(failure) if failure else None,
+        "exit": exits.code_of(failure) if failure else exits.DONE,
+        "reply": to_json(reply) if reply.hello else None,
+    }
+
+
+def _by_home(replies: Sequence[Reply]) -> list[Reply]:
+    merged: dict[bytes, Reply] = {}
+    for reply in replies:
+        if reply.log in merged:
+            merged[reply.log].add(reply)
+        else:
+            merged[reply.log] = reply
+    return list(merged.values())
+
+
+def _answer(folder: Folder, out: Path, replies: Sequence[Reply]) -> list[dict[str, Any]]:
+    """One file for each home; the names of the files say nothing, so what is printed says which is whose."""
+    now_ms = system_clock()()
+    with reading(folder) as store:
+        registry = Registry(store)
+        answers = []
+        for reply in replies:
+            key = registry.key_of(reply.log)
+            assert key is not None
+            path = write_new(out, recipient_of(key), answer(store, key, reply, now_ms))
+            answers.append({"code": registry.code_of(reply.log), "file": str(path), "held": store.size(reply.log)})
+    return sorted(answers, key=lambda one: str(one["code"]))
+
+
+def parked(folder: Folder, registry: Registry) -> list[dict[str, Any]]:
+    """The bundles that wait, as `status` shows them."""
+    return [
+        {"code": registry.code_of(one.log), "log": one.log.hex(), "start": one.start, "end": one.end}
+        for one in Parking(folder.path).all()
+    ]
+
+
+def to_json(reply: Reply) -> dict[str, Any]:
+    """A reply on its way from the process that serves to the command."""
+    assert reply.hello is not None
+    said = [reply.hello, *reply.files.values(), *([reply.refusal] if reply.refusal else [])]
+    return {
+        "log": reply.log.hex(),
+        "receipted": reply.receipted,
+        "withheld": sorted(reply.withheld),
+        "said": [wire.encode(message).hex() for message in said],
+        "enclosed": reply.enclosed.hex(),
+    }
+
+
+def from_json(told: dict[str, Any]) -> Reply:
+    """The same, read."""
+    reply = Reply(
+        bytes.fromhex(told["log"]), receipted=told["receipted"], withheld=set(told["withheld"]),
+        enclosed=bytes.fromhex(told["enclosed"]),
+    )  # fmt: skip
+    for said in told["said"]:
+        match wire.decode(bytes.fromhex(said)):
+            case Hello() as hello:
+                reply.hello = hello
+            case (Holds() | Declined()) as message:
+                reply.files[message.name] = message
+            case Refusal() as refusal:
+                reply.refusal = refusal
+            case message:
+                raise AssertionError(message)
+    return reply
+
+
+class ServedTaker:
+    """Takes files for a command of the folder's owner, in the process that serves."""
+
+    def __init__(self, folder: Folder, store: Store, registry: Admissions, owner: Control, clock: Clock) -> None:
+        self._taker = taker_of(folder, store, registry, clock)
+        self._owner = owner
+        self._one_at_a_time = threading.Lock()
+
+    def routes(self) -> list[web.RouteDef]:
+        """What to add to the application's router."""
+        return [web.post(f"/control/{COMMAND}", self.take)]
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Take one file; without one those that had waited."""
+        self._owner.require_token(request)
+        try:
+            file = (await request.json())["file"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise web.HTTPBadRequest(text="no file is named") from None
+        try:
+            return web.json_response(await asyncio.to_thread(self._take, file))
+        except OutcomeUnknown:
+            raise  # ends the node
+        except exits.EXPECTED as error:
+            return failed(error)
+
+    def _take(self, file: str | None) -> dict[str, Any]:
+        with self._one_at_a_time:
+            if file is None:
+                return {"followed": [to_json(reply) for reply in self._taker.follow_all()]}
+            return _take(self._taker, Path(file), lambda _: None)
