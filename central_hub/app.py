@@ -12,14 +12,15 @@ from aiohttp import web
 
 from central_hub import reports
 from central_hub.api import Api
-from central_hub.cli import status_of
+from central_hub.cli import homes_of, status_of
 from central_hub.registry import Admissions
 from central_hub.taking import ServedTaker
 from domain.codes import SEX
-from node import photos, service
+from node import conflicts, photos, service
 from node import web as kit
 from node.clock import Clock
 from node.control import Control
+from node.desk import Desk
 from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
@@ -70,6 +71,7 @@ async def _serve(
     app.add_routes(exchanges.routes())
     app.add_routes(ServedTaker(folder, store, registry, owner, clock).routes())
     Eraser(folder, store, follower, owner, clock).add_to(app)
+    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
         [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]

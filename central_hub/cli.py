@@ -12,7 +12,7 @@ from central_hub import reports, taking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Registry
 from domain.errors import Refused
-from node import cli, control, exits, keeping, photos, reserve, scrubbing
+from node import cli, conflicts, control, exits, keeping, photos, reserve, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     cli.add_erasing(commands, "hub", homes_of)
     cli.add_reading(commands, "hub", homes_of)
+    conflicts.add_commands(commands, "hub", homes_of)
     photos.add_reading(commands, "hub")
     keeping.add_commands(commands, "hub")
     return top

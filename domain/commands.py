@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ class RecordFact:
 
     home: str
     event: e.Event
-    shown: Shown = field(default_factory=dict)
+    shown: Shown = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class CorrectFact:
     reason: str | None = None
     on: dt.date | None = None
     trusting: bool = False
+    shown: Shown = dataclass_field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,9 @@ def wish(home: str, event: e.Event, shown: Shown | None = None) -> Command:
         case e.ChildTransferAccepted():
             return AcceptTransfer(home=home, event=event)
         case e.FactCorrected(target=target, field=name, value=value, reason=reason, on=on):
-            return CorrectFact(home=home, target=target, field=name, value=value, reason=reason, on=on)
+            return CorrectFact(
+                home=home, target=target, field=name, value=value, reason=reason, on=on, shown=shown or {}
+            )
         case e.FactWithdrawn(target=target, reason=reason, on=on):
             return WithdrawFact(home=home, target=target, reason=reason, on=on)
         case e.ConflictSettled(field=name, value=value, saw=saw, reason=reason):

@@ -11,26 +11,36 @@ from typing import Protocol
 
 from domain import commands as c
 from domain import events as e
-from domain.card import EDITS, Unfit, typed
+from domain.card import EDITS, HOME, Unfit, typed
+from domain.childfile import plain
 from domain.errors import (
     AlreadyHere,
     AlreadyRegistered,
     AlreadyWithdrawn,
     BadField,
     BeforeRegistration,
+    CountySettles,
     FieldMoved,
+    HomesSettle,
     NoConflict,
     NotHere,
     NotRegistered,
     UnknownFact,
 )
-from domain.registers import Head
+from domain.registers import Head, contested
 from domain.schema import field_codec, fit
+from domain.state import split_fact_field
+from domain.stays import COUNTY
 from domain.tally import MEASURES
 
 
 class Standing(Protocol):
     """What a decision asks of a subject; a `State` answers it, and so does a `Folding` without making a state."""
+
+    @property
+    def kind(self) -> str:
+        """What the subject is: child, home, worker …; "" where nothing says so."""
+        ...
 
     @property
     def known(self) -> bool:
@@ -95,10 +105,16 @@ def _plain(state: Standing, command: c.RecordFact) -> e.Event:
             if measure is not None and measure.on < since:
                 raise BeforeRegistration(measure.on, since)
         _writable(event)
-    for field, ids in command.shown.items():
-        if ids != frozenset(head.id for head in state.heads(field)):
-            raise FieldMoved(field)
+    _require_unmoved(state, command.shown)
     return event
+
+
+def _require_unmoved(state: Standing, shown: c.Shown) -> None:
+    """Refuse an edit of a field that holds another value than its form showed."""
+    for field, ids in shown.items():
+        heads = state.heads(field)
+        if ids != frozenset(head.id for head in heads):
+            raise FieldMoved(field, [f"{plain(head.value)} ({head.by}, {head.home})" for head in heads])
 
 
 def _writable(event: e.Event) -> None:
@@ -139,6 +155,7 @@ def _correction(state: Standing, command: c.CorrectFact) -> e.Event:
         except Unfit as trouble:
             named = "value" if field_codec(corrected, command.field) else "field"
             raise BadField(named, trouble.found, trouble.expected) from None
+        _require_unmoved(state, command.shown)
     return e.FactCorrected(
         target=command.target, field=command.field, value=command.value, reason=command.reason, on=command.on
     )
@@ -155,13 +172,34 @@ def _withdrawal(state: Standing, command: c.WithdrawFact) -> e.Event:
 
 def _settlement(state: Standing, command: c.SettleConflict) -> e.Event:
     heads = state.heads(command.field)
-    if len(heads) < 2:
+    if not contested(heads):
         raise NoConflict(command.field)
+    _require_competent(state, command, heads)
     if not {head.id for head in heads} <= {one.bytes for one in command.saw}:
-        raise FieldMoved(command.field)
+        raise FieldMoved(command.field, [f"{plain(head.value)} ({head.by}, {head.home})" for head in heads])
     try:
-        if not command.field.startswith("fact:"):
-            typed(command.field, command.value)
+        if command.field.startswith("fact:"):
+            target, name = split_fact_field(command.field)
+            corrected = state.class_of(target)
+            if corrected is not None:
+                fit(corrected, name, command.value)
+        else:
+            typed(command.field, command.value, state.kind)
     except Unfit as trouble:
         raise BadField("value", trouble.found, trouble.expected) from None
     return e.ConflictSettled(field=command.field, value=command.value, saw=command.saw, reason=command.reason)
+
+
+def _require_competent(state: Standing, command: c.SettleConflict, heads: tuple[Head, ...]) -> None:
+    """The county says where a child belongs, the homes what its file says."""
+    if state.kind != "child":
+        return
+    if command.field != HOME:
+        if command.home == COUNTY:
+            raise HomesSettle(sorted({head.home for head in heads}))
+        return
+    if command.home != COUNTY:
+        raise CountySettles
+    claims = sorted({str(head.value) for head in heads})
+    if command.value not in claims:
+        raise BadField("value", command.value, "one of " + ", ".join(claims))

@@ -7,6 +7,7 @@ A leaf exists only where somebody acts differently on it.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 
 def shown(found: object) -> str:
@@ -133,14 +134,15 @@ class AlreadyWithdrawn(Refused):
 
 
 class FieldMoved(Refused):
-    """Somebody changed the field after the form was shown; both values must be shown again."""
+    """Somebody changed the field after the form was shown; all values must be shown again."""
 
-    def __init__(self, field: str) -> None:
+    def __init__(self, field: str, values: Sequence[str] = ()) -> None:
         self.field = field
-        super().__init__(
-            f"“{field}”在您填写期间已被别人修改，请核对后再保存",
-            f"field {field!r} was changed while you were writing; look at both values again",
-        )
+        zh = f"“{field}”在您填写期间已被别人修改，这次没有保存，请核对后再保存"
+        en = f"field {field!r} was changed while you were writing, nothing was stored: look at the values again"
+        if values:
+            zh, en = f"{zh}；现在的内容：{'、'.join(values)}", f"{en}; it holds now: {', '.join(values)}"
+        super().__init__(zh, en)
 
 
 class NoConflict(Refused):
@@ -149,3 +151,35 @@ class NoConflict(Refused):
     def __init__(self, field: str) -> None:
         self.field = field
         super().__init__(f"“{field}”没有需要处理的冲突", f"field {field!r} holds no conflict")
+
+
+class HomesSettle(Refused):
+    """The county reads the children's files; what they say is for the homes to settle."""
+
+    def __init__(self, homes: Sequence[str]) -> None:
+        names = ", ".join(homes)
+        super().__init__(
+            f"孩子档案的内容由之家核对后处理（{names}），县里只能决定孩子归哪个之家",
+            f"a child's file is settled by the homes that keep it ({names}); the county decides where a child belongs",
+        )
+
+
+class CountySettles(Refused):
+    """Which of several homes a child belongs to is the county's to say."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "几个之家都收了这个孩子，归哪个之家由县里决定，请联系县里",
+            "several homes took this child in: the county decides which it belongs to; ask the county",
+        )
+
+
+class TooNew(Refused):
+    """One of the values follows an entry that this version cannot read, so nobody here can say to have seen it."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(
+            f"“{field}”前面有一条本机版本看不懂的记录，请先升级程序再处理",
+            f"a record before a value of {field!r} is of a newer kind: upgrade this program first, then settle",
+        )

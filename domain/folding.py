@@ -26,7 +26,7 @@ from domain.registers import Head, Sight, head_of, winner
 from domain.repeats import Repeats
 from domain.schema import fit, subject_kind
 from domain.state import Amended, State, Unshown, amended_event, split_fact_field, unshown
-from domain.stays import claim_winner, status_of, stays_of, transfers_of
+from domain.stays import claim_winner, counted_moves, status_of, stays_of, transfers_of
 from domain.tally import Measure, measure_of
 from domain.views import rows
 
@@ -288,7 +288,7 @@ class Folding:
         if len(claims) > 1:
             provisional[HOME] = claim_winner(claims, self._records)
             losers.update(one.origin for one in claims if one.value != provisional[HOME].value)
-        counted = [one for one in moves if one.record.id not in losers or type(one.event) is e.ChildRegistered]
+        counted = counted_moves(moves, losers)
         stays = stays_of([one for one in counted if getattr(one.event, "accepted", True)])
         holder = stays[-1].home if stays and stays[-1].to_on is None else ""
         for name, heads in registers.items():

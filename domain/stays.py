@@ -8,12 +8,12 @@ An acceptance answers every earlier request to its home, whichever of the two en
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from domain import events as e
 from domain.records import Record
-from domain.registers import Head
+from domain.registers import Head, first_difference
 from domain.state import Stay, Transfer
 
 COUNTY = ""
@@ -56,8 +56,25 @@ def answers(acceptance: Record, request: Record) -> bool:
     )
 
 
-def claim_winner(heads: tuple[Head, ...] | list[Head], records: Mapping[bytes, Record]) -> Head:
+Claims = tuple[Head, ...] | list[Head]
+_CLAIM_REASONS = ("county", "asked", "accepted", "order")
+
+
+def claim_winner(heads: Claims, records: Mapping[bytes, Record]) -> Head:
     """The provisional holder among rival claims: the county's word, then an answer to a request, then the latest."""
+    weight = _claim_weight(records)
+    return max(heads, key=weight)
+
+
+def why_claim_wins(heads: Claims, records: Mapping[bytes, Record]) -> str:
+    """What makes the winning claim win."""
+    weight = _claim_weight(records)
+    return _CLAIM_REASONS[first_difference([weight(head) for head in heads])]
+
+
+def _claim_weight(
+    records: Mapping[bytes, Record],
+) -> Callable[[Head], tuple[bool, bool, bool, tuple[int, bytes, int]]]:
     requests = [one for one in records.values() if type(one.event) is e.ChildTransferRequested]
 
     def weight(head: Head) -> tuple[bool, bool, bool, tuple[int, bytes, int]]:
@@ -66,7 +83,15 @@ def claim_winner(heads: tuple[Head, ...] | list[Head], records: Mapping[bytes, R
         answered = record is not None and accepted and any(answers(record, one) for one in requests)
         return (head.home == COUNTY, answered, accepted, head.order)
 
-    return max(heads, key=weight)
+    return weight
+
+
+def counted_moves(moves: list[Move], losers: set[bytes]) -> list[Move]:
+    """The moves that make stays: claims that lost make none, but a registration that lost to no other one is past."""
+    standing = [one for one in moves if one.record.id not in losers]
+    if any(isinstance(one.event, e.ChildRegistered) for one in standing):
+        return standing
+    return [one for one in moves if one.record.id not in losers or isinstance(one.event, e.ChildRegistered)]
 
 
 def stays_of(moves: list[Move]) -> tuple[Stay, ...]:

@@ -7,15 +7,17 @@ of what a row says needs a new `VIEWS_VERSION`, and with it a rebuild.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from domain import events as e
-from domain.childfile import child_json
+from domain.childfile import child_json, plain
+from domain.conflicts import conflicts_of
 from domain.places import place_of
 from domain.state import State
 
-VIEWS_VERSION = 1
+VIEWS_VERSION = 2
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
@@ -71,6 +73,11 @@ _ALL = (
         "celsius:INTEGER withdrawn:INTEGER",
     ),
     _table("unknown_entry", "id:BLOB type why", key="id"),
+    _table(
+        "conflict",
+        "field number:INTEGER entry:BLOB log:BLOB seq:INTEGER home actor at:INTEGER value wins:INTEGER why",
+        key="field number",
+    ),
 )
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
@@ -86,6 +93,16 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
         yield "tally", (state.subject, home, month, kind, *total)
     for id_, type_, why in sorted(set(state.unshown)):
         yield "unknown_entry", (state.subject, id_, type_, why)
+    yield from _conflicts(state)
+
+
+def _conflicts(state: State) -> Rows:
+    """Every value of every contested field, as JSON, numbered as a person chooses from them."""
+    for one in conflicts_of(state):
+        for number, head in enumerate(one.heads, 1):
+            value = json.dumps(plain(head.value), ensure_ascii=False, sort_keys=True)
+            where = (head.id, head.log, head.seq, head.home, head.by, head.at)
+            yield "conflict", (state.subject, one.field, number, *where, value, int(head is one.wins), one.why)
 
 
 def _no_rows(_state: State) -> Rows:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from domain import schema
+from domain import forms, schema
 from domain.folding import fold
 from domain.views import TABLES, VIEWS_VERSION, child_json
 from node import opening
@@ -74,7 +74,8 @@ def child_of(store: StoredLog, home_of: HomeOf, subject: bytes) -> dict[str, Any
             records.append(record_of(entry, body, home_of(entry.log)))
     if not is_child:
         return None
-    return {"id": str(uuid.UUID(bytes=subject)), **child_json(fold("child", subject, records))}
+    version = forms.text_of(forms.version_of(records))
+    return {"id": str(uuid.UUID(bytes=subject)), **child_json(fold("child", subject, records)), "version": version}
 
 
 def history(folder: Folder, subject: bytes) -> dict[str, Any]:

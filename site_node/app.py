@@ -10,10 +10,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from domain.codes import SEX
-from node import photos, service
+from node import conflicts, photos, service
 from node import web as kit
 from node.clock import Clock
 from node.control import Control
+from node.desk import Desk
 from node.erasing_served import Eraser
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
@@ -64,6 +65,7 @@ async def _serve(
     app.add_routes([web.get("/", page), *photos.routes(store)])
     Eraser(folder, store, follower, owner, clock).add_to(app)
     app.add_routes(ServedTaker(folder, store, owner).routes())
+    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS).routes())
 
     def started(url: str) -> None:
         owner.open(url)

@@ -12,19 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from domain import schema
+from domain import forms, schema
 from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, exits, joining, keeping, photos, reserve, scrubbing
+from node import cli, conflicts, deciding, exits, joining, keeping, photos, reserve, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
 from node.invitation import BadInvitation, parse, require_loopback
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from node.records import draft_of, record_of
 from site_node import carrying
 from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
 from sync.errors import RefusedByPeer
@@ -62,6 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--payload-json", metavar="-|JSON", help="the payload as JSON, or - to read it from standard input"
     )
+    made.add_argument(
+        "--shown",
+        metavar="VERSION",
+        help="the version that `child --json` showed: if a field that this edits moved since, nothing is stored",
+    )
     made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
     photos.add_taking_in(commands)
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
@@ -74,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
     cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
+    conflicts.add_commands(commands, "home", homes_of)
     photos.add_reading(commands, "home")
     keeping.add_commands(commands, "home")
     return top
@@ -152,19 +157,18 @@ def record(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir, "home")
     event = _event(arguments)
     subject = uuid.uuid4().bytes if arguments.subject == "new" else _subject(arguments.subject)
+    version = None if arguments.shown is None else forms.read(arguments.shown)
     with writing(folder) as store:
-        folding = Folding(subject)
-        records = [
-            record_of(entry, body, folder.config.code)
-            for entry in store.entries_of_subject(subject)
-            if (body := entry.body()) is not None
-        ]
-        for known in sorted(records, key=lambda r: r.order):
-            folding.add(known)
-        events = decide(folding, wish(folder.config.code, event))
-        photos.require_here(store, events)
+
+        def wished(folding: Folding) -> deciding.Wished:
+            code = folder.config.code
+            shown = {} if version is None else forms.shown_fields(folding, event, code, version)
+            events = decide(folding, wish(code, event, shown))
+            photos.require_here(store, events)
+            return deciding.Wished(events, version)
+
         now_ms = system_clock()()
-        done = store.record([draft_of(subject, one, arguments.by, now_ms) for one in events]).result()
+        done = deciding.record(store, homes_of(folder)(store), subject, arguments.by, now_ms, wished)
     print(json.dumps({"id": done[0].id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done[0].seq}))
     return exits.DONE
 

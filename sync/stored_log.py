@@ -216,6 +216,12 @@ class StoredLog:
             chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.streams_of_subject(db, subject)]
             return self._entries(db, (row for newest_first in chains for row in reversed(newest_first)))
 
+    def version_of(self, subject: bytes) -> int:
+        """The version of the own stream about a subject, for a draft's `expect`; 0 where none has begun."""
+        with self._read() as db:
+            stream = log_sql.stream_of_subject(db, subject, self.own_branch)
+        return 0 if stream is None else stream.version
+
     def entries_of_log(self, log: bytes, after_seq: int = 0) -> Iterator[Entry]:
         """A log's entries in their order, read in portions."""
         branch = self.branch_id(log)
