@@ -19,11 +19,11 @@ from sync import wire
 from sync.bundle import BundleReader, BundleWriter, Head, Kind
 from sync.bundle_file import Progress, read, write_new
 from sync.entry import log_id
-from sync.errors import KeyDestroyed, LogCorrupt, RemoteProtocolError, WrongKey
+from sync.errors import KeyDestroyed, LogCorrupt, RefusedByPeer, RemoteProtocolError, WrongKey
 from sync.file_form import Sent
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import GONE
-from sync.messages import Ack, Declined, Hello, Holds, Message, NoKey, Receipt, Refusal
+from sync.messages import Ack, Declined, Held, Hello, Holds, Message, NoKey, Receipt, Refusal
 from sync.outgoing import push_of
 from sync.recipients import identity_of, recipient_of
 from sync.replicator import PUSH_SIZE_BYTES_MAX, KeepReceipt, Portion, Send, Sender
@@ -196,6 +196,12 @@ def take_answer(store: Store, hub_key: bytes, instructions: Instructions, path: 
                 continue
             case Refusal(_, text):
                 refusal = text
+                continue
+            case Held(held, _, _):
+                sender.held(message, store.root(store.log, min(held, size)))
+                if sender.diverged is not None:
+                    why = f"the hub holds {held} entries of this log, this folder {size}, or other ones"
+                    raise RefusedByPeer("ahead", f"{why}: exchange over the network once, which mends it")
                 continue
             case Receipt(covered, _) if covered <= size:
                 sender.ask(store.sign(covered))

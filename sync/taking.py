@@ -302,8 +302,9 @@ def answer(store: StoredLog, public_key: bytes, reply: Reply, clock_ms: int) -> 
     assert reply.hello is not None
     receiver = receiver_of(store, reply.log, public_key)
     receipt = store.last_checkpoint(reply.log, with_receipt=True)
+    hello = reply.hello._replace(size=max(reply.hello.size, receiver.size))  # so the root is that of all that is held
     messages: list[Message] = [
-        effect.message for effect in receiver.receive(reply.hello, clock_ms) if isinstance(effect, Send)
+        effect.message for effect in receiver.receive(hello, clock_ms) if isinstance(effect, Send)
     ]
     if reply.withheld:
         messages.append(NoKey(receiver.size, sorted(reply.withheld)[:ORDINALS_COUNT_MAX]))
