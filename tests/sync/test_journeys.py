@@ -357,7 +357,7 @@ def test_what_the_network_brought_frees_what_waits(home, hub, draft):
     assert hub.take(second).parked
     other = Taker(hub.store, hub.known.get, lambda *_: b"", lambda: CLOCK_MS, Parking(hub.store.folder / "elsewhere"))
     other.take(first, nothing)
-    (reply,) = hub.taker.follow_all()
+    (reply,) = hub.taker.follow_all(nothing)
     assert hub.parking.all() == []
     home.take(hub.answer(reply))
     assert home.receipted == hub.size(home.store.log) > 0
