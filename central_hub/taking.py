@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         with writing(folder) as store:
             taker = taker_of(folder, store, Admissions(store, clock), clock)
             found, code = sticks.take_each(gathered.files, partial(_take, taker))
-            return found, code, [to_json(reply) for reply in taker.follow_all()]
+            return found, code, [to_json(reply) for reply in taker.follow_all(lambda _: None)]
 
     def served() -> tuple[list[Any], int, list[Any]]:
         def hand_over(file: Path, _: Progress) -> dict[str, Any]:
@@ -175,17 +175,30 @@ def from_json(told: dict[str, Any]) -> Reply:
     return reply
 
 
+class _Stopping(Exception):
+    """This node is asked to end: what was taken is taken, and the command goes on by itself."""
+
+
 class ServedTaker:
-    """Takes files for a command of the folder's owner, in the process that serves."""
+    """Takes files for a command of the folder's owner, in the process that serves; its end does not wait for them."""
 
     def __init__(self, folder: Folder, store: Store, registry: Admissions, owner: Control, clock: Clock) -> None:
         self._taker = taker_of(folder, store, registry, clock)
         self._owner = owner
         self._one_at_a_time = threading.Lock()
+        self._stopping = threading.Event()
 
-    def routes(self) -> list[web.RouteDef]:
-        """What to add to the application's router."""
-        return [web.post(f"/control/{COMMAND}", self.take)]
+    def add_to(self, app: web.Application) -> None:
+        """Take files at the application's control address, until it shuts down."""
+        app.add_routes([web.post(f"/control/{COMMAND}", self.take)])
+        app.on_shutdown.append(self._stop)
+
+    async def _stop(self, _app: web.Application) -> None:
+        self._stopping.set()
+
+    def _go_on(self, _done: int) -> None:
+        if self._stopping.is_set():
+            raise _Stopping
 
     async def take(self, request: web.Request) -> web.Response:
         """Take one file; without one those that had waited."""
@@ -196,6 +209,8 @@ class ServedTaker:
             raise web.HTTPBadRequest(text="no file is named") from None
         try:
             return web.json_response(await asyncio.to_thread(self._take, file))
+        except _Stopping:
+            raise web.HTTPServiceUnavailable(text="this node is stopping") from None
         except OutcomeUnknown:
             raise  # ends the node
         except exits.EXPECTED as error:
@@ -204,5 +219,5 @@ class ServedTaker:
     def _take(self, file: str | None) -> dict[str, Any]:
         with self._one_at_a_time:
             if file is None:
-                return {"followed": [to_json(reply) for reply in self._taker.follow_all()]}
-            return _take(self._taker, Path(file), lambda _: None)
+                return {"followed": [to_json(reply) for reply in self._taker.follow_all(self._go_on)]}
+            return _take(self._taker, Path(file), self._go_on)

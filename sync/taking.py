@@ -113,7 +113,7 @@ class Taker:
         """
         reply = self._take(path, progress)
         if not reply.parked:
-            self._follow(reply)
+            self._follow(reply, progress)
         elif reply.failure is None:
             self._parking.put(path, reply.log, reply.before, reply.held)
         if reply.parked:
@@ -121,23 +121,23 @@ class Taker:
         receipt_for_all(self.store, reply.log, self.clock_ms())
         return reply
 
-    def follow_all(self) -> list[Reply]:
+    def follow_all(self, progress: Progress) -> list[Reply]:
         """Take what had waited and no longer need wait, because the network brought what was missing."""
         replies = []
         for log in sorted({one.log for one in self._parking.all()}):
             if self.key_of(log) is not None:
                 size = self.store.size(log)
                 reply = Reply(log, before=size, held=size)
-                self._follow(reply)
+                self._follow(reply, progress)
                 if reply.hello is not None:
                     receipt_for_all(self.store, log, self.clock_ms())
                     replies.append(reply)
         return replies
 
-    def _follow(self, reply: Reply) -> None:
+    def _follow(self, reply: Reply, progress: Progress) -> None:
         while (parked := self._parking.ready(reply.log, reply.held)) is not None:
             with suppress(SyncError):  # it was whole when it was parked; if it is no more, the home sends it again
-                reply.add(self._take(parked.path, lambda _: None))
+                reply.add(self._take(parked.path, progress))
             self._parking.remove(parked)
 
     def _take(self, path: Path, progress: Progress) -> Reply:

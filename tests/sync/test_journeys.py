@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sync import bundle_file, bundling, parking, wire
+from sync import bundle_file, bundling, files, parking, wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundling import Bundler, Instructions, take_answer
 from sync.entry import log_id
@@ -295,11 +295,28 @@ def test_a_bundle_in_another_homes_name(home, hub, stores, draft):
     writer = BundleWriter(thief)
     head = Head(Kind.TO_HUB, home.store.signer.public_key, log_id(home.hub_key), 0, 100)
     hello = inside(home.bundle()[0], hub.store)[0]
-    pieces = [writer.begin(head), writer.frame(wire.encode(hello)), writer.end()]
-    path = bundle_file.write_new(hub.stick, recipient_of(home.hub_key), pieces)
-    reply = hub.take(path)
-    assert isinstance(reply.failure, VerificationError)
-    assert hub.parking.all() == [], "a stranger fills the room for bundles that wait"
+    begun = [writer.begin(head), writer.frame(wire.encode(hello))]
+    for pieces in ([*begun, writer.end()], begun):
+        path = bundle_file.write_new(hub.stick, recipient_of(home.hub_key), pieces)
+        reply = hub.take(path)
+        assert isinstance(reply.failure, VerificationError | RemoteProtocolError)
+        assert hub.parking.all() == [], "a stranger fills the room for bundles that wait"
+
+
+def test_a_bundle_that_was_made_for_another_use(home, hub, draft):
+    """What names another county, or is an answer, is not taken for a bundle, though it was encrypted to this hub."""
+    home.write(draft, 3)
+    messages = inside(home.bundle()[0], hub.store)
+    signer, ours = home.store.signer, log_id(home.hub_key)
+    for head in (
+        Head(Kind.ANSWER, signer.public_key, ours, 0, 0),
+        Head(Kind.TO_HUB, signer.public_key, bytes(16), 0, 0),
+    ):
+        writer = BundleWriter(signer)
+        pieces = [writer.begin(head), *(writer.frame(wire.encode(message)) for message in messages), writer.end()]
+        with pytest.raises(RemoteProtocolError, match="no bundle for this county"):
+            hub.take(bundle_file.write_new(hub.stick, recipient_of(home.hub_key), pieces))
+    assert hub.size(home.store.log) == 0
 
 
 def test_parking_is_bounded(home, hub, draft, monkeypatch):
@@ -340,7 +357,7 @@ def test_what_the_network_brought_frees_what_waits(home, hub, draft):
     assert hub.take(second).parked
     other = Taker(hub.store, hub.known.get, lambda *_: b"", lambda: CLOCK_MS, Parking(hub.store.folder / "elsewhere"))
     other.take(first, nothing)
-    (reply,) = hub.taker.follow_all()
+    (reply,) = hub.taker.follow_all(nothing)
     assert hub.parking.all() == []
     home.take(hub.answer(reply))
     assert home.receipted == hub.size(home.store.log) > 0
@@ -391,13 +408,29 @@ def test_a_subject_that_the_county_erased(home, hub, draft):
     home.take(hub.answer(hub.take(home.bundle()[0])))
     assert same(home, hub)
     assert home.receipted == 15
-    home.take(asked)  # an answer from before comes once more
-    home.write(draft, 3)
-    home.take(hub.answer(hub.take(home.bundle()[0])))
-    assert home.receipted == 18, "a stream that is withheld stays so: no round is lost"
+    for size in (18, 21):
+        home.write(draft, 3)
+        home.take(hub.answer(hub.take(home.bundle()[0])))
+        assert home.receipted == size, "a stream that is withheld stays so: no round is lost"
+        home.take(asked)  # an answer from before comes once more
     assert [
         e.packed for e in hub.store.entries_of_log(home.store.log) if e.body() and e.body().subject == subject
     ] == []
+
+
+def test_several_subjects_that_the_county_erased(home, hub, draft):
+    """All streams that a bundle shows to be without a key are asked for at once: each round may take weeks."""
+    home.write(draft, 9)
+    home.take(hub.answer(hub.take(home.bundle()[0])))
+    hub.store.erase([n.to_bytes(16, "big") for n in (2, 3)], by="w", ground="g", now_ms=CLOCK_MS)
+    home.store.record([draft(subject=2)] * 80 + [draft(subject=3)] * 80).result()
+    (path,) = home.bundle(part_size_bytes=20_000)
+    assert sum(isinstance(message, Push) for message in inside(path, hub.store)) > 1
+    reply = hub.take(path)
+    assert reply.withheld == {2, 3}
+    home.take(hub.answer(reply))
+    home.take(hub.answer(hub.take(home.bundle()[0])))
+    assert home.receipted == 169
 
 
 def test_a_subject_that_the_home_erased(home, hub, draft):
@@ -508,6 +541,19 @@ def test_a_photograph_of_somebody_erased_at_the_county(home, hub, draft):
     home.take(hub.answer(reply))
     assert sent(home) == [Sent.DESTROYED, Sent.HELD]
     assert home.receipted == 6
+
+
+def test_a_photograph_that_the_county_cannot_take_now(home, hub, draft, monkeypatch):
+    """Declined for another reason than an erasure it is carried again the next time."""
+    home.write(draft, 3)
+    photograph(home, 1)
+    monkeypatch.setattr(files, "UNFINISHED_COUNT_MAX", 0)
+    (path,) = home.bundle(photos=True)
+    home.take(hub.answer(hub.take(path)))
+    assert sent(home) == [Sent.WAITING]
+    monkeypatch.undo()
+    home.take(hub.answer(hub.take(home.bundle(photos=True)[0])))
+    assert sent(home) == [Sent.HELD]
 
 
 def test_a_fork_is_found(home, hub, draft, stores, tmp_path):
