@@ -15,7 +15,7 @@ from central_hub.api import Api
 from central_hub.cli import homes_of, status_of
 from central_hub.registry import Admissions
 from domain.codes import SEX
-from node import conflicts, photos, service
+from node import conflicts, photos, returning, service
 from node import web as kit
 from node.clock import Clock
 from node.control import Control
@@ -89,7 +89,7 @@ async def _serve(
 
 def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
     """The county's one page: its homes with what is held and when they were heard, and R01."""
-    found = status_of(store, registry)
+    found = status_of(store, registry, returning.counts_in(views))
     r01 = reports.make("R01", store, registry, views, clock)
     homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
     return {
