@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from central_hub import reports
+from central_hub import reports, revoking
 from central_hub.api import Api
 from central_hub.cli import homes_of, status_of
 from central_hub.registry import Admissions
@@ -69,7 +69,7 @@ async def _serve(
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())
     Eraser(folder, store, follower, owner, clock).add_to(app)
-    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS).routes())
+    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
         [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from central_hub import reports
+from central_hub import reports, revoking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import Admissions, Registry
 from domain.errors import Refused
@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_commands(commands, "hub", homes_of)
     returning.add_reading(commands, "hub", homes_of)
+    revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
     keeping.add_commands(commands, "hub")
     return top
@@ -125,7 +126,8 @@ def status(arguments: argparse.Namespace) -> int:
 def status_of(store: StoredLog, registry: Registry, returned: returning.Counts | None) -> dict[str, Any]:
     """The county's state as JSON: its homes by code."""
     homes = [_home_status(store, home.code, home.name, home.logs, returned) for home in registry.homes()]
-    return {"homes": homes, "entries": sum(home["held"] or 0 for home in homes)}
+    entries = sum(home["held"] or 0 for home in homes)
+    return {"homes": homes, "entries": entries, "revoked": revoking.shown(store, registry)}
 
 
 def _home_status(
