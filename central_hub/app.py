@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from central_hub import reports
+from central_hub import reports, revoking
 from central_hub.api import Api
 from central_hub.cli import homes_of, status_of
 from central_hub.registry import Admissions
 from central_hub.taking import ServedTaker
 from domain.codes import SEX
-from node import conflicts, photos, service
+from node import conflicts, photos, returning, service
 from node import web as kit
 from node.clock import Clock
 from node.control import Control
@@ -71,7 +71,7 @@ async def _serve(
     app.add_routes(exchanges.routes())
     ServedTaker(folder, store, registry, owner, clock).add_to(app)
     Eraser(folder, store, follower, owner, clock).add_to(app)
-    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS).routes())
+    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
         [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]
@@ -91,7 +91,7 @@ async def _serve(
 
 def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
     """The county's one page: its homes with what is held and when they were heard, and R01."""
-    found = status_of(store, registry)
+    found = status_of(store, registry, returning.counts_in(views))
     r01 = reports.make("R01", store, registry, views, clock)
     homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
     return {

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from central_hub import reports, taking
+from central_hub import reports, revoking, taking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Registry
 from domain.errors import Refused
-from node import cli, conflicts, control, exits, keeping, photos, reserve, scrubbing
+from node import cli, conflicts, control, exits, keeping, photos, reserve, returning, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -61,6 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_erasing(commands, "hub", homes_of)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_commands(commands, "hub", homes_of)
+    returning.add_reading(commands, "hub", homes_of)
+    revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
     keeping.add_commands(commands, "hub")
     return top
@@ -113,10 +115,11 @@ def serve(arguments: argparse.Namespace) -> int:
 def status(arguments: argparse.Namespace) -> int:
     """What is held of each home."""
     folder = Folder(arguments.dir, "hub")
+    returned = returning.counted(folder, homes_of(folder))
     with reading(folder) as store:
         registry = Registry(store)
         found = (
-            status_of(store, registry)
+            status_of(store, registry, returned)
             | {"parked": taking.parked(folder, registry)}
             | {"photos": store.files.count()[0]}
             | {"last_backup": folder.last_backup(system_clock()())}
@@ -127,13 +130,16 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def status_of(store: StoredLog, registry: Registry) -> dict[str, Any]:
+def status_of(store: StoredLog, registry: Registry, returned: returning.Counts | None) -> dict[str, Any]:
     """The county's state as JSON: its homes by code."""
-    homes = [_home_status(store, home.code, home.name, home.logs) for home in registry.homes()]
-    return {"homes": homes, "entries": sum(home["held"] or 0 for home in homes)}
+    homes = [_home_status(store, home.code, home.name, home.logs, returned) for home in registry.homes()]
+    entries = sum(home["held"] or 0 for home in homes)
+    return {"homes": homes, "entries": entries, "revoked": revoking.shown(store, registry)}
 
 
-def _home_status(store: StoredLog, code: str, name: str, logs: dict[bytes, bytes]) -> dict[str, Any]:
+def _home_status(
+    store: StoredLog, code: str, name: str, logs: dict[bytes, bytes], returned: returning.Counts | None
+) -> dict[str, Any]:
     sizes = {branch.log: branch.size for branch in store.branches()}
     receipts = [kept for log in logs if log in sizes and (kept := store.last_checkpoint(log, with_receipt=True))]
     heard_s = max((int.from_bytes(kept.receipt[:8], "big") for kept in receipts if kept.receipt), default=None)
@@ -144,7 +150,7 @@ def _home_status(store: StoredLog, code: str, name: str, logs: dict[bytes, bytes
         "logs": held,
         "held": sum(log["held"] for log in held) if logs else None,
         "last_exchange": None if heard_s is None else rfc3339(heard_s * 1000),
-        "returned": 0 if logs else None,
+        "returned": sum(returned.get(log, 0) for log in logs) if logs and returned is not None else None,
     }
 
 

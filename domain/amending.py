@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from domain.records import Record
 from domain.registers import Head, Register, Sight
 from domain.state import Amended
+
+
+class Waiting(NamedTuple):
+    """A correction, withdrawal or settlement of an entry that is not here yet, with what its author had seen."""
+
+    record: Record
+    sight: Sight
 
 
 class Amendment:

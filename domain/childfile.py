@@ -71,7 +71,12 @@ def late_facts(state: State) -> list[bytes]:
     former = {stay.home for stay in state.stays if stay.to_on is not None}
     found = []
     for id_, record in state.records.items():
-        if record.home in former and isinstance(record.event, e.Event) and not state.withdrawn(id_):
+        if (
+            record.home in former
+            and isinstance(record.event, e.Event)
+            and not state.withdrawn(id_)
+            and id_ not in state.early
+        ):
             measure = measure_of(state.event(id_))
             if measure and measure.kind != "departure" and not _stayed(state, record.home, measure.on):
                 found.append(id_)

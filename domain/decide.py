@@ -69,6 +69,10 @@ class Standing(Protocol):
         """Whether a fact was withdrawn."""
         ...
 
+    def holds_back(self, id_: bytes) -> bool:
+        """Whether an entry was received and is not applied."""
+        ...
+
     def heads(self, field: str) -> tuple[Head, ...]:
         """The standing values of a field."""
         ...
@@ -163,7 +167,7 @@ def _correction(state: Standing, command: c.CorrectFact) -> e.Event:
 
 def _withdrawal(state: Standing, command: c.WithdrawFact) -> e.Event:
     target = command.target
-    if state.class_of(target.bytes) is None:
+    if state.class_of(target.bytes) is None and not state.holds_back(target.bytes):
         raise UnknownFact(target)
     if state.withdrawn(target.bytes):
         raise AlreadyWithdrawn(target)

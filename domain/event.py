@@ -54,6 +54,14 @@ class UnreadableEvent:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class RevokedEvent:
+    """An entry that a revoked log got after the size at which it was revoked, kept as it came."""
+
+    type: str
+    event: Event | UnknownEvent | UnreadableEvent
+
+
 class PlainValue:
     """Marks a field that holds any plain JSON value (text, whole number, truth value, list, map)."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import lru_cache
 
-from domain.tally import NOTHING, Measure, Sum, sum_of
+from domain.event import Event
+from domain.records import Record
+from domain.state import Amended, amended_event
+from domain.tally import NOTHING, Measure, Sum, measure_of, sum_of
 
 Key = tuple[str, str, str]
 
@@ -74,3 +77,22 @@ class Figures:
             sums[key] = sums.get(key, NOTHING).plus(sum_of(one))
             last[one.kind] = max(one.on, last.get(one.kind, one.on))
         return sums, last
+
+
+def untouched(records: Mapping[bytes, Record], amended: Container[bytes]) -> Iterator[Measure]:
+    """The measures of the facts that nothing amended."""
+    for id_, record in records.items():
+        measure = measure_of(record.event) if isinstance(record.event, Event) else None
+        if measure is not None and id_ not in amended:
+            yield measure
+
+
+def touched(
+    records: Mapping[bytes, Record], amended: Mapping[bytes, Amended], holder: str, withheld: Container[bytes]
+) -> Iterator[tuple[str, Measure]]:
+    """The amended facts that count, as they read now, with the home that did them."""
+    for id_, one in amended.items():
+        record = records[id_]
+        measure = None if one.withdrawn_by else measure_of(amended_event(record, one, holder))
+        if measure is not None and id_ not in withheld:
+            yield record.home, measure

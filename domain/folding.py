@@ -10,24 +10,26 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from domain import events as e
-from domain.amending import Amendment
+from domain.amending import Amendment, Waiting
+from domain.aside import Aside
 from domain.card import EDITS, HOME, Edits, Unfit, edits_of, typed
-from domain.event import Event, UnreadableEvent, changed
+from domain.entitled import Entitled
+from domain.event import Event, RevokedEvent, UnreadableEvent, changed
 from domain.fields import Fields
-from domain.figures import Figures
+from domain.figures import Figures, touched, untouched
 from domain.moves import Moves
 from domain.parts import HISTORY, PARTS
 from domain.records import Record, canonical
 from domain.registers import Head, Sight, head_of, winner
 from domain.repeats import Repeats
 from domain.schema import fit, subject_kind
-from domain.state import Amended, State, Unshown, amended_event, split_fact_field, unshown
+from domain.state import State, Unshown, split_fact_field, unshown
 from domain.stays import claim_winner, counted_moves, status_of, stays_of, transfers_of
-from domain.tally import Measure, measure_of
+from domain.tally import measure_of
 from domain.views import rows
 
 CHAIN_MAX = 8
@@ -36,20 +38,15 @@ CHAIN_MAX = 8
 BEFORE_ALL = (-(2**64), b"", 0, b"")
 
 
-class _Waiting(NamedTuple):
-    """A correction, withdrawal or settlement with what its author had seen."""
-
-    record: Record
-    sight: Sight
-
-
 class Folding:
     """A fold under way; private to one caller, who sees only states."""
 
     __slots__ = (
         "_amended",
+        "_aside",
         "_current",
         "_deps",
+        "_entitled",
         "_fields",
         "_figures",
         "_last",
@@ -67,6 +64,10 @@ class Folding:
 
     def __init__(self, subject: bytes) -> None:
         self.subject = subject
+        self._entitled = Entitled()
+        self._begin()
+
+    def _begin(self) -> None:
         self.kind = ""
         self._last = BEFORE_ALL
         self._repeats = Repeats()
@@ -79,26 +80,35 @@ class Folding:
         self._moves = Moves()
         self._unshown: list[Unshown] = []
         self._unusable: list[Record] = []
-        self._waiting: dict[bytes, list[_Waiting]] = {}
+        self._waiting: dict[bytes, list[Waiting]] = {}
         self._withdrawn: set[bytes] = set()
+        self._aside = Aside()
         self._snapshot: State | None = None
 
     # -- taking entries
 
     def add(self, record: Record) -> bool:
         """Take one entry more; False if it belongs before one already taken, and nothing changed."""
-        id_, _, log, seq, _, _, _, lamport, deps, _ = record
-        order = (lamport, log, seq, id_)
+        order = (record.lamport, record.log, record.seq, record.id)
         new = self._repeats.note(record) if order > self._last else None
         if new is None:
             return self._repeats.holds(record)
-        self._last = order
+        if not isinstance(record.event, RevokedEvent) and self._entitled.changes(record):
+            records = canonical(self._repeats.all())
+            self._begin()
+            for one in records:
+                self._admit(one, bool(self._repeats.note(one)))
+        else:
+            self._admit(record, new)
+        return True
+
+    def _admit(self, record: Record, new: bool) -> None:
+        self._last = (record.lamport, record.log, record.seq, record.id)
         self._snapshot = None
-        if deps:
-            self._raise_deps(log, deps)
+        if record.deps:
+            self._raise_deps(record.log, record.deps)
         if new:
             self._take(record)
-        return True
 
     def _raise_deps(self, log: bytes, deps: Any) -> None:
         seen = self._deps.setdefault(log, {})
@@ -109,8 +119,10 @@ class Folding:
     def _take(self, record: Record) -> None:
         event = record.event
         if not isinstance(event, Event):
-            self._unshown.append(unshown(record))
-            self.kind = self.kind or (subject_kind(event.type) if isinstance(event, UnreadableEvent) else "")
+            self._set_aside(record)
+            return
+        if record.home in self._entitled.strangers:
+            self._aside.put(record)
             return
         self._records[record.id] = record
         if not self.kind:
@@ -121,12 +133,24 @@ class Folding:
         if edits is not None:
             self._edit(record, edits)
         if count is not None and (measure := count(event)) is not None:
-            self._figures.add(record.home, measure)
+            plain = not moves and edits is None
+            if plain and self._aside.precedes(record, measure.on, self._moves.since(record.home)):
+                self._amended[record.id] = Amendment()  # whether it counts follows from what all entries add up to
+            else:
+                self._figures.add(record.home, measure)
         if amends:
             self._amend(record, self._sight(record))
         if self._waiting:
             for waiting in self._waiting.pop(record.id, ()):
                 self._amend(*waiting)
+
+    def _set_aside(self, record: Record) -> None:
+        event = record.event
+        if isinstance(event, RevokedEvent | UnreadableEvent):
+            self._aside.put(record)
+        if not isinstance(event, RevokedEvent):
+            self._unshown.append(unshown(record))
+            self.kind = self.kind or (subject_kind(event.type) if isinstance(event, UnreadableEvent) else "")
 
     def _sight(self, record: Record) -> Sight:
         return Sight(record.log, self._deps.get(record.log, {}), self._repeats.places)
@@ -174,7 +198,7 @@ class Folding:
             self._settle(record, event, sight)
 
     def _wait(self, target: bytes, record: Record, sight: Sight) -> None:
-        self._waiting.setdefault(target, []).append(_Waiting(record, sight._replace(deps=dict(sight.deps))))
+        self._waiting.setdefault(target, []).append(Waiting(record, sight._replace(deps=dict(sight.deps))))
 
     def _correct(self, record: Record, target: bytes, field: str, value: Any, sight: Sight) -> None:
         named = self._records.get(target)
@@ -224,15 +248,8 @@ class Folding:
             amendment = self._amended[named.id] = Amendment()
             measure = measure_of(named.event)
             if measure is not None:
-                self._figures.remove(named.home, measure, self._counted())
+                self._figures.remove(named.home, measure, untouched(self._records, self._amended))
         return amendment
-
-    def _counted(self) -> Iterator[Measure]:
-        """The measures of the facts that nothing amended."""
-        for id_, record in self._records.items():
-            measure = measure_of(record.event) if isinstance(record.event, Event) else None
-            if measure is not None and id_ not in self._amended:
-                yield measure
 
     def _withdraw(self, record: Record, target: bytes, sight: Sight) -> None:
         self._withdrawn.add(target)
@@ -294,7 +311,8 @@ class Folding:
         for name, heads in registers.items():
             if len(heads) > 1 and name != HOME:
                 provisional[name] = winner(name, heads, holder)
-        tally, last = self._figures.total(self._amended_measures(amended, holder))
+        early = self._aside.early(self._records, amended, holder, stays)
+        tally, last = self._figures.total(touched(self._records, amended, holder, early))
         return State(
             kind=self.kind,
             subject=self.subject,
@@ -309,17 +327,18 @@ class Folding:
             status=status_of(counted, stays) if self.kind == "child" else "",
             holder=holder,
             registered_on=min((one.on for one in moves if type(one.event) is e.ChildRegistered), default=None),
-            pending=tuple(one.record for waiting in self._waiting.values() for one in waiting),
-            unusable=tuple(self._unusable),
+            pending=self._pending(),
+            unusable=tuple(r for r in self._unusable if r.id not in self._withdrawn and r.id not in self._current),
+            aside=self._aside.standing(self._withdrawn),
+            strangers=self._entitled.strangers,
+            early=early,
             unshown=tuple(self._unshown),
         )
 
-    def _amended_measures(self, amended: dict[bytes, Amended], holder: str) -> Iterator[tuple[str, Measure]]:
-        for id_, one in amended.items():
-            record = self._records[id_]
-            measure = None if one.withdrawn_by else measure_of(amended_event(record, one, holder))
-            if measure is not None:
-                yield record.home, measure
+    def _pending(self) -> tuple[Record, ...]:
+        """What names entries that are not here; an entry that is set aside is here."""
+        aside = {one.id for one in self._aside.records}
+        return tuple(one.record for id_, ones in self._waiting.items() if id_ not in aside for one in ones)
 
     # -- what a decision asks, without making a state
 
@@ -352,6 +371,10 @@ class Folding:
     def withdrawn(self, id_: bytes) -> bool:
         """Whether a fact was withdrawn."""
         return id_ in self._withdrawn
+
+    def holds_back(self, id_: bytes) -> bool:
+        """Whether an entry was received and is not applied."""
+        return self.state().holds_back(id_)
 
     def heads(self, field: str) -> tuple[Head, ...]:
         """The standing values of a field."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from domain.event import Event, UnknownEvent, UnreadableEvent
+from domain.event import Event, RevokedEvent, UnknownEvent, UnreadableEvent
 
 NO_DEPS: Mapping[bytes, int] = {}
 
@@ -22,7 +22,7 @@ class Record(NamedTuple):
     recorded_at_ms: int
     lamport: int
     deps: Mapping[bytes, int]
-    event: Event | UnknownEvent | UnreadableEvent | None
+    event: Event | UnknownEvent | UnreadableEvent | RevokedEvent | None
 
     @property
     def order(self) -> tuple[int, bytes, int]:

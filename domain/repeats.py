@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from domain.event import RevokedEvent
 from domain.records import Record
 
 
@@ -24,6 +25,8 @@ class Repeats:
         id_, first_id, log, seq, home, _, _, _, _, _ = record
         if self._seen.setdefault((log, seq), record) is not record:
             return None
+        if isinstance(record.event, RevokedEvent):  # an entry recorded again elsewhere must not count as its repeat
+            return True
         if first_id is None and not self._firsts:
             self._homes[id_] = home
             return True

@@ -12,7 +12,7 @@ from typing import Any
 from domain import events
 from domain.codec import DOUBTS, Codec, Unfit, shape_of
 from domain.errors import BadField, UnknownType
-from domain.event import Event, Meta, UnknownEvent, UnreadableEvent
+from domain.event import Event, Meta, RevokedEvent, UnknownEvent, UnreadableEvent
 
 REGISTRY = events.REGISTRY
 Upcaster = Callable[[Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
@@ -44,9 +44,46 @@ def subject_kind(type_name: str) -> str:
     return cls.meta.about if cls else ""
 
 
-def name_of(event: Event | UnknownEvent | UnreadableEvent) -> str:
-    """The stored name of an event, also of one that could not be read."""
-    return event.meta.name if isinstance(event, Event) else event.type
+def trouble(type_name: str, payload: Any) -> Unfit | None:
+    """What is wrong with a payload, field by field; None where it fits, or where the name is not a current one."""
+    shape = _SHAPES.get(type_name)
+    if shape is not None:
+        try:
+            shape.unpack(payload)
+        except Unfit as found:
+            return found
+        except (TypeError, ValueError, RecursionError):
+            return None
+    return None
+
+
+def mended(type_name: str, payload: Any, fields: Mapping[str, str]) -> Event:
+    """The event that a stored payload spells with some fields as typed; an empty one is left out. Raises BadField."""
+    shape = _shape(type_name)
+    values = {}
+    given = payload if isinstance(payload, Mapping) else {}
+    try:
+        for name in (*given, *(one for one in fields if one not in given)):
+            codec = shape.codecs.get(name)
+            if fields.get(name) == "":
+                continue
+            if codec is None:
+                raise Unfit(name, "one of " + ", ".join(shape.codecs), str(name))
+            try:
+                values[name] = codec.from_text(fields[name]) if name in fields else codec.unpack(given[name])
+            except Unfit as found:
+                raise found.within(name) from None
+        for name in sorted(shape.required - values.keys()):
+            raise Unfit("nothing", "this field", name)
+    except Unfit as found:
+        raise BadField(found.field, found.found, found.expected) from None
+    event: Event = shape.cls(**values)
+    return event
+
+
+def name_of(event: Event | UnknownEvent | UnreadableEvent | RevokedEvent | None) -> str:
+    """The stored name of an event, also of one that could not be read; "" where it was erased."""
+    return event.meta.name if isinstance(event, Event) else event.type if event else ""
 
 
 def encode(event: Event) -> tuple[str, dict[str, Any]]:

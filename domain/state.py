@@ -66,7 +66,11 @@ class Transfer(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A folded subject; equal for equal entries, in whatever order they came."""
+    """A folded subject; equal for equal entries, in whatever order they came.
+
+    Entries that are not applied: those in `aside` are not in `records` either, those in `early` are, with the day that
+    their date precedes.
+    """
 
     kind: str = ""
     subject: bytes = b""
@@ -83,6 +87,9 @@ class State:
     registered_on: dt.date | None = None
     pending: tuple[Record, ...] = ()
     unusable: tuple[Record, ...] = ()
+    aside: tuple[Record, ...] = ()
+    strangers: frozenset[str] = frozenset()
+    early: Mapping[bytes, dt.date] = field(default_factory=dict)
     unshown: tuple[Unshown, ...] = ()
 
     @property
@@ -116,6 +123,14 @@ class State:
     def withdrawn(self, id_: bytes) -> bool:
         """Whether a fact was withdrawn."""
         return bool(self.amended.get(id_, UNTOUCHED).withdrawn_by)
+
+    def stands(self, id_: bytes) -> bool:
+        """Whether a fact among the records counts."""
+        return not self.withdrawn(id_) and id_ not in self.early
+
+    def holds_back(self, id_: bytes) -> bool:
+        """Whether an entry was received and is not applied."""
+        return id_ in self.early or any(one.id == id_ for one in (*self.aside, *self.unusable))
 
     def class_of(self, id_: bytes) -> type[e.Event] | None:
         """The class of a readable entry; None where it is not known."""

@@ -15,6 +15,8 @@ from domain import events as e
 from domain.childfile import child_json, plain
 from domain.conflicts import conflicts_of
 from domain.places import place_of
+from domain.returning import returned
+from domain.schema import name_of
 from domain.state import State
 
 VIEWS_VERSION = 2
@@ -78,6 +80,7 @@ _ALL = (
         "field number:INTEGER entry:BLOB log:BLOB seq:INTEGER home actor at:INTEGER value wins:INTEGER why",
         key="field number",
     ),
+    _table("returned", "log:BLOB seq:INTEGER entry:BLOB home actor at:INTEGER type code why_zh why_en", key="log seq"),
 )
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
@@ -94,6 +97,9 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
     for id_, type_, why in sorted(set(state.unshown)):
         yield "unknown_entry", (state.subject, id_, type_, why)
     yield from _conflicts(state)
+    for record, refusal in returned(state):
+        where = (record.log, record.seq, record.id, record.home, record.actor, record.recorded_at_ms)
+        yield "returned", (state.subject, *where, name_of(record.event), *refusal)
 
 
 def _conflicts(state: State) -> Rows:
@@ -172,7 +178,7 @@ def _pairings(state: State) -> Rows:
     ended: dict[bytes, dt.date] = {}
     found: dict[bytes, tuple[str, e.PairingFormed]] = {}
     for id_, record in state.records.items():
-        if type(record.event) in _PAIRING and not state.withdrawn(id_):
+        if type(record.event) in _PAIRING and state.stands(id_):
             event = state.event(id_)
             if isinstance(event, e.PairingFormed):
                 found[event.pairing.bytes] = (record.home, event)

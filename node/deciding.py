@@ -16,6 +16,7 @@ from domain import forms
 from domain.folding import Folding
 from domain.records import canonical
 from node.records import draft_of, record_of
+from node.revocation import Revocations
 from node.views import HomeOf
 from sync.batch import Recorded
 from sync.errors import FolderInUse, StaleVersion
@@ -34,9 +35,14 @@ class Wished(NamedTuple):
 
 def folding_of(store: StoredLog, subject: bytes, home_of: HomeOf) -> Folding:
     """A subject as the log has it now."""
-    pairs = [(entry, entry.body()) for entry in store.entries_of_subject(subject)]
+    revoked = Revocations(store).withholds
     folding = Folding(subject)
-    for record in canonical(record_of(entry, body, home_of(entry.log)) for entry, body in pairs if body is not None):
+    records = [
+        record_of(entry, body, home_of(entry.log), revoked(entry.log, entry.seq))
+        for entry in store.entries_of_subject(subject)
+        if (body := entry.body()) is not None
+    ]
+    for record in canonical(records):
         folding.add(record)
     return folding
 

@@ -15,6 +15,7 @@ from node.clock import rfc3339
 from node.folder import Folder
 from node.opening import HomesOf, current_views
 from node.records import record_of
+from node.revocation import Revocations
 from node.views import HomeOf
 from sync import erasure
 from sync.batch import Entry
@@ -67,11 +68,12 @@ def child(folder: Folder, homes_of: HomesOf, subject: bytes) -> dict[str, Any] |
 def child_of(store: StoredLog, home_of: HomeOf, subject: bytes) -> dict[str, Any] | None:
     """As `child`, from an open log."""
     records, is_child = [], False
+    revoked = Revocations(store).withholds
     for entry in store.entries_of_subject(subject):
         body = entry.body()
         if body is not None and isinstance(body.payload, dict):
             is_child |= schema.subject_kind(body.type) == "child"
-            records.append(record_of(entry, body, home_of(entry.log)))
+            records.append(record_of(entry, body, home_of(entry.log), revoked(entry.log, entry.seq)))
     if not is_child:
         return None
     version = forms.text_of(forms.version_of(records))

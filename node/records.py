@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from domain import schema
+from domain.event import RevokedEvent
 from domain.records import Record
 from sync.batch import Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body, check_body, pack_body
 from sync.errors import RemoteProtocolError
 
 
-def record_of(entry: Entry, body: Body, home: str) -> Record:
-    """An entry as the domain sees it."""
+def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Record:
+    """An entry as the domain sees it; `revoked` where it came after the size up to which its log counts."""
+    event = schema.decode(body.type, body.payload)
     return Record(
         entry.id,
         body.extensions.get(EXT_FIRST_ID),
@@ -23,7 +25,7 @@ def record_of(entry: Entry, body: Body, home: str) -> Record:
         body.recorded_at_ms,
         body.lamport,
         body.deps,
-        schema.decode(body.type, body.payload),
+        RevokedEvent(body.type, event) if revoked else event,
     )
 
 

@@ -5,6 +5,8 @@ they replace and the new position in one transaction. A power cut leaves the row
 on from there. A subject that is remembered from the last time is not read again: its fold goes on if the entry comes
 after all others in canonical order, and starts anew from the log if it does not. Live and rebuild are this same code.
 
+When the own log says that a log was revoked, or counts again, every subject of its later entries is folded again.
+
 When the own log says that a subject was erased, that subject is folded again too: its rows vanish. What SQLite may keep
 of them in unused parts of pages goes by `clear_traces`, which a mark in the file asks for until it was done. A file
 that knows nothing of an erasure, because it was put back or built meanwhile, is brought in line when it is opened.
@@ -22,9 +24,10 @@ import apsw
 import msgpack
 
 from domain.folding import Folding
-from domain.records import canonical
+from domain.records import Record, canonical
 from domain.views import TABLES, VIEWS_VERSION
 from node.records import record_of
+from node.revocation import Revocations
 from sync.batch import Entry
 from sync.cipher import MasterKey
 from sync.database import Readers, create_database, open_database, transaction, try_empty_wal
@@ -190,6 +193,7 @@ class Follower:
         self._home_of = home_of
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
         self.position = views.position()
+        self._revoked = Revocations(store, self.position)
         self._knows_all = self.position == 0  # then whoever is not remembered has no entries before
 
     def catch_up(self, until: int | None = None, batch_count: int = BATCH_COUNT) -> Iterator[int]:
@@ -209,10 +213,9 @@ class Follower:
         for entry in entries:
             body = entry.body()
             if not _of_the_domain(body, entry):
-                if body is not None and (name := executed_subject(body.type, body.payload)) is not None:
-                    touched[name] = self._start_anew(name, position)
+                touched.update(self._judged_anew(entry, body, position))
                 continue
-            record = record_of(entry, body, self._home_of(entry.log))
+            record = self._record(entry, body)
             subject = touched.get(body.subject)
             if subject is None:
                 subject = touched[body.subject] = self._recall(body.subject, position)
@@ -221,11 +224,39 @@ class Follower:
         self._write(position, touched)
         self._limit_memory()
 
+    def _record(self, entry: Entry, body: Body) -> Record:
+        return record_of(entry, body, self._home_of(entry.log), self._revoked.withholds(entry.log, entry.seq))
+
+    def _judged_anew(self, entry: Entry, body: Body | None, until: int) -> Iterator[tuple[bytes, Remembered]]:
+        """The subjects that an entry about this node itself has folded again: erased, or of a revoked log."""
+        if body is None:
+            return
+        if (name := executed_subject(body.type, body.payload)) is not None:
+            found = self._start_anew(name, until)
+            found.erased = True
+            yield name, found
+        elif entry.log == body.subject == self._store.log:
+            changed = self._revoked.note(body.type, body.payload, body.recorded_at_ms)
+            for name in self._subjects_after(*changed, until) if changed else ():
+                found = self._remembered[name] = self._start_anew(name, until)
+                yield name, found
+
+    def _subjects_after(self, log: bytes, seq: int, until: int) -> set[bytes]:
+        """What a log's entries after a seq are about, as far as they were stored up to a position."""
+        if all(branch.log != log for branch in self._store.branches()):
+            return set()
+        entries = (entry for entry in self._store.entries_of_log(log, seq) if entry.position <= until)
+        pairs = ((entry, entry.body()) for entry in entries)
+        return {body.subject for entry, body in pairs if _of_the_domain(body, entry)}
+
     def forget_erased(self) -> None:
         """Fold every subject again that was erased, and of which something is left here."""
         erased = [name for name in erased_subjects(self._store) if self.views.forget_subject(name)]
         if erased:
-            self._write(self.position, {name: self._start_anew(name, self.position) for name in erased})
+            subjects = {name: self._start_anew(name, self.position) for name in erased}
+            for one in subjects.values():
+                one.erased = True
+            self._write(self.position, subjects)
 
     def _write(self, position: int, touched: dict[bytes, Remembered]) -> None:
         gone: list[tuple[str, Row]] = []
@@ -239,10 +270,10 @@ class Follower:
             self.views.clear_traces()
 
     def _start_anew(self, subject: bytes, until: int) -> Remembered:
-        """An erased subject: what is remembered of it goes, what is stored of it is looked up."""
+        """A subject judged anew: what is remembered of it goes, what is stored of it is looked up."""
         self._remembered.pop(subject, None)
         found = Remembered(self._fold_again(subject, until))
-        found.rows, found.erased = None, True
+        found.rows = None
         return found
 
     def _recall(self, subject: bytes, until: int) -> Remembered:
@@ -260,7 +291,7 @@ class Follower:
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject) if entry.position <= until]
-        records = [record_of(one, body, self._home_of(one.log)) for one, body in pairs if _of_the_domain(body, one)]
+        records = [self._record(one, body) for one, body in pairs if _of_the_domain(body, one)]
         folding = Folding(subject)
         for record in canonical(records):
             folding.add(record)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from domain.codes import SEX
-from node import conflicts, photos, service
+from node import conflicts, photos, returning, service
 from node import web as kit
 from node.clock import Clock
 from node.control import Control
@@ -65,7 +65,7 @@ async def _serve(
     app.add_routes([web.get("/", page), *photos.routes(store)])
     Eraser(folder, store, follower, owner, clock).add_to(app)
     app.add_routes(ServedTaker(folder, store, owner).routes())
-    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS).routes())
+    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | returning.TASKS).routes())
 
     def started(url: str) -> None:
         owner.open(url)
@@ -112,7 +112,7 @@ def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
         "code": config.code,
         "here": here,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
-        "status": status_of(folder),
+        "status": status_of(folder, returning.counts_in(views)),
         "disk_warning": Reserve(folder.path).warning(),
         "last_exchange": state.last_exchange_ms,
         "clock_wrong": _offset_words(state.clock_offset_s),

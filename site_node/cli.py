@@ -17,7 +17,7 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, conflicts, deciding, exits, joining, keeping, photos, reserve, scrubbing
+from node import cli, conflicts, deciding, exits, joining, keeping, photos, reserve, returning, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -79,6 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
     conflicts.add_commands(commands, "home", homes_of)
+    returning.add_reading(commands, "home", homes_of)
+    returning.add_repairing(commands, homes_of)
     photos.add_reading(commands, "home")
     keeping.add_commands(commands, "home")
     return top
@@ -239,11 +241,12 @@ def _require_joined(folder: Folder) -> None:
 
 def status(arguments: argparse.Namespace) -> int:
     """What is recorded, and what the county has."""
-    cli.show(status_of(Folder(arguments.dir, "home")), arguments.json)
+    folder = Folder(arguments.dir, "home")
+    cli.show(status_of(folder, returning.counted(folder, homes_of(folder))), arguments.json)
     return exits.DONE
 
 
-def status_of(folder: Folder) -> dict[str, Any]:
+def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, Any]:
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
         size = store.size(store.log)
@@ -261,7 +264,7 @@ def status_of(folder: Folder) -> dict[str, Any]:
         "entries": size,
         "at_the_county": held if joined else None,
         "waiting": size - held if joined else None,
-        "returned": 0 if joined else None,
+        "returned": sum(returned.values()) if joined and returned is not None else None,
         "size": size,
         "root": root.hex(),
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,

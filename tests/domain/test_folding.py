@@ -99,7 +99,7 @@ def test_counts_are_those_of_the_facts_as_they_read(history: list[Record]) -> No
     talks: dict[tuple[str, str], list[int]] = {}
     for id_, record in state.records.items():
         event = state.event(id_)
-        if isinstance(event, e.TalkHeld) and not state.withdrawn(id_):
+        if isinstance(event, e.TalkHeld) and state.stands(id_):
             talks.setdefault((record.home, event.on.isoformat()[:7]), []).append(event.minutes or 0)
     counted = {
         (row["home"], row["month"]): (row["count"], row["minutes"])
