@@ -14,7 +14,7 @@ import pytest
 
 from sync import erasure, log_sql, verify, wire
 from sync.batch import Erased
-from sync.entry import derive
+from sync.entry import ERASED, derive
 from sync.errors import (
     ErasureUnfinished,
     KeyDestroyed,
@@ -395,6 +395,18 @@ def test_what_arrives_erased_has_no_place_in_time(stores, author):
     hub.append(author.receiver().receive(author.push(0, 3, erased=[1]), 0)[0].batch).result(10)
     streams = hub.reading(lambda db: log_sql.streams_of_branch(db, hub.branch_id(author.log), 1, 9))
     assert [(stream.version, stream.head, stream.lamport) for stream in streams] == [(2, 3, 0), (1, 2, 1)]
+
+
+def test_one_entry_that_comes_without_content_takes_none_from_the_others(stores, author):
+    """Of a stream whose first entry in a batch is in erased form, the entries behind it keep theirs."""
+    hub = stores("hub")
+    author.write(1).write(1).write(1)
+    hub.add_log(author.log, author.public_key).result(10)
+    batch = author.receiver().receive(author.push(0, 3), 0)[0].batch
+    first = batch.entries[0]._replace(type=ERASED, lamport=0, body=None)
+    hub.append(batch._replace(entries=[first, *batch.entries[1:]])).result(10)
+    assert [entry.packed for entry in hub.entries_of_log(author.log)] == [None, *author.bodies[1:]]
+    assert whole(hub).ok
 
 
 def test_a_hub_asks_for_the_erased_form_of_what_it_has_erased(canaries, stores, draft):
