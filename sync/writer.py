@@ -300,6 +300,5 @@ class Writer:
         with suppress(apsw.Error, SyncError):
             self._take_back()
         for task in group:
-            if not task.future.done():
-                reason = f"the disk did not confirm a commit ({error}); restart to see its outcome"
-                task.future.set_exception(OutcomeUnknown(reason))
+            reason = f"the disk did not confirm a commit ({error}); restart to see its outcome"
+            task.future.set_exception(OutcomeUnknown(reason))

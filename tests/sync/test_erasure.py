@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
-from sync import erasure, verify, wire
+from sync import erasure, log_sql, verify, wire
 from sync.batch import Erased
-from sync.entry import derive
+from sync.entry import ERASED, derive
 from sync.errors import (
     ErasureUnfinished,
     KeyDestroyed,
@@ -54,8 +54,6 @@ def whole(node) -> verify.Verdict:
 
 
 def keys_of(node, subject: bytes) -> list[bytes]:
-    from sync import log_sql
-
     streams = node.reading(lambda db: log_sql.streams_of_subject(db, subject))
     return [node.keyring.stream_key(stream.key) for stream in streams]
 
@@ -249,6 +247,21 @@ def test_a_reader_that_ends_is_waited_for(canaries, monkeypatch):
         timer.join()
 
 
+def test_a_node_that_stops_waits_for_no_reader(canaries):
+    """An erasure that is asked to stop leaves the old pages to the next start, however long a reader stays."""
+    stopping = threading.Event()
+    stopping.set()
+    with closing(by_hand(canaries.folder / "log.db")) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM entry").fetchall()
+        began = time.monotonic()
+        with pytest.raises(ErasureUnfinished):
+            canaries.erase([ONE], **BY, stopping=stopping)
+        assert time.monotonic() - began < erasure.READERS_WAIT_S / 2
+        other.execute("COMMIT")
+    assert canaries.entries_of_subject(ONE) == []
+
+
 def test_a_long_open_reader_sees_what_was_erased_as_erased(canaries):
     """Another process that has read the entries before, and has their keys at hand, reads no content afterwards."""
     from sync.stored_log import StoredLog
@@ -352,6 +365,50 @@ def test_what_arrives_about_the_erased_is_stored_erased(canaries, stores, draft)
     hub.close()
 
 
+def test_a_destroyed_name_brings_nothing_back(stores, author, draft):
+    """Entries under the name of any stream that was ever erased here are kept without content, subject and lamport."""
+    hub = stores("hub")
+    hub.record([draft(1), draft(2)]).result(10)
+    names = [
+        hub.reading(lambda db, one=one: log_sql.stream_of_subject(db, one, hub.own_branch)).name for one in (ONE, TWO)
+    ]
+    for one in (ONE, TWO):
+        hub.erase([one], **BY)
+    author.write(11).write(12).write(13)
+    hub.add_log(author.log, author.public_key).result(10)
+    batch = author.receiver().receive(author.push(0, 3), 0)[0].batch
+    begun = [new._replace(name=name) for new, name in zip(batch.streams[:2], names, strict=True)]
+    hub.append(batch._replace(streams=[*begun, batch.streams[2]])).result(10)
+    assert [entry.packed is None for entry in hub.entries_of_log(author.log)] == [True, True, False]
+    branch = hub.branch_id(author.log)
+    streams = hub.reading(lambda db: log_sql.streams_of_branch(db, branch, 1, 9))
+    assert [(stream.subject, stream.key > 0) for stream in streams] == [(None, False)] * 2 + [
+        (author.subjects[2], True)
+    ]
+
+
+def test_what_arrives_erased_has_no_place_in_time(stores, author):
+    """A stream that comes in erased form counts its entries, and knows nothing of when they were written."""
+    hub = stores("hub")
+    author.write(1).write(2).write(1)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(author.receiver().receive(author.push(0, 3, erased=[1]), 0)[0].batch).result(10)
+    streams = hub.reading(lambda db: log_sql.streams_of_branch(db, hub.branch_id(author.log), 1, 9))
+    assert [(stream.version, stream.head, stream.lamport) for stream in streams] == [(2, 3, 0), (1, 2, 1)]
+
+
+def test_one_entry_that_comes_without_content_takes_none_from_the_others(stores, author):
+    """Of a stream whose first entry in a batch is in erased form, the entries behind it keep theirs."""
+    hub = stores("hub")
+    author.write(1).write(1).write(1)
+    hub.add_log(author.log, author.public_key).result(10)
+    batch = author.receiver().receive(author.push(0, 3), 0)[0].batch
+    first = batch.entries[0]._replace(type=ERASED, lamport=0, body=None)
+    hub.append(batch._replace(entries=[first, *batch.entries[1:]])).result(10)
+    assert [entry.packed for entry in hub.entries_of_log(author.log)] == [None, *author.bodies[1:]]
+    assert whole(hub).ok
+
+
 def test_a_hub_asks_for_the_erased_form_of_what_it_has_erased(canaries, stores, draft):
     """After an order at the hub the node's further entries about the subject travel without content."""
     hub = stores("hub")
@@ -449,6 +506,7 @@ def test_an_erasure_forgets_what_followed_from_the_keys(canaries):
     assert is_remembered(key)  # the subject was just written about
     canaries.erase([ONE], **BY)
     assert not is_remembered(key)
+    assert ONE not in canaries._tail._streams  # the writer's, with salt and seal
     canaries.erase([ONE], **BY)
     assert not is_remembered(key)
 

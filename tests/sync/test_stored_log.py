@@ -62,7 +62,7 @@ def test_content_without_body_or_key_is_read_as_erased(stores, draft):
     node.forget_seals()
     for _ in range(2):
         assert [row.body for row in node.reading(lambda db: node.opened_rows(db, rows))] == [None] * 3
-        assert [entry.packed for entry in node.entries_after(0)] == [None] * 3
+        assert [(entry.log, entry.packed) for entry in node.entries_after(0)] == [(node.log, None)] * 3
 
 
 def test_a_stream_is_known_from_its_first_entry_on(stores, draft):

@@ -220,6 +220,103 @@ def test_where_looking_anew_fails_the_outcome_is_unknown(watched, path):
     assert stored(path) == [1]
 
 
+@pytest.mark.parametrize("room", [True, False])
+def test_room_is_made_for_looking_anew(path, room):
+    """A disk that is full as well when the file is opened anew gets room, and the answer is true; without, unknown."""
+    watched = Watched(path, make_room=lambda: room)
+    watched.writer.submit(insert(1)).result(10)
+    opening, full = watched._open, iter([True])
+
+    def opened():
+        if next(full, False):
+            raise apsw.FullError("no room for the shared memory")
+        return opening()
+
+    watched._open = opened
+    go_on = watched.hold()
+    refuse_commits(watched, 1)
+    future = watched.writer.submit(insert(2))
+    go_on.set()
+    assert type(future.exception(10)) is (NotStored if room else OutcomeUnknown)
+    assert type(watched.writer.submit(insert(3)).exception(10)) is (type(None) if room else OutcomeUnknown)
+    watched.writer.close()
+    assert stored(path) == ([1, 3] if room else [1])
+
+
+def test_a_file_that_somebody_else_has_changed_is_not_explained(watched, path):
+    """If the file holds neither what was before nor what was to come, nothing is claimed, and nothing is written."""
+    watched.writer.submit(insert(1)).result(10)
+    opening = watched._open
+
+    def opened():
+        with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as other:
+            insert(77)(other)
+        return opening()
+
+    watched._open = opened
+    go_on = watched.hold()
+    refuse_commits(watched, 1)
+    future = watched.writer.submit(insert(2))
+    go_on.set()
+    assert type(future.exception(10)) is OutcomeUnknown
+    assert type(watched.writer.submit(insert(3)).exception(10)) is OutcomeUnknown
+    assert stored(path) == [1, 77]
+
+
+def test_a_writer_that_meets_damage_lets_go_of_the_file(path):
+    """Damage at the end of a group stops the writer: all are answered, nothing is stored, nobody is kept out."""
+    damaged = threading.Event()
+
+    def flush(_) -> None:
+        if damaged.is_set():
+            raise apsw.CorruptError("a page is not what it was")
+
+    watched = Watched(path, flush=flush)
+    watched.writer.submit(insert(1)).result(10)
+    go_on = watched.hold()
+    futures = [watched.writer.submit(insert(n), whole=True) for n in (2, 3)]
+    futures += [watched.writer.submit(lambda _: damaged.set(), whole=True)]
+    go_on.set()
+    assert [type(future.exception(10)) for future in futures] == [OutcomeUnknown] * 3
+    with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as other:
+        insert(4)(other)
+    assert (stored(path), watched.opened) == ([1, 4], 1)
+    assert type(watched.writer.submit(insert(5)).exception(10)) is OutcomeUnknown
+    watched.writer.close()
+
+
+def test_a_file_that_another_program_writes_to_is_busy(watched, path):
+    """While another connection holds the file for writing, whoever asks is told so in the end; later work goes on."""
+    watched.db.set_busy_timeout(20)
+    with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert type(watched.writer.submit(insert(1)).exception(10)) is apsw.BusyError
+        other.execute("ROLLBACK")
+    assert watched.commits == 0
+    assert watched.writer.submit(insert(2)).result(10) == 2
+    assert (stored(path), watched.commits) == ([2], 1)
+
+
+def test_who_still_waits_when_the_writer_stops_is_answered(path, monkeypatch):
+    """Requests that no group has taken yet are refused when the writer stops; who took his back is left alone."""
+    monkeypatch.setattr(writer_module, "GROUP_COUNT_MAX", 1)
+
+    def fail() -> None:
+        raise apsw.IOError("the disk is gone")
+
+    watched = Watched(path, committed=fail)
+    go_on = watched.hold()
+    waiting, taken_back, last = (watched.writer.submit(insert(n)) for n in (1, 2, 3))
+    assert taken_back.cancel()
+    go_on.set()
+    for future in (waiting, last):
+        assert isinstance(future.exception(10), OutcomeUnknown)
+        assert "the disk is gone" in str(future.exception())
+    assert taken_back.cancelled()
+    watched.writer.close()
+    assert stored(path) == []
+
+
 def test_readers_that_stay_make_the_outcome_unknown_in_the_end(watched, path, monkeypatch):
     """Who reads an old state keeps the WAL from being emptied: after a bounded time nothing is claimed."""
     monkeypatch.setattr(writer_module, "SETTLE_WAIT_S", 0.3)
@@ -273,6 +370,38 @@ def test_room_that_the_owner_makes_lets_the_group_run_once_more(path):
     go_on.set()
     assert [future.result(10) for future in futures] == list(range(1, 12))
     assert (stored(path), len(asked)) == (list(range(1, 12)), 1)
+    watched.writer.close()
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_disk_that_is_full_at_the_end_of_a_group_is_no_other_case(path, room):
+    """Where only the writing together meets the full disk, the group is stored once room is made, or none of it."""
+    added: list[int] = []
+
+    def flush(db) -> None:
+        for n in added:
+            insert(n, "x" * 3000)(db)
+        added.clear()
+
+    def make_room() -> bool:
+        watched.db.execute("PRAGMA max_page_count=1000000").fetchall()
+        return room
+
+    def add(n: int):
+        return lambda _: added.append(n)
+
+    def rolled_back(_) -> None:
+        added.clear()
+
+    watched = Watched(path, make_room=make_room, flush=flush, rolled_back=rolled_back)
+    watched.writer.submit(lambda db: db.execute("PRAGMA max_page_count=6").get).result(10)
+    go_on = watched.hold()
+    futures = [watched.writer.submit(add(n), whole=True) for n in range(1, 12)]
+    go_on.set()
+    wait(futures, 10)
+    assert {type(future.exception()) for future in futures} == {type(None) if room else apsw.FullError}
+    assert stored(path) == (list(range(1, 12)) if room else [])
+    assert watched.writer.submit(insert(20)).result(10) == 20
     watched.writer.close()
 
 
