@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from sync import log_sql
+from sync import verify as verify_module
 from sync.entry import Body, commitment, derive, header, leaf, pack_body, unpack_body
 from sync.merkle import Frontier
 from sync.sealing import Seal, seal_body
@@ -47,9 +48,15 @@ def tamper(folder, *statements: str, name: str = "log.db") -> None:
             assert db.total_changes() > 0, statement
 
 
-def test_an_untouched_store_is_whole(hub):
-    """Every entry of every log is compared, and nothing is found."""
+def test_an_untouched_store_is_whole(hub, monkeypatch):
+    """Every entry of every log is compared, in portions of any size, and nothing found; who waits is told how far."""
     assert verdict_of(hub[0]) == Verdict(SIZE + 4, None)
+    monkeypatch.setattr(verify_module, "PORTION_COUNT", 3)
+    monkeypatch.setattr(verify_module, "STREAMS_COUNT", 1)
+    told: list[int] = []
+    with closing(StoredLog(hub[0])) as stored:
+        assert verify(stored, None, told.append) == Verdict(SIZE + 4, None)
+    assert told == [3, 4, 7, 10, 13, 16]
 
 
 COPY = "INSERT INTO entry SELECT {}, type, commitment, tree, body FROM entry WHERE stream>>40=2 AND seq={}"
@@ -82,13 +89,7 @@ EIGHTH = "stream>>40=2 AND seq=8"  # its leaf completes the subtrees over two, f
         ([f"UPDATE entry SET tree=X'' WHERE {PEER}"], 7),
         ([f"UPDATE entry SET tree=CAST(substr(tree, 1, 64) || zeroblob(64) AS BLOB) WHERE {EIGHTH}"], 8),
         ([f"UPDATE entry SET tree=CAST(tree || zeroblob(32) AS BLOB) WHERE {EIGHTH}"], 8),
-        (["UPDATE run SET seq=7 WHERE branch=2 AND seq=6"], None),
         (["UPDATE run SET seq=5 WHERE branch=2 AND seq=6"], 5),
-        (["DELETE FROM run WHERE branch=2 AND seq=6"], None),
-        (["DELETE FROM run WHERE branch=2"], None),
-        (["UPDATE run SET position=9 WHERE position=8"], None),
-        (["INSERT INTO run VALUES(3, 1, 99)"], None),
-        (["UPDATE branch SET size=11 WHERE id=2"], None),
         (["UPDATE branch SET size=13 WHERE id=2"], 13),
         (["UPDATE checkpoint SET root=zeroblob(32) WHERE branch=2 AND size=12"], 6),
         (["UPDATE checkpoint SET signature=zeroblob(64) WHERE branch=2 AND size=12"], 6),
@@ -100,10 +101,6 @@ EIGHTH = "stream>>40=2 AND seq=8"  # its leaf completes the subtrees over two, f
         (["UPDATE head SET version=99 WHERE stream=(2<<40)+3"], 11),
         (["DELETE FROM stream WHERE id=(2<<40)+3"], 3),
         (["DELETE FROM head WHERE stream=(2<<40)+3"], 11),
-        (["INSERT INTO head VALUES((1<<40)+77, 1, 99, 1)"], None),
-        ([COPY.format("99, 13, stream, version+1, position", SIZE)], None),
-        ([COPY.format("99, 1, stream+(5<<40), version, prev", 7)], None),
-        (["UPDATE entry SET position=99 WHERE position=16"], None),
     ],
 )  # fmt: skip
 def test_every_kind_of_tampering_is_found(hub, statements, seq):
@@ -112,8 +109,30 @@ def test_every_kind_of_tampering_is_found(hub, statements, seq):
     tamper(folder, *statements)
     verdict = verdict_of(folder)
     assert not verdict.ok
-    if seq is not None:
-        assert (verdict.first_bad.log, verdict.first_bad.seq) == (author.log, seq), verdict
+    assert (verdict.first_bad.log, verdict.first_bad.seq) == (author.log, seq), verdict
+
+
+@pytest.mark.parametrize(
+    ("statements", "place"),
+    [
+        (["UPDATE run SET seq=7 WHERE branch=2 AND seq=6"], (14, 2, 13)),
+        (["DELETE FROM run WHERE branch=2 AND seq=6"], (8, 1, 3)),
+        (["DELETE FROM run WHERE branch=2"], (8, 1, 3)),
+        (["UPDATE run SET position=9 WHERE position=8"], (8, 1, 3)),
+        (["INSERT INTO run VALUES(3, 1, 99)"], (3, 1, 5)),
+        (["UPDATE branch SET size=11 WHERE id=2"], (16, 1, 4)),
+        (["INSERT INTO head VALUES((1<<40)+77, 1, 99, 1)"], (99, 1, 0)),
+        ([COPY.format("99, 13, stream, version+1, position", SIZE)], (17, 1, 5)),
+        ([COPY.format("99, 1, stream+(5<<40), version, prev", 7)], (17, 1, 5)),
+        (["UPDATE entry SET position=99 WHERE position=16"], (16, 1, 5)),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_wrong_place_is_named_by_it(hub, statements, place):
+    """Where runs, heads, sizes or entries do not fit together: the position, log and seq that it begins with."""
+    folder, author = hub
+    tamper(folder, *statements)
+    bad = verdict_of(folder).first_bad
+    assert (bad.position, 2 if bad.log == author.log else 1, bad.seq) == place, bad
 
 
 def scrubbed(folder, count: int) -> tuple[list[Mark], list[Bad]]:
@@ -237,6 +256,52 @@ def test_a_history_rewritten_with_all_its_hashes_is_found(hub):
     bad = verdict_of(folder).first_bad
     assert (bad.log, bad.seq) == (author.log, 6)  # the first after the last signed size that still holds
     assert "signed" in bad.why
+
+
+@pytest.mark.parametrize(
+    ("packed", "hashed", "why"),
+    [
+        (lambda body: pack_body(body._replace(payload="x")), False, "its content is not what the log committed to"),
+        (lambda _: b"\xc1", True, "its content cannot be read: "),
+        (
+            lambda body: pack_body(body._replace(subject=bytes([7] * 16))),
+            True,
+            "its content is about something else than ",
+        ),
+        (lambda body: pack_body(body._replace(type="visit/2")), True, "its content is about something else than "),
+    ],
+    ids=["another content", "no content", "another subject", "another type"],
+)
+def test_content_that_no_signature_covers_is_compared_too(stores, draft, packed, hashed, why):
+    """Who has the streams' keys and changes an entry that is not signed yet, with all hashes or without, is found."""
+    node = stores()
+    node.record([draft(n % 2, payload=n) for n in range(5)]).result(10)
+    rows = node.reading(lambda db: log_sql.entries_after(db, 0, 9))
+    stream = node.reading(lambda db: log_sql.stream_by_id(db, rows[2].stream))
+    keys, other = derive(node.keyring.stream_key(stream.key)), packed(node.entries_after(2, 1)[0].body())
+    node.close()
+    if hashed:
+        rows[2] = rows[2]._replace(commitment=commitment(keys.salt, node.log, 3, other))
+    names = node.reading(lambda db: log_sql.stream_names(db, {row.stream for row in rows}))
+    _, trees = Frontier().extend([leaf(node.log, row.seq, names[row.stream], row.commitment) for row in rows])
+    sealed = seal_body(Seal(keys.seal), header(node.log, 3, stream.name, rows[2].commitment), other)
+    with closing(by_hand(node.folder / "log.db")) as db:
+        db.execute("UPDATE entry SET body=?, commitment=? WHERE position=3", (sealed, rows[2].commitment))
+        db.executemany("UPDATE entry SET tree=? WHERE position=?", [(tree, n) for n, tree in enumerate(trees, 1)])
+    bad = verdict_of(node.folder).first_bad
+    assert (bad.position, bad.log, bad.seq) == (3, node.log, 3)
+    assert bad.why.startswith(why)
+
+
+def test_a_tree_that_no_signature_covers_is_compared_too(stores, draft):
+    """Behind the last signed size a changed tree node is named by its entry."""
+    node = stores()
+    node.record([draft(n) for n in range(5)]).result(10)
+    node.keep_checkpoint(node.log, node.sign(3)).result(10)
+    node.close()
+    tamper(node.folder, "UPDATE entry SET tree=zeroblob(32) WHERE position=5")
+    assert verdict_of(node.folder).first_bad[:3] == (5, node.log, 5)
+    assert [bad[:3] for bad in scrubbed(node.folder, 2)[1]] == [(5, node.log, 5)]
 
 
 def test_a_lost_stream_key_is_found(hub):
