@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sync import bundle_file, carrying, files, parking, wire
+from sync import bundle_file, bundling, files, parking, wire
 from sync.bundle import BundleWriter, Head, Kind
-from sync.carrying import Bundler, Instructions, take_answer
+from sync.bundling import Bundler, Instructions, take_answer
 from sync.entry import log_id
 from sync.errors import LogCorrupt, ParkingFull, RefusedByPeer, RemoteProtocolError, VerificationError, WrongKey
 from sync.file_form import Sent
@@ -45,7 +45,7 @@ class Home:
         bundler = Bundler(self.store, self.hub_key, self.told, lambda: CLOCK_MS, **options)
         return [] if bundler.is_empty else [part.path for part in bundler.write(self.stick, nothing)]
 
-    def take(self, path: Path) -> carrying.Heard:
+    def take(self, path: Path) -> bundling.Heard:
         heard = take_answer(self.store, self.hub_key, self.told, path, nothing)
         self.told = heard.instructions
         return heard
@@ -99,7 +99,7 @@ def same(home: Home, hub: Hub) -> bool:
 
 def inside(path: Path, store: Store) -> list[object]:
     """A bundle's messages, for who may read it."""
-    reader, frames = carrying.BundleReader(), []
+    reader, frames = bundling.BundleReader(), []
     bundle_file.read(path, [identity_of(store.keyring.log_seed(store.log))], lambda d: frames.extend(reader.feed(d)),
                      nothing)  # fmt: skip
     reader.require_whole()
@@ -316,6 +316,11 @@ def test_a_bundle_that_was_made_for_another_use(home, hub, draft):
         pieces = [writer.begin(head), *(writer.frame(wire.encode(message)) for message in messages), writer.end()]
         with pytest.raises(RemoteProtocolError, match="no bundle for this county"):
             hub.take(bundle_file.write_new(hub.stick, recipient_of(home.hub_key), pieces))
+    writer = BundleWriter(signer)
+    head = Head(Kind.TO_HUB, signer.public_key, ours, 0, 0)
+    pieces = [writer.begin(head), *(writer.frame(wire.encode(message)) for message in messages[1:]), writer.end()]
+    with pytest.raises(RemoteProtocolError, match="begins with Hello"):
+        hub.take(bundle_file.write_new(hub.stick, recipient_of(home.hub_key), pieces))
     assert hub.size(home.store.log) == 0
 
 

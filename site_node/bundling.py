@@ -29,7 +29,7 @@ from node.invitation import Invitation, parse
 from node.opening import reading, writing
 from node.progress import bar
 from sync.bundle_file import Progress
-from sync.carrying import PART_SIZE_BYTES_MAX, PART_SIZE_BYTES_MIN, Bundler, Heard, Instructions, take_answer
+from sync.bundling import PART_SIZE_BYTES_MAX, PART_SIZE_BYTES_MIN, Bundler, Heard, Instructions, take_answer
 from sync.database import OutcomeUnknown
 from sync.errors import RefusedByPeer
 from sync.note import Signer
