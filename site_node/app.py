@@ -23,7 +23,7 @@ from node.reading import row_json
 from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Views
-from site_node.carrying import ServedTaker
+from site_node.bundling import ServedTaker
 from site_node.cli import homes_of, status_of
 from site_node.exchanging import Exchanger
 from sync.store import Store

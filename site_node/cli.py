@@ -24,7 +24,7 @@ from node.importing import Importer
 from node.invitation import BadInvitation, parse, require_loopback
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from site_node import carrying
+from site_node import bundling
 from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
 from sync.errors import RefusedByPeer
 
@@ -74,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--exchange-every", type=_interval_s, default=300.0, metavar="S", help="seconds between exchanges"
     )
     cli.add(commands, "sync", sync, "exchange with the county now")
-    carrying.add_commands(commands)
+    bundling.add_commands(commands)
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
     cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
@@ -116,11 +116,11 @@ def join(arguments: argparse.Namespace) -> int:
     url = require_loopback(arguments.hub or invitation.url)
     with writing(folder) as store:
         if arguments.offline:
-            carrying.join_offline(folder, invitation, url, store)
+            bundling.join_offline(folder, invitation, url, store)
             print(f"{folder.config.name} asks the county with its next bundle: make one with `bundle`")
             return exits.DONE
         county = asyncio.run(joining.join(url, invitation, store.signer))
-        carrying.forget(folder, invitation.hub_key)
+        bundling.forget(folder, invitation.hub_key)
         folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=county))
         store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")

@@ -170,9 +170,12 @@ class _Reading:
     def feed(self, data: bytes) -> None:
         """Take more of its content."""
         for frame in self._bundle.feed(data):
+            message = wire.decode(frame)
             if self.reply is None:
+                if not isinstance(message, Hello):
+                    raise RemoteProtocolError("an exchange begins with Hello")
                 self._open()
-            self._hear(wire.decode(frame))
+            self._hear(message)
 
     def finish(self) -> None:
         """All of it was read."""
@@ -209,8 +212,6 @@ class _Reading:
                 if reply.refusal is not None:
                     raise RefusedByPeer(reply.refusal.code, reply.refusal.text)
                 reply.hello = message
-            case _ if reply.hello is None:
-                raise RemoteProtocolError("an exchange begins with Hello")
             case Push() if reply.parked:
                 reply.held = max(reply.held, message.end)
             case _ if reply.parked:
@@ -301,6 +302,7 @@ def answer(store: StoredLog, public_key: bytes, reply: Reply, clock_ms: int) -> 
     """The inside of the answer to a home, from what is on the disk now."""
     assert reply.hello is not None
     receiver = receiver_of(store, reply.log, public_key)
+    hello = reply.hello._replace(size=max(reply.hello.size, receiver.size))  # it may be of an older bundle than others
     receipt = store.last_checkpoint(reply.log, with_receipt=True)
     hello = reply.hello._replace(size=max(reply.hello.size, receiver.size))  # so the root is that of all that is held
     messages: list[Message] = [

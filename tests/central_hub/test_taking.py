@@ -15,7 +15,7 @@ from node import control
 from node.control import AnswerLost, Control
 from node.folder import Config, Folder, create_folder
 from sync.batch import Draft
-from sync.carrying import Bundler, Instructions
+from sync.bundling import Bundler, Instructions
 from sync.messages import Declined, Hello, Holds, Refusal
 from sync.store import Store
 from sync.taking import Reply

@@ -316,6 +316,11 @@ def test_a_bundle_that_was_made_for_another_use(home, hub, draft):
         pieces = [writer.begin(head), *(writer.frame(wire.encode(message)) for message in messages), writer.end()]
         with pytest.raises(RemoteProtocolError, match="no bundle for this county"):
             hub.take(bundle_file.write_new(hub.stick, recipient_of(home.hub_key), pieces))
+    writer = BundleWriter(signer)
+    head = Head(Kind.TO_HUB, signer.public_key, ours, 0, 0)
+    pieces = [writer.begin(head), *(writer.frame(wire.encode(message)) for message in messages[1:]), writer.end()]
+    with pytest.raises(RemoteProtocolError, match="begins with Hello"):
+        hub.take(bundle_file.write_new(hub.stick, recipient_of(home.hub_key), pieces))
     assert hub.size(home.store.log) == 0
 
 
