@@ -17,7 +17,8 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, exits, joining, keeping, photos, reserve, scrubbing
+from domain.records import canonical
+from node import cli, exits, incarnations, joining, keeping, photos, reserve, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -25,6 +26,7 @@ from node.invitation import BadInvitation, parse, require_loopback
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
 from node.records import draft_of, record_of
+from site_node import healing
 from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
 from sync.errors import RefusedByPeer
 
@@ -151,12 +153,13 @@ def record(arguments: argparse.Namespace) -> int:
             for entry in store.entries_of_subject(subject)
             if (body := entry.body()) is not None
         ]
-        for known in sorted(records, key=lambda r: r.order):
+        for known in canonical(records):
             folding.add(known)
+        seen = store.seen(subject)
         events = decide(folding, wish(folder.config.code, event))
         photos.require_here(store, events)
         now_ms = system_clock()()
-        done = store.record([draft_of(subject, one, arguments.by, now_ms) for one in events]).result()
+        done = store.record([draft_of(subject, one, arguments.by, now_ms, deps=seen) for one in events]).result()
     print(json.dumps({"id": done[0].id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done[0].seq}))
     return exits.DONE
 
@@ -199,11 +202,12 @@ def sync(arguments: argparse.Namespace) -> int:
     with writing(folder) as store:
         exchanger = Exchanger(folder, store, system_clock())
         with bar("exchange", store.size(store.log)) as progress:
-            kept = asyncio.run(_sync(exchanger, progress))
-        waiting = store.size(store.log) - kept.signed.size
+            asyncio.run(_sync(exchanger, progress))
+        recorded, held = healing.sizes(store)
+        waiting = recorded - held
         pictures = store.files.count()[1]
     behind = f", {pictures} photographs are waiting" if pictures else ""
-    print(f"the county holds {kept.signed.size} entries, {waiting} are waiting{behind}")
+    print(f"the county holds {held} entries, {waiting} are waiting{behind}")
     return exits.DONE if waiting == 0 else exits.PROMISE_FAILED
 
 
@@ -235,25 +239,28 @@ def status_of(folder: Folder) -> dict[str, Any]:
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
         size = store.size(store.log)
-        receipt = store.last_checkpoint(store.log, with_receipt=True)
+        recorded, held = healing.sizes(store)
+        fetched = sum(branch.size for branch in store.branches()) - recorded
+        healed = incarnations.shown(store)
         root = store.root(store.log, size)
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
     state = folder.exchange_state()
     joined = folder.config.hub is not None
-    held = receipt.size if receipt else 0
     return {
         "code": folder.config.code,
         "name": folder.config.name,
         "log": store.log.hex(),
-        "entries": size,
+        "entries": recorded,
         "at_the_county": held if joined else None,
-        "waiting": size - held if joined else None,
+        "waiting": recorded - held if joined else None,
         "returned": 0 if joined else None,
         "size": size,
         "root": root.hex(),
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
+        "fetched": fetched,
+        "healed": healed,
         "county": folder.config.hub.name if folder.config.hub else None,
         "receipts": receipts,
         "exchanges": state.exchanges,
