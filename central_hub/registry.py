@@ -2,7 +2,8 @@
 
 Entries about the hub itself have the hub's log id as their subject; no other node ever sees them, and the domain's read
 models leave them out. One invitation admits one node; the same node may repeat its request, because an answer can be
-lost on the way.
+lost on the way. A node that had to open a new log (its folder was restored, or copied) proves it with both keys; the
+home has both logs from then on.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from domain.errors import Refused
 from node.clock import Clock
 from sync.batch import Draft
 from sync.entry import log_id
+from sync.messages import Succeed
 from sync.store import Store
 from sync.stored_log import StoredLog
+from sync.succession import verify_succession
 
 INVITED: Final = "home-invited/1"
 JOINED: Final = "node-joined/1"
+SUCCEEDED: Final = "log-succeeded/1"
 DAY_MS: Final = 24 * 3600 * 1000
 DAYS: Final = 3
 DAYS_MAX: Final = 60  # for a home that only a courier reaches
@@ -71,6 +75,15 @@ class Registry:
                 self._invited[digest].used_by = log
                 self._homes[code].logs[log] = public_key
                 self._code_of[log] = code
+            case "log-succeeded/1", {"code": code, "old_key": old_key, "new_key": new_key}:
+                for key in (old_key, new_key):
+                    self._homes[code].logs[log_id(key)] = key
+                    self._code_of[log_id(key)] = code
+
+    def logs_of(self, log: bytes) -> dict[bytes, bytes]:
+        """The public keys of all logs of the home that a log belongs to, by log."""
+        code = self._code_of.get(log)
+        return {} if code is None else dict(self._homes[code].logs)
 
     def key_of(self, log: bytes) -> bytes | None:
         """A log's public key, if the county knows it."""
@@ -132,3 +145,17 @@ class Admissions(Registry):
                 raise InvitationRefused("这台电脑已经加入过了", "this node belongs to a home of the county already")
             self._store.add_log(log, public_key).result()
             self._record(JOINED, {"code": code, "digest": digest, "public_key": public_key})
+
+    def succeed(self, said: Succeed) -> None:
+        """Admit a log that goes on for one that the county knows, or the other way about; see PROTOCOL.md 6.1.
+
+        Raises VerificationError unless both keys have signed. A log that leads to no known one is left to the exchange.
+        """
+        with self._lock:
+            codes = [self._code_of.get(log_id(key)) for key in (said.old_key, said.new_key)]
+            if (codes[0] is None) == (codes[1] is None):
+                return
+            verify_succession(said)
+            for key in (said.old_key, said.new_key):
+                self._store.add_log(log_id(key), key).result()
+            self._record(SUCCEEDED, {"code": codes[0] or codes[1], **said._asdict()})

@@ -28,11 +28,11 @@ def unshown(record: Record) -> Unshown:
     """Why an entry cannot be shown."""
     match record.event:
         case e.UnreadableEvent(type=name, why=why):
-            return Unshown(record.id, name, why)
+            return Unshown(record.first_id or record.id, name, why)
         case e.UnknownEvent(type=name):
-            return Unshown(record.id, str(name), "unknown")
+            return Unshown(record.first_id or record.id, str(name), "unknown")
         case _:
-            return Unshown(record.id, "", "erased")
+            return Unshown(record.first_id or record.id, "", "erased")
 
 
 class Amended(NamedTuple):

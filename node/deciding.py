@@ -60,8 +60,10 @@ def record(
         expect = store.version_of(subject)
         folding = folding_of(store, subject, home_of)
         events, version = wished(folding)
-        held = forms.version_of(folding.taken(), version) if version is not None else {}
-        deps = forms.deps_of(held, store.log, folding.taken())
+        if version is None:  # who names no form has seen what is here
+            deps = store.seen(subject)
+        else:
+            deps = forms.deps_of(forms.version_of(folding.taken(), version), store.log, folding.taken())
         drafts = [draft_of(subject, event, actor, now_ms) for event in events]
         drafts[0] = drafts[0]._replace(expect=expect, deps=deps)
         try:

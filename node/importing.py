@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from domain import schema
 from domain.commands import Command, CorrectFact, RecordFact
 from domain.decide import decide
 from domain.errors import BadField, Refused
+from domain.event import RevokedEvent
 from domain.facts import Book, Lifted, at_ms, lift, own_subject
 from domain.folding import Folding
-from domain.records import Record
+from domain.records import Record, canonical
 from node.clock import Clock
 from node.records import draft_of, fits, record_of
 from sync.batch import Draft, Recorded
@@ -88,24 +88,44 @@ class Importer:
         self._foldings: dict[bytes, Folding] = {}
         self._batch: list[_Pending] = []
         self._drafts: list[Draft] = []
+        self._named: set[bytes] = set()  # subjects of which deps were named in this run
         self._touched: set[bytes] = set()  # subjects with events that are not on the disk yet
         self._weighty: dict[bytes, int] = {}  # when such an event registers or moves one of them
         self._waiting: tuple[list[_Pending], list[Draft], Future[list[Recorded]]] | None = None
 
     def learn_log(self, progress: Callable[[int], None]) -> None:
-        """Read what the log holds already."""
-        for entry in self._store.entries_of_log(self._store.log):
-            body = entry.body()
-            source = body.extensions.get(EXT_SOURCE) if body else None
-            if body is None or source is None:
-                continue
-            site, at = source
-            event = schema.decode(body.type, body.payload)
-            self._known.add((site, at))
-            self._book.learn(site, at, UUID(bytes=body.subject), entry.id, event)
-            self._folding(body.subject).add(record_of(entry, body, site))
-            if entry.seq % 1000 == 0:
-                progress(entry.seq)
+        """Read what the home's logs hold already; a home that was restored or copied may have several."""
+        logs = [branch.log for branch in self._store.branches()]
+        late: dict[bytes, list[Record]] = {}  # what the second and later logs say
+        read = 0
+        for number, log in enumerate(logs):
+            for entry in self._store.entries_of_log(log):
+                body = entry.body()
+                source = body.extensions.get(EXT_SOURCE) if body else None
+                if body is None or source is None:
+                    continue
+                site, at = source
+                self._known.add((site, at))
+                record = record_of(entry, body, site)
+                assert not isinstance(record.event, RevokedEvent | None)
+                self._book.learn(site, at, UUID(bytes=body.subject), record.first_id or record.id, record.event)
+                if number == 0:
+                    self._folding(body.subject).add(record)
+                else:
+                    late.setdefault(body.subject, []).append(record)
+                read += 1
+                if read % 1000 == 0:
+                    progress(read)
+        for subject in late:
+            self._fold_again(subject)
+
+    def _fold_again(self, subject: bytes) -> None:
+        """A subject of which several logs speak, in canonical order."""
+        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject)]
+        records = [record_of(e, b, b.extensions[EXT_SOURCE][0]) for e, b in pairs if b and EXT_SOURCE in b.extensions]
+        folding = self._foldings[subject] = Folding(subject)
+        for record in canonical(records):
+            folding.add(record)
 
     def run(self, path: Path, progress: Callable[[int], None]) -> Imported:
         """Import a file of JSON lines; raises BadLine at the first that cannot be read. `progress` gets bytes read."""
@@ -162,7 +182,11 @@ class Importer:
             if not isinstance(lifted.command, RecordFact | CorrectFact):
                 self._weighty[subject] = at
             self._batch.append(_Pending(number, site, at, lifted.subject, event, lifted.by))
-            self._drafts.append(draft_of(lifted.subject.bytes, event, lifted.by, self._clock(), source=(site, at)))
+            self._drafts.append(
+                draft_of(
+                    lifted.subject.bytes, event, lifted.by, self._clock(), source=(site, at), deps=self._seen(subject)
+                )
+            )
         if len(self._batch) >= BATCH_COUNT:
             self._flush()
 
@@ -175,6 +199,13 @@ class Importer:
                 return False
             case _:
                 return subject in self._touched
+
+    def _seen(self, subject: bytes) -> dict[bytes, int]:
+        """What the home's other logs say of a subject was seen: it is named once a run, nothing arrives meanwhile."""
+        if subject in self._named:
+            return {}
+        self._named.add(subject)
+        return self._store.seen(subject)
 
     def _lift(self, fact: dict[str, Any]) -> Lifted:
         """A line may speak of one just before it, whose entry's id is known only once it is stored."""
@@ -213,21 +244,22 @@ class Importer:
         self._touched = {pending.subject.bytes for pending in self._batch}
         self._weighty = {subject: at for subject, at in self._weighty.items() if subject in self._touched}
         try:
-            self._learn(batch, future.result())
+            self._learn(batch, drafts, future.result())
         except RemoteProtocolError as error:  # one of them cannot be an entry; a batch is stored whole or not at all
             good = next((i for i, draft in enumerate(drafts) if not fits(draft)), None)
             if good is None:
                 raise
-            self._learn(batch[:good], self._store.record(drafts[:good]).result())
+            self._learn(batch[:good], drafts[:good], self._store.record(drafts[:good]).result())
             number, stored = batch[good].number, self.done.recorded + self.done.known
             raise BadLine(number, stored, BadField("line", batch[good].event, f"an entry: {error}")) from None
 
-    def _learn(self, batch: list[_Pending], done: list[Recorded]) -> None:
-        for pending, recorded in zip(batch, done, strict=True):
+    def _learn(self, batch: list[_Pending], drafts: list[Draft], done: list[Recorded]) -> None:
+        for pending, draft, recorded in zip(batch, drafts, done, strict=True):
             self._book.stored(pending.site, pending.at, recorded.id)
             record = Record(recorded.id, None, self._store.log, recorded.seq, pending.site, pending.actor, pending.at,
-                            recorded.version, {}, pending.event)  # fmt: skip
-            self._folding(pending.subject.bytes).add(record)
+                            recorded.version, draft.deps, pending.event)  # fmt: skip
+            if not self._folding(pending.subject.bytes).add(record):
+                self._fold_again(pending.subject.bytes)
         self.done.recorded += len(batch)
 
     def _folding(self, subject: bytes) -> Folding:

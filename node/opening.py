@@ -14,8 +14,9 @@ from typing import Final
 
 import apsw
 
-from node import passphrase
+from node import incarnations, passphrase
 from node import views as views_module
+from node.clock import system_clock
 from node.folder import CONTROL_FILE, REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.progress import bar
 from node.projection import BUILDING_SUFFIX, REBUILT_SUFFIX, Projection
@@ -54,6 +55,8 @@ def writing(folder: Folder) -> Iterator[Store]:
         finish_rekeying(folder)
         store = _store_with_reserve(folder)
         try:
+            if folder.config.kind == "home":
+                incarnations.notice(folder, store, system_clock())
             yield store
         finally:
             store.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from domain import forms, schema
 from domain.folding import fold
@@ -19,8 +19,11 @@ from node.revocation import Revocations
 from node.views import HomeOf
 from sync import erasure
 from sync.batch import Entry
-from sync.entry import ERASED
+from sync.entry import ERASED, EXT_FIRST_ID
 from sync.stored_log import StoredLog
+
+SET_ASIDE: Final = "这本日志在别处也写过，这一条已重新登记 (this log was also continued elsewhere: recorded again)"
+RECORDED_AGAIN: Final = "恢复或复制之后重新登记，只算一次 (recorded again after a restore or a copy: counts once)"
 
 
 @contextmanager
@@ -89,17 +92,27 @@ def history(folder: Folder, subject: bytes) -> dict[str, Any]:
 def history_of(store: StoredLog, subject: bytes) -> list[dict[str, Any]]:
     """As `history`, from an open log; of an erased subject only the orders to erase it are left."""
     found = []
-    for entry in [*store.entries_of_subject(subject), *erasure.entries_about(store, subject)]:
+    lost = store.lost_entries_of_subject(subject)
+    for entry in [*store.entries_of_subject(subject), *erasure.entries_about(store, subject), *lost]:
         body = entry.body()
-        found.append(((body.lamport if body else 0, entry.log, entry.seq), entry_json(entry)))
+        where = (body.lamport if body else 0, entry.log, entry.seq)
+        found.append((where, entry_json(entry, is_set_aside=entry in lost)))
     found.sort(key=lambda pair: pair[0])
     return [shown for _, shown in found]
 
 
-def entry_json(entry: Entry) -> dict[str, Any]:
-    """One entry as JSON; what was erased is null."""
+def entry_json(entry: Entry, *, is_set_aside: bool = False) -> dict[str, Any]:
+    """One entry as JSON; what was erased is null.
+
+    Notes stand only where they say something: `first_id` and `recorded_again` of an entry that was recorded again,
+    `set_aside` of one that counts no more in its own place.
+    """
     body = entry.body()
-    where = {"log": entry.log.hex(), "seq": entry.seq}
+    where: dict[str, Any] = {"log": entry.log.hex(), "seq": entry.seq}
+    if is_set_aside:
+        where["set_aside"] = SET_ASIDE
+    if body is not None and EXT_FIRST_ID in body.extensions:
+        where |= {"first_id": body.extensions[EXT_FIRST_ID].hex(), "recorded_again": RECORDED_AGAIN}
     if body is None:
         return {"id": entry.id.hex(), "type": ERASED, "actor": None, "recorded_at": None, **where, "payload": None}
     return {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from domain import schema
 from domain.event import RevokedEvent
 from domain.records import Record
-from sync.batch import Draft, Entry
+from sync.batch import NOTHING, Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body, check_body, pack_body
 from sync.errors import RemoteProtocolError
 
@@ -37,11 +38,15 @@ def draft_of(
     *,
     source: tuple[str, int] | None = None,
     expect: int | None = None,
+    deps: Mapping[bytes, int] = NOTHING,
 ) -> Draft:
-    """A decided event, ready to be recorded; `source` names what it was made from (for an import)."""
+    """A decided event, ready to be recorded; `source` names what it was made from (for an import).
+
+    `deps`: what its author had seen of other logs about the subject (`StoredLog.seen`).
+    """
     kind, payload = schema.encode(event)
     extensions = {EXT_SOURCE: list(source)} if source else {}
-    return Draft(kind, actor, subject, now_ms, payload, extensions=extensions, expect=expect)
+    return Draft(kind, actor, subject, now_ms, payload, deps, extensions, expect)
 
 
 def fits(draft: Draft) -> bool:

@@ -209,6 +209,7 @@ class Follower:
     def take(self, entries: Sequence[Entry]) -> None:
         """Fold a batch of entries and write what it changes."""
         touched: dict[bytes, Remembered] = {}
+        anew: set[bytes] = set()
         position = entries[-1].position
         for entry in entries:
             body = entry.body()
@@ -219,7 +220,10 @@ class Follower:
             subject = touched.get(body.subject)
             if subject is None:
                 subject = touched[body.subject] = self._recall(body.subject, position)
-            if not subject.folding.add(record):
+            if record.first_id is not None and body.subject not in anew:  # what it repeats is no longer read
+                anew.add(body.subject)
+                subject.folding = self._fold_again(body.subject, position)
+            elif not subject.folding.add(record):
                 subject.folding = self._fold_again(body.subject, position)
         self._write(position, touched)
         self._limit_memory()

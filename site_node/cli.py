@@ -17,14 +17,14 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, conflicts, deciding, exits, joining, keeping, photos, reserve, returning, scrubbing
+from node import cli, conflicts, deciding, exits, incarnations, joining, keeping, photos, reserve, returning, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
 from node.invitation import BadInvitation, parse, require_loopback
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from site_node import bundling
+from site_node import bundling, healing
 from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
 from sync.errors import RefusedByPeer
 
@@ -213,11 +213,12 @@ def sync(arguments: argparse.Namespace) -> int:
     with writing(folder) as store:
         exchanger = Exchanger(folder, store, system_clock())
         with bar("exchange", store.size(store.log)) as progress:
-            kept = asyncio.run(_sync(exchanger, progress))
-        waiting = store.size(store.log) - kept.signed.size
+            asyncio.run(_sync(exchanger, progress))
+        recorded, held = healing.sizes(store)
+        waiting = recorded - held
         pictures = store.files.count()[1]
     behind = f", {pictures} photographs are waiting" if pictures else ""
-    print(f"the county holds {kept.signed.size} entries, {waiting} are waiting{behind}")
+    print(f"the county holds {held} entries, {waiting} are waiting{behind}")
     return exits.DONE if waiting == 0 else exits.PROMISE_FAILED
 
 
@@ -250,25 +251,28 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
         size = store.size(store.log)
-        receipt = store.last_checkpoint(store.log, with_receipt=True)
+        recorded, held = healing.sizes(store)
+        fetched = sum(branch.size for branch in store.branches()) - recorded
+        healed = incarnations.shown(store)
         root = store.root(store.log, size)
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
     state = folder.exchange_state()
     joined = folder.config.hub is not None
-    held = receipt.size if receipt else 0
     return {
         "code": folder.config.code,
         "name": folder.config.name,
         "log": store.log.hex(),
-        "entries": size,
+        "entries": recorded,
         "at_the_county": held if joined else None,
-        "waiting": size - held if joined else None,
+        "waiting": recorded - held if joined else None,
         "returned": sum(returned.values()) if joined and returned is not None else None,
         "size": size,
         "root": root.hex(),
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
+        "fetched": fetched,
+        "healed": healed,
         "county": (folder.config.hub.name or None) if folder.config.hub else None,
         "receipts": receipts,
         "exchanges": state.exchanges,

@@ -8,6 +8,8 @@ The only state that counts is on the disks: the hub's size of our log, and our l
 Photographs follow behind the receipt, some in each exchange, so that a new entry never waits for more than the chunks
 that are on their way. Where the hub turns out to hold less than its receipt said, all of them are offered again. One
 that ends an exchange with an error goes behind the others the next time; one that is not taken is tried once a round.
+
+Where the hub shows that others continued the own log, the node goes on in a new one, and asks again (`healing`).
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ import apsw
 
 from node.clock import Clock
 from node.folder import CONFIG_FILE, Folder
+from site_node import healing
 from sync.client import Exchange
 from sync.database import NotStored
 from sync.entry import log_id
-from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.errors import Diverged, LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.fetching import Fetching
 from sync.messages import UNKNOWN
 from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
 from sync.store import Store
@@ -54,7 +58,8 @@ class Exchanger:
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
-        self._left = 0  # photographs that the last exchange did not come to
+        self._left = False  # whether the last exchange did not come to all photographs and other logs
+        self._is_unknown = False  # whether the hub has forgotten how the own log came to be
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._put_last: bytes | None = None
 
@@ -94,42 +99,83 @@ class Exchanger:
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
 
     async def once(self) -> KeepReceipt:
-        """One attempt."""
-        size = await asyncio.to_thread(self._store.size, self._store.log)
-        sender = Sender(
-            self._store.log,
-            self._hub_key,
-            size,
-            min(self.acknowledged, size),
-            receipted=min(self._receipted, size),
-            ask_first=self._was_cut,
-            push_size_bytes=self._push_size_bytes,
+        """One attempt, about the own log and then about the home's other ones."""
+        try:
+            kept, fetched = await self._own_log()
+        except Diverged as found:
+            await self._go_on(found)
+            raise Unreachable(f"{found}: this node goes on in a new one") from None
+        self._left = await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock) or self._left
+        for one in await asyncio.to_thread(healing.behind, self._store, fetched):
+            try:
+                await self._exchange(one.log, one.size, one.hub_size, one.receipted, ask_first=True)
+            except Diverged as found:
+                await self._go_on(found)
+                self._left = True
+        return kept
+
+    async def _own_log(self) -> tuple[KeepReceipt, Fetching]:
+        log = self._store.log
+        size = await asyncio.to_thread(self._store.size, log)
+        was_cut, self._was_cut = self._was_cut, True
+        done = await self._exchange(
+            log, size, min(self.acknowledged, size), min(self._receipted, size), ask_first=was_cut
         )
-        waiting = [n for n in await asyncio.to_thread(self._store.files.waiting) if n not in self._put_off]
+        self._was_cut = False
+        self._pause_s = PAUSE_S_MIN
+        return done
+
+    async def _go_on(self, found: Diverged) -> None:
+        was_own = found.log == self._store.log
+        await asyncio.to_thread(healing.go_on, self._store, found, self._clock)
+        if was_own:
+            self.acknowledged = self._receipted = 0
+
+    async def _exchange(
+        self, log: bytes, size: int, acknowledged: int, receipted: int, *, ask_first: bool
+    ) -> tuple[KeepReceipt, Fetching]:
+        """One exchange about one log; files go with the own one."""
+        is_own = log == self._store.log
+        sender = Sender(
+            log, self._hub_key, size, acknowledged,
+            receipted=receipted, ask_first=ask_first, push_size_bytes=self._push_size_bytes,
+        )  # fmt: skip
+        waiting = await asyncio.to_thread(self._store.files.waiting) if is_own else []
+        waiting = [name for name in waiting if name not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
-        exchange = Exchange(self._store, sender, self._url, self._clock, waiting)
-        self._was_cut = True
+        introduced = await asyncio.to_thread(healing.introductions, self._store, self._is_unknown)
+        self._is_unknown = False
+        exchange = Exchange(self._store, sender, self._url, self._clock, waiting, introduced)
+        is_cut = True
         try:
             async with aiohttp.ClientSession() as http:
                 kept = await exchange.run(http)
-            self._was_cut = False
+            is_cut = False
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._put_last = exchange.files.current
             if isinstance(error, RefusedByPeer):
+                if error.code.startswith(UNKNOWN) and not introduced and healing.has_gone_on(self._store):
+                    self._is_unknown = True
+                    raise Unreachable(
+                        f"{self._url} does not know this log: the next exchange says where it comes from"
+                    ) from None
                 raise self._explained(error) from None
             raise
         finally:
-            self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
-            self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
-            self._chunks += exchange.files.acknowledged
-            self._put_off.update(exchange.files.put_off)
-            if sender.receipt is not None:
-                await asyncio.to_thread(self._finished, sender.receipt, exchange.declined)
-            if sender.hub_lost:
-                await asyncio.to_thread(self._store.files.offer_again, self._store.log)
-        self._left = exchange.files.left
-        self._pause_s = PAUSE_S_MIN
-        return kept
+            self._push_size_bytes = sender.size_after_cut if is_cut else sender.push_size_bytes
+            if is_own:
+                self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
+                await self._note_own(exchange)
+        return kept, exchange.logs
+
+    async def _note_own(self, exchange: Exchange) -> None:
+        self._chunks += exchange.files.acknowledged
+        self._put_off.update(exchange.files.put_off)
+        self._left = bool(exchange.files.left)
+        if exchange.sender.receipt is not None:
+            await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
+        if exchange.sender.hub_lost:
+            await asyncio.to_thread(self._store.files.offer_again, self._store.log)
 
     def _explained(self, error: RefusedByPeer) -> RefusedByPeer:
         """A stranger's refusal in words: that the address leads to another hub than the one that was joined."""

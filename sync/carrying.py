@@ -133,6 +133,7 @@ class Fetcher:
     def __init__(self) -> None:
         self.logs: dict[bytes, LogAt] = {}  # all that the hub has spoken of
         self.forks: dict[bytes, int] = {}  # logs of which the hub has another copy, and up to where both agree
+        self.is_stopped = False  # whether something was left for another exchange
         self.fetched = 0  # entries that came
         self._to_do: list[tuple[LogAt, Prefix, bool]] = []  # the last one: whether there is something to fetch
         self._mine: list[bytes] | None = None  # our roots, while the hub's are on their way
@@ -181,6 +182,7 @@ class Fetcher:
 
     def stop(self) -> None:
         """Something more urgent waits: the rest comes with another exchange."""
+        self.is_stopped = bool(self._to_do)
         self._to_do = []
 
     def receive(self, message: Roots | Carry, my_root: bytes | None) -> list[Append | Send]:

@@ -63,11 +63,11 @@ class Ledger(NamedTuple):
 
 
 def ledger(store: StoredLog) -> Ledger:
-    """Read the own log's entries about itself."""
+    """Read what the home's logs say about themselves."""
     found = Ledger({}, set())
-    for entry in store.entries_of_subject(store.log):
+    for entry in _own_affairs(store):
         body = entry.body()
-        if body is None or entry.log != store.log:
+        if body is None:
             continue
         match body.type, body.payload:
             case "erasure-ordered/1", {"subjects": list(subjects)}:
@@ -75,6 +75,22 @@ def ledger(store: StoredLog) -> Ledger:
             case "erasure-executed/1", {"subject": bytes(subject)}:
                 found.executed.add(subject)
     return found
+
+
+def _own_affairs(store: StoredLog) -> list[Entry]:
+    """What the logs of this node, and the other ones of its home, say about themselves."""
+    logs = [branch.log for branch in store.branches() if branch.own or branch.kin]
+    return [entry for log in logs for entry in store.entries_of_subject(log) if entry.log == log]
+
+
+def follow_orders(store: Store, now_ms: int) -> None:
+    """Erase what another log of this home had ordered, once its entries came here, and say so in the own log."""
+    ordered = ledger(store).ordered
+    known = store.keyring.erased_subjects()
+    if fresh := {subject: by for subject, by in ordered.items() if subject not in known}:
+        _carry_out(store, fresh, fresh, now_ms)
+        with suppress(ErasureUnfinished):
+            empty_wals(store, 0)
 
 
 def erased_subjects(store: StoredLog) -> set[bytes]:
@@ -85,7 +101,7 @@ def erased_subjects(store: StoredLog) -> set[bytes]:
 def entries_about(store: StoredLog, subject: bytes) -> list[Entry]:
     """The own log's entries that order or declare the erasure of a subject."""
     found = []
-    for entry in store.entries_of_subject(store.log) if subject != store.log else ():
+    for entry in _own_affairs(store):
         body = entry.body()
         match body and body.payload:
             case {"subjects": list(subjects)} if body and body.type == ORDERED and subject in subjects:

@@ -87,6 +87,11 @@ class Branch(NamedTuple):
         return self.kind == Kind.OWN
 
     @property
+    def kin(self) -> bool:
+        """Whether it is another log of this node's home."""
+        return self.kind == Kind.KIN
+
+    @property
     def lost(self) -> bool:
         """Whether it was set aside."""
         return self.kind == Kind.LOST

@@ -163,7 +163,7 @@ class Sender:
 
     def pushed(self, push: Push, frame_size_bytes: int) -> bool:
         """A push is ready for the link; False if the hub's answer has meanwhile made it useless."""
-        if push.start != self._cursor:
+        if push.start != self._cursor or self.diverged is not None:
             return False
         self._cursor = push.end
         self._in_flight.append((push.end, self.push_size_bytes))
@@ -174,6 +174,8 @@ class Sender:
 
     def ask(self, signed: SignedSize) -> list[Effect]:
         """Ask for a receipt for all that was pushed so far."""
+        if self.diverged is not None:
+            return []
         self._asked[signed.size] = signed
         self._pushes = 0
         return [Send(Confirm(signed.size, signed.root, signed.signature))]

@@ -209,6 +209,27 @@ class StoredLog:
         with self._read() as db:
             return self._entries(db, log_sql.bodies_after(db, position, limit))
 
+    def seen(self, subject: bytes) -> dict[bytes, int]:
+        """The deps of an author who looks at a subject now: other logs' last entries, where they came after our own."""
+        if len(self._live) == 1:  # the ordinary node, which asks this for every line of an import
+            return {}
+        with self._read() as db:
+            streams = log_sql.live_streams_of_subject(db, subject)
+            rows = {stream.id >> STREAM_SHIFT: log_sql.entry_at(db, stream.head or 0) for stream in streams}
+            mine = rows.pop(self.branch_id(self.log), None)
+            since = mine.position if mine else 0
+            return {self.log_of(db, number): row.seq for number, row in rows.items() if row and row.position > since}
+
+    def lost_entries_of_subject(self, subject: bytes) -> list[Entry]:
+        """What was set aside of a subject's streams, oldest first; each was recorded again, unless it was erased."""
+        with self._read() as db:
+            lost = {branch.id for branch in log_sql.branches(db) if branch.lost}
+            streams = [s for s in log_sql.streams_of_subject(db, subject) if s.id >> STREAM_SHIFT in lost]
+            rows = [row for s in streams for row in log_sql.chain(db, s.head) if row.branch in lost]
+            places = {row.position: row for row in rows}  # lost branches may share what they both set aside
+            bodies = [(row.position, row.seq, row.stream, row.commitment, row.body) for row in places.values()]
+            return self._entries(db, sorted(bodies))
+
     def _entries(self, db: apsw.Connection, rows: Iterable[log_sql.Body]) -> list[Entry]:
         """Rows as entries; the way of everything that is read, so nothing in it is looked up twice."""
         seals, seal_of = self._seals, self._seal_of

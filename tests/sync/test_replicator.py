@@ -412,6 +412,8 @@ def test_a_log_that_others_continued_is_pushed_no_more(held, root):
     answer = Held(held, 7, root)
     made.held(answer, ROOT)
     assert (made.diverged, made.next(), made.acknowledged) == (answer, Wait(), 40)
+    assert not made.pushed(Push(50, 1, [], [None], bytes(32), bytes(64)), 80), "it was being made when the answer came"
+    assert made.ask(SignedSize(100, ROOT, b"G" * 64, None)) == []
     with pytest.raises(Unreachable):
         made.receive(Refusal("invalid", "what was pushed before the answer came"))
 

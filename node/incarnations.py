@@ -1,0 +1,99 @@
+"""A home's node that is not what it was: restored, copied, put back. It notices, goes on in a new log, and says so.
+
+`checkpoint.txt` lies outside the databases: what the node signed last, and the county's receipt for it. A folder whose
+log is shorter, or another one, than what its own receipt says was put back from an older copy. Whoever opens it for
+writing then opens a new log first, so that it never writes other entries where the county has acknowledged some. *A
+power cut before the new log is in `log.db` leaves everything as it was; behind that, `checkpoint.txt` names a log that
+is no longer written, and asks for nothing.*
+
+Everything else shows itself at the next exchange; `sync.succession` has the theory.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from node.clock import Clock, rfc3339
+from node.folder import CHECKPOINT_FILE, Folder
+from sync.errors import RemoteProtocolError
+from sync.note import Checkpoint, parse, parse_checkpoint
+from sync.store import Store
+from sync.stored_log import StoredLog
+from sync.succession import SET_ASIDE, Change, changes
+
+RESTORED: Final = "restored"
+BEHIND: Final = "behind"
+FORKED: Final = "forked"
+
+WORDS: Final = {
+    RESTORED: "打开时发现，这里的记录比县里的回执旧，是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"
+    " (When it was opened, this folder was older than its own receipt, so it was restored from an earlier copy. It goes"
+    " on in a new log, and what it lacks comes from the county.)",
+    BEHIND: "县里的记录比这里的多，这里是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"
+    " (The county holds more than this folder had, so it was restored from an earlier copy. It goes on in a new log,"
+    " and what it lacks comes from the county.)",
+    FORKED: "同一本日志在别处也写过（恢复的备份，或复制的硬盘）。"
+    "已另开一本新日志，这里的 {again} 条已重新登记，不缺也不重复。"
+    " (The same log was also continued elsewhere: a restored backup, or a copied disk. This folder goes on in a new"
+    " log, and its {again} entries were recorded again: none is missing and none counts twice.)",
+}
+SET_ASIDE_WORDS: Final = (
+    "县里有本之家的另一份日志，与这里的不同。只有这里有的 {again} 条已重新登记，不缺也不重复。"
+    " (The county holds another copy of one of this home's logs. The {again} entries that only this folder had were"
+    " recorded again: none is missing and none counts twice.)"
+)
+
+
+def notice(folder: Folder, store: Store, clock: Clock) -> None:
+    """Open a new log if the folder is older, or another one, than what its own receipt says."""
+    told = _last_told(folder)
+    if told is None or not _contradicts(store, told):
+        return
+    size = store.size(store.log)
+    store.succeed(size, RESTORED, clock())
+    store.keep_checkpoint(store.log, store.sign(store.size(store.log))).result()
+    hub = folder.config.hub
+    folder.save_checkpoint(store, bytes.fromhex(hub.key) if hub else None)
+    print(f"{folder.path}: {WORDS[RESTORED]}", file=sys.stderr)
+
+
+def _last_told(folder: Folder) -> Checkpoint | None:
+    """What the node signed last, as far as the file can be read."""
+    try:
+        return parse_checkpoint(parse((folder.path / CHECKPOINT_FILE).read_bytes()).text)
+    except FileNotFoundError:
+        return None
+    except (OSError, RemoteProtocolError) as error:
+        print(f"{folder.path / CHECKPOINT_FILE} cannot be read, so it bears no witness: {error}", file=sys.stderr)
+        return None
+
+
+def _contradicts(store: Store, told: Checkpoint) -> bool:
+    name = told.origin.rpartition("/")[2]
+    sizes = {branch.log.hex(): branch.size for branch in store.branches()}
+    if name != store.log.hex():
+        return name not in sizes  # a log that came after all that this folder knows
+    return sizes[name] < told.size or store.root(store.log, told.size) != told.root
+
+
+def shown(store: StoredLog) -> list[dict[str, Any]]:
+    """What happened to this node's logs, for `status`: when, which log, and in words."""
+    return [
+        {
+            "at": rfc3339(change.at_ms),
+            "why": change.why,
+            "old_log": change.old.hex(),
+            "kept": change.size,
+            "recorded_again": change.again,
+            "log": change.new.hex(),
+            "words": words(change),
+        }
+        for change in changes(store)
+    ]
+
+
+def words(change: Change) -> str:
+    """What happened, as a person is told."""
+    sentence = SET_ASIDE_WORDS if change.kind == SET_ASIDE else WORDS.get(change.why, WORDS[FORKED])
+    return sentence.format(again=change.again)

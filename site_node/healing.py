@@ -1,0 +1,100 @@
+"""What a home's exchange does beside its own log: goes on in a new one, and brings the home's other logs in line.
+
+Every step is durable by itself and found again by the next exchange: nothing here is remembered between two of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from node.clock import Clock
+from node.incarnations import BEHIND, FORKED
+from sync import erasure, succession
+from sync.errors import Diverged
+from sync.fetching import Fetching
+from sync.messages import Succeed
+from sync.store import Store
+from sync.stored_log import StoredLog
+
+
+class Behind(NamedTuple):
+    """A log of this home of which the hub has less than we, or for which we have no receipt yet."""
+
+    log: bytes
+    size: int
+    hub_size: int
+    receipted: int
+
+
+def go_on(store: Store, found: Diverged, clock: Clock) -> None:
+    """Others continued this log: set aside what is here behind the common part, in a new log if it was the own one."""
+    why = BEHIND if found.hub_size > found.size == store.size(found.log) else FORKED
+    if found.log == store.log:
+        store.succeed(found.size, why, clock())
+        store.files.offer_again(found.log)
+    else:
+        store.set_aside(found.log, found.size, why, clock())
+
+
+def introductions(store: Store, is_unknown: bool) -> list[Succeed]:
+    """How the hub gets from a log that it knows to the one that is written.
+
+    Nothing where it has given a receipt for that one, unless it says that it does not know it: it was restored, too.
+    """
+    if not is_unknown and store.last_checkpoint(store.log, with_receipt=True) is not None:
+        return []
+    return succession.introductions(store)
+
+
+def has_gone_on(store: Store) -> bool:
+    """Whether this node ever opened a log in place of another."""
+    return bool(succession.changes(store))
+
+
+def take_in(store: Store, fetched: Fetching, clock: Clock) -> bool:
+    """Act on what an exchange has shown of the home's other logs; whether there is more to fetch."""
+    fetcher = fetched.fetcher
+    for log, size in fetcher.forks.items():
+        if log != store.log:
+            go_on(store, Diverged(log, size, fetcher.logs[log].size), clock)
+    if fetcher.fetched:
+        erasure.follow_orders(store, clock())
+    return bool(fetcher.forks or fetcher.is_stopped)
+
+
+def behind(store: Store, fetched: Fetching) -> list[Behind]:
+    """The logs to push beside the own one."""
+    told = fetched.fetcher.logs
+    ours = _own_parts(store)
+    found = []
+    for branch in store.branches():
+        if branch.log == store.log or not (branch.own or branch.kin):
+            continue
+        hub_size = told[branch.log].size if branch.log in told else 0
+        receipt = store.last_checkpoint(branch.log, with_receipt=True)
+        receipted = receipt.size if receipt else 0
+        if hub_size < branch.size or receipted < ours.get(branch.log, 0):
+            found.append(Behind(branch.log, branch.size, min(hub_size, branch.size), min(receipted, branch.size)))
+    return found
+
+
+def _own_parts(store: StoredLog) -> dict[bytes, int]:
+    """How much of each log that is written no more this node had itself: for that it wants the county's receipt."""
+    parts: dict[bytes, int] = {}
+    for change in succession.changes(store):
+        if change.kind == succession.OPENED:
+            parts[change.old] = min(change.size, parts.get(change.old, change.size))
+    return parts
+
+
+def sizes(store: StoredLog) -> tuple[int, int]:
+    """How many entries this node recorded, in all its logs, and for how many of them there is a receipt."""
+    parts = _own_parts(store)
+    recorded = held = 0
+    for branch in store.branches():
+        if branch.own:
+            size = branch.size if branch.log == store.log else parts.get(branch.log, 0)
+            receipt = store.last_checkpoint(branch.log, with_receipt=True)
+            recorded += size
+            held += min(size, receipt.size if receipt else 0)
+    return recorded, held
