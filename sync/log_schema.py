@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 
 APPLICATION_ID: Final = 0x48574C47  # "HWLG"
 OLDEST_FORMAT: Final = 2  # none before it was ever released
-FORMAT: Final = OLDEST_FORMAT
+FORMAT: Final = 3  # 3: with outboxes (`outbox_sql`), whose tables are made when a folder of format 2 is opened
 STREAM_SHIFT: Final = 40
 ORDINAL_MASK: Final = (1 << STREAM_SHIFT) - 1
 ERASED_TYPE: Final = 0

@@ -73,6 +73,20 @@ class Push(NamedTuple):
         return self.start + len(self.rows)
 
 
+class Delivery(NamedTuple):
+    """Entries start + 1 … of an outbox, each an entry of another log, and the hub's signature at the end.
+
+    `push` names streams and rows as the outbox numbers them; `logs` are the logs that they are of. For each stream that
+    begins, `origins` says which of these it is of; for each row, `seqs` has its seq there.
+    """
+
+    log: bytes
+    push: Push
+    logs: list[bytes]
+    origins: list[int]
+    seqs: list[int]
+
+
 class Ack(NamedTuple):
     """The hub holds this many entries, durably."""
 

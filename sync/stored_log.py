@@ -120,6 +120,10 @@ class StoredLog:
             raise LogCorrupt(f"{self.folder / LOG_FILE} has entries of branch {branch}, but not the branch: run verify")
         return self._log_of[branch]
 
+    def log_of_branch(self, db: apsw.Connection, branch: int) -> bytes:
+        """The log that a branch holds. For the modules of this package only."""
+        return self._log(db, branch)
+
     def branches(self) -> list[Branch]:
         """All branches with their sizes on the disk now."""
         with self._read() as db:

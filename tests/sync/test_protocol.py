@@ -43,6 +43,7 @@ from sync.messages import (
     Receipt,
     Refusal,
 )
+from sync.outbox import outbox_id
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -101,7 +102,14 @@ def messages() -> dict[str, object]:
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
     others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer"}
+    others |= {"outbox"}
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
+
+
+def test_an_outbox_is_named_by_hub_home_and_epoch():
+    """The id of an outbox follows from the hub's key, the home's code and the epoch."""
+    home, number = hexed("outbox", "home").decode(), int(VECTORS["outbox"]["epoch"])
+    assert outbox_id(hexed("outbox", "hub_public_key"), home, number) == hexed("outbox", "outbox")
 
 
 def test_a_log_is_named_by_its_key():
