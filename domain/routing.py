@@ -22,6 +22,7 @@ new until the county has decided.
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -87,7 +88,7 @@ def _lawful_holders(state: State) -> list[tuple[str, Record | None]]:
     registrars = {one.home for one in state.records.values() if isinstance(one.event, e.ChildRegistered)}
     acceptances = sorted(
         (one for one in moves if isinstance(one.event, e.ChildTransferAccepted) and one.event.accepted),
-        key=lambda one: one.order,
+        key=lambda one: (_on(one), one.order),
     )
     requests = [one for one in moves if isinstance(one.event, e.ChildTransferRequested)]
     holders: list[tuple[str, Record | None]] = [(registrars.pop() if len(registrars) == 1 else "", None)]
@@ -107,6 +108,12 @@ def _taken_back(state: State, record: Record) -> bool:
     amended = state.amended.get(record.id)
     by = [state.records.get(one) for one in amended.withdrawn_by] if amended else []
     return any(one is not None and one.home in (record.home, COUNTY) for one in by)
+
+
+def _on(acceptance: Record) -> dt.date:
+    event: Any = acceptance.event
+    day: dt.date = event.on
+    return day
 
 
 def _taker(acceptance: Record) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from domain import schema
 from domain.records import Record
+from node import mailbox
 from sync.batch import Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body, check_body, pack_body
 from sync.errors import RemoteProtocolError
@@ -25,6 +26,11 @@ def record_of(entry: Entry, body: Body, home: str) -> Record:
         body.deps,
         schema.decode(body.type, body.payload),
     )
+
+
+def of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
+    """Not erased, no event of the library's own, not about the log itself, and not the county's word to a node."""
+    return body is not None and ":" not in body.type and body.subject != entry.log and body.type not in mailbox.TYPES
 
 
 def draft_of(

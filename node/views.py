@@ -21,7 +21,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeGuard, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 import msgpack
@@ -29,11 +29,10 @@ import msgpack
 from domain.folding import Folding
 from domain.records import canonical
 from domain.views import TABLES, VIEWS_VERSION
-from node.records import record_of
+from node.records import of_the_domain, record_of
 from sync.batch import Entry
 from sync.cipher import MasterKey
 from sync.database import Readers, create_database, open_database, transaction, try_empty_wal
-from sync.entry import Body
 from sync.erasure import erased_subjects, executed_subject
 from sync.errors import SyncError
 from sync.stored_log import StoredLog
@@ -218,7 +217,7 @@ class Follower:
         position = entries[-1].position
         for entry in entries:
             body = entry.body()
-            if not _of_the_domain(body, entry):
+            if not of_the_domain(body, entry):
                 if body is not None and (name := executed_subject(body.type, body.payload)) is not None:
                     touched[name] = self._start_anew(name, position)
                 continue
@@ -270,7 +269,7 @@ class Follower:
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject) if entry.position <= until]
-        records = [record_of(one, body, self._home_of(one.log)) for one, body in pairs if _of_the_domain(body, one)]
+        records = [record_of(one, body, self._home_of(one.log)) for one, body in pairs if of_the_domain(body, one)]
         folding = Folding(subject)
         for record in canonical(records):
             folding.add(record)
@@ -304,11 +303,6 @@ assert all(table.key == tuple(name for name, _ in table.columns)[: len(table.key
 
 def _key(name: str, row: Row) -> tuple[str, Row]:
     return name, row[: KEY_SIZES[name]]
-
-
-def _of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
-    """Not erased, not an event of the library's own, and not about the log itself (a node's own affairs)."""
-    return body is not None and ":" not in body.type and body.subject != entry.log
 
 
 class Projection:

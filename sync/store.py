@@ -103,7 +103,7 @@ class Store(StoredLog):
         super().close()
 
     def submit(self, work: Callable[[apsw.Connection], T]) -> Future[T]:
-        """Run `work` in the writer's transaction; for the modules of this package only."""
+        """Run `work` in the writer's transaction; for this package, and for followers that write into the log."""
         return self._writer.submit(work)
 
     def record(self, drafts: Sequence[Draft]) -> Future[list[Recorded]]:
@@ -166,8 +166,10 @@ class Store(StoredLog):
         return self.submit(lambda db: log_sql.put_checkpoint(db, branch, signed))
 
     def record_in(self, db: apsw.Connection, drafts: Sequence[Draft]) -> list[Recorded]:
-        """`record` inside a transaction that does more; for the modules of this package only."""
-        return self._tail.record(db, drafts)
+        """`record` inside a transaction that does more, and that may read what was recorded."""
+        recorded = self._tail.record(db, drafts)
+        self._tail.flush(db)
+        return recorded
 
     def reload_in(self, db: apsw.Connection) -> None:
         """Read the ends again, in a transaction that added entries by itself; for the modules of this package only."""
