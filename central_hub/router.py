@@ -169,11 +169,11 @@ class _Batch:
         for subject in (step.subject, *hanging):
             streams = [
                 stream
-                for stream in log_sql.streams_of_subject(db, subject)
+                for stream in log_sql.live_streams_of_subject(db, subject)
                 if self._home_of(db, stream.id >> STREAM_SHIFT) != box.home
             ]
             for row in outbox.missing(db, box, streams):
-                log = self._store.log_of_branch(db, row.branch)
+                log = self._store.log_of(db, row.branch)
                 if row.position > step.position or row.position in load.positions or not grant.covers(log, row.seq):
                     continue
                 load.positions.add(row.position)
@@ -183,7 +183,7 @@ class _Batch:
                     load.live.append(row)
 
     def _home_of(self, db: apsw.Connection, branch: int) -> str:
-        return self._registry.code_of(self._store.log_of_branch(db, branch))
+        return self._registry.code_of(self._store.log_of(db, branch))
 
     def _assign_logs(self, db: apsw.Connection, loads: dict[str, Load]) -> None:
         """Say to each home whose the logs are that it is given entries of, where that was not said yet."""
@@ -191,7 +191,7 @@ class _Batch:
         drafts = []
         for code, load in loads.items():
             branches = {row.branch for row in (*load.live, *(row for _, row in load.whole))}
-            logs = {self._store.log_of_branch(db, branch) for branch in branches} - {self._store.log}
+            logs = {self._store.log_of(db, branch) for branch in branches} - {self._store.log}
             if not logs:
                 continue
             said = mailbox.read(self._store, hub_key, code).homes
@@ -206,5 +206,5 @@ class _Batch:
     def _mail(self, db: apsw.Connection, box: Outbox) -> list[Row]:
         """What the county has said to a home and is not in its outbox yet."""
         subject = mailbox.mailbox_of(self._store.signer.public_key, box.home)
-        stream = log_sql.stream_of_subject(db, subject, self._store.own_branch)
+        stream = log_sql.stream_of_subject(db, subject, self._store.branch_id(self._store.log))
         return [] if stream is None else outbox.missing(db, box, [stream])

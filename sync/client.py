@@ -1,8 +1,9 @@
 """The node's end of an exchange over HTTP: one streaming POST whose answer is read while it is still being sent.
 
 No decisions here: `replicator.Sender` makes them, this module reads entries, carries frames and keeps the receipt.
-Behind the receipt photographs and scans follow, as `file_transfer.FileSender` decides, until an entry waits again. What
-goes wrong with them takes nothing from the receipt, which is kept when it comes.
+Behind the receipt comes what the hub has of the home's other logs (`fetching`), then photographs and scans follow, as
+`file_transfer.FileSender` decides, until an entry waits again. What goes wrong with either takes nothing from the
+receipt, which is kept when it comes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Final
 import aiohttp
 
 from sync import wire
-from sync.errors import KeyDestroyed, LogCorrupt, RemoteProtocolError, Unreachable
+from sync.errors import Diverged, KeyDestroyed, LogCorrupt, RemoteProtocolError, Unreachable
+from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
-from sync.messages import Chunk, Declined, Holds, Message, Offer, Push
+from sync.messages import Carry, Chunk, Declined, Held, Holds, Logs, Message, Offer, Push, Roots, Succeed
 from sync.outgoing import push_of
 from sync.replicator import Ask, KeepReceipt, Portion, Send, Sender, Wait
 from sync.store import Store
@@ -53,10 +55,18 @@ class Exchange:
     """One attempt to bring the hub up to date. Use it once."""
 
     def __init__(
-        self, store: Store, sender: Sender, url: str, clock_ms: Callable[[], int], waiting: Sequence[bytes] = ()
+        self,
+        store: Store,
+        sender: Sender,
+        url: str,
+        clock_ms: Callable[[], int],
+        waiting: Sequence[bytes] = (),
+        introduced: Sequence[Succeed] = (),
     ) -> None:
-        """`waiting`: the names of the files to send behind the entries."""
+        """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
         self.sender = sender
+        self.logs = Fetching(store)
+        self._introduced = introduced
         self.files = FileSender(waiting)
         self.declined: list[str] = []  # why files stayed behind, for a person
         self.traffic = Traffic()
@@ -72,8 +82,8 @@ class Exchange:
         It is stored as well, and in `sender.receipt`, where the link was cut behind it, among the files.
 
         Raises:
-            Unreachable: the link failed or the hub fell silent. RefusedByPeer, RemoteProtocolError, VerificationError:
-            the hub said no, or something that cannot be right.
+            Unreachable: the link failed or the hub fell silent. Diverged: others continued this log. RefusedByPeer,
+            RemoteProtocolError, VerificationError: the hub said no, or something that cannot be right.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
         headers = {"Content-Type": CONTENT_TYPE}
@@ -94,6 +104,9 @@ class Exchange:
             if self._failure is not None:
                 raise self._failure from None
             raise unreachable(self._url, error) from None
+        log, diverged = self.sender.log, self.sender.diverged
+        if diverged is not None and log in self.logs.fetcher.forks:
+            raise Diverged(log, self.logs.fetcher.forks[log], diverged.size)
         if self.sender.receipt is None:
             raise Unreachable(f"{self._url}: the hub hung up before it sent a receipt")
         return self.sender.receipt
@@ -102,6 +115,8 @@ class Exchange:
         try:
             async for frame in self._entry_frames():
                 yield self._count(frame)
+            async for message in self.logs.messages(self._hear):
+                yield self._count(wire.encode(message))
             async for frame in self._file_frames():
                 yield self._count(frame)
         except Exception as error:  # aiohttp would call it a failure of the link
@@ -109,10 +124,13 @@ class Exchange:
             raise
 
     async def _entry_frames(self) -> AsyncIterator[bytes]:
+        for message in self._introduced:
+            yield wire.encode(message)
         for effect in self.sender.start(self._clock_ms()):
             if isinstance(effect, Send):
                 yield wire.encode(effect.message)
-        while self.sender.receipt is None:  # aiohttp forgets who reads the answer if a cut meets the body's end
+        # aiohttp forgets who reads the answer if a cut meets the body's end
+        while self.sender.receipt is None and self.sender.diverged is None:
             match self.sender.next():
                 case Wait():
                     await self._hear()
@@ -121,7 +139,7 @@ class Exchange:
                     if self.sender.pushed(push, len(frame)):
                         yield frame
                 case Ask(size):
-                    for effect in self.sender.ask(await asyncio.to_thread(self._store.sign, size)):
+                    for effect in self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log)):
                         if isinstance(effect, Send):
                             yield wire.encode(effect.message)
 
@@ -157,7 +175,7 @@ class Exchange:
         await self._answered.wait()
 
     def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
-        push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld)
+        push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld, self.sender.log)
         return push, wire.encode(push)
 
     def _count(self, frame: bytes) -> bytes:
@@ -172,21 +190,47 @@ class Exchange:
             for frame in frames.feed(chunk):
                 await self._take(wire.decode(frame))
                 self._answered.set()
-            if self.sender.receipt is not None and self.files.done:
+            if self.sender.diverged is not None and self.logs.done:
+                return
+            if self.sender.receipt is not None and self.logs.done and self.files.done:
                 return
 
     async def _take(self, message: Message) -> None:
-        if isinstance(message, Holds | Declined):
-            await self._take_about_file(message)
-            return
+        match message:
+            case Held():
+                await self._take_held(message)
+                return
+            case Logs() | Roots() | Carry():
+                if not (isinstance(message, Logs) and self.sender.diverged):  # its own log comes first then
+                    await self.logs.take(message)
+                    if isinstance(message, Carry) and await self._has_news():
+                        self.logs.fetcher.stop()
+                return
+            case Holds() | Declined():
+                await self._take_about_file(message)
+                return
         for effect in self.sender.receive(message):
             if isinstance(effect, KeepReceipt):
                 await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
+
+    async def _take_held(self, message: Held) -> None:
+        """What the hub held; where its copy is another one, find out from where on, unless it took pushes before."""
+        size = min(message.size, self.sender.size)
+        self.sender.held(message, await asyncio.to_thread(self._store.root, self.sender.log, size))
+        if self.sender.diverged is None:
+            return
+        if self.sender.has_pushed:
+            raise Unreachable(f"{self._url} holds another copy of this log: the next exchange asks first")
+        key = next(b.public_key for b in self._store.branches() if b.log == self.sender.log)
+        self.logs.fetcher.search(key, size)
+
+    async def _has_news(self) -> bool:
+        return await asyncio.to_thread(self._store.size, self.sender.log) > self.sender.size
 
     async def _take_about_file(self, message: Holds | Declined) -> None:
         for name, sent in self.files.receive(message):
             await asyncio.to_thread(self._store.files.note_sent, name, sent)
         if isinstance(message, Declined):
             self.declined.append(message.text)
-        if await asyncio.to_thread(self._store.size, self.sender.log) > self.sender.size:
+        if await self._has_news():
             self.files.stop()

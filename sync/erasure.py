@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apsw
 
-from sync import log_sql
+from sync import log_sql, snapshot_sql
 from sync.batch import Draft, Entry, Erased
 from sync.entry import ID_SIZE, bytes_ok, text_ok
 from sync.errors import ErasureUnfinished, LocalProtocolError
@@ -178,7 +178,7 @@ def _carry_out(store: Store, subjects: Iterable[bytes], drafts: dict[bytes, str]
 def _take_away(
     store: Store, db: apsw.Connection, subjects: Iterable[bytes], drafts: dict[bytes, str], now_ms: int
 ) -> Erased:
-    log_sql.drop_snapshots(db)
+    snapshot_sql.drop_snapshots(db)
     entries_count = streams_count = 0
     done: list[Draft] = []
     for subject in subjects:

@@ -29,6 +29,14 @@ class RefusedByPeer(SyncError):
         self.code = code
 
 
+class Diverged(SyncError):
+    """The hub has shown that others continued this log behind a size. The node opens another log; see `succession`."""
+
+    def __init__(self, log: bytes, size: int, hub_size: int) -> None:
+        super().__init__(f"log {log.hex()} was continued elsewhere behind entry {size}")
+        self.log, self.size, self.hub_size = log, size, hub_size
+
+
 class StaleVersion(SyncError):
     """Somebody wrote to this stream since the writer looked; nothing was stored."""
 

@@ -124,6 +124,12 @@ class Keyring:
             self._cache[number] = key
             return number, key
 
+    def last_number(self) -> int:
+        """The highest number of any key; one assigned beyond it is made after this, so no copy of the folder has it."""
+        with self._lock:
+            number: int = self._db.execute("SELECT coalesce(max(id), 0) FROM stream_key").get
+            return number
+
     def unassign_all(self) -> None:
         """Forget which spare keys were handed out: the transaction that took them was rolled back."""
         with self._lock:

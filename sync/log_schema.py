@@ -16,6 +16,9 @@ appended to. It has no index at all, because an index over random ids changes a 
 A stream's id is branch << 40 | ordinal (the ordinal is its number in its log, from 1), so one home's streams lie
 together and the entry need not name its branch.
 
+A log has one branch that counts. Where a part of it was set aside (`succession`), that part is a *lost* branch of the
+same log, and `fork` says where it goes on from. Its entries keep their positions; their streams are its own.
+
 `checkpoint` keeps the sizes whose root the log's key has signed, with the hub's receipt where there is one. `tracking`
 and `snapshot` serve the `eventsourcing` library. Types are interned; bodies are sealed (see `sealing`).
 An erased entry has no body and type 0, its stream no subject; a stream that came here erased has key 0. Tables are
@@ -24,6 +27,7 @@ STRICT, so that bytes can never become text, which no reader expects.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 APPLICATION_ID: Final = 0x48574C47  # "HWLG"
@@ -52,17 +56,49 @@ CREATE TABLE tracking(name TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT 
 CREATE TABLE snapshot(purpose TEXT NOT NULL, originator TEXT NOT NULL, version INTEGER NOT NULL, topic TEXT NOT NULL,
     state BLOB NOT NULL, PRIMARY KEY(purpose, originator, version)) WITHOUT ROWID, STRICT;
 """
+# Of its own, because folders were made before anything was set aside: the first time makes it.
+FORK_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS fork(branch INTEGER PRIMARY KEY, of INTEGER NOT NULL, base INTEGER NOT NULL) STRICT;
+"""
+
+
+class Kind(IntEnum):
+    """What a branch is to this node."""
+
+    PEER = 0  # a log that other nodes push here
+    OWN = 1  # a log that this node has, or once had, the key of; it writes the newest of them
+    LOST = 2  # what was set aside of a log: kept and verified, but nothing else reads it
+    KIN = 3  # another log of this node's home, which it follows
+    PART = 4  # a log of which some streams came through an outbox (`outbox_taking`)
 
 
 class Branch(NamedTuple):
-    """One history of one log, as this store numbers it."""
+    """One history of one log, as this store numbers it. Of a lost branch the `size` is where its entries end."""
 
     id: int
     log: bytes
     public_key: bytes
-    own: bool
+    kind: Kind
     size: int
     streams: int
+
+    @property
+    def own(self) -> bool:
+        """Whether this node has its key."""
+        return self.kind == Kind.OWN
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was set aside."""
+        return self.kind == Kind.LOST
+
+
+class Fork(NamedTuple):
+    """From where a lost branch goes on: the first `base` entries of its log are those of the branch `of`."""
+
+    branch: int
+    of: int
+    base: int
 
 
 class Stream(NamedTuple):

@@ -1,23 +1,24 @@
-"""All SQL of `log.db`; the tables are explained in `log_schema`.
+"""The SQL of `log.db`, but for `fork_sql` and `snapshot_sql`; the tables are explained in `log_schema`.
 
 A statement that is not read to its end keeps a lock, so every function here reads what it asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import apsw
 
 from sync.batch import SignedSize
-from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Row, Run, Stream
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Kind, Row, Run, Stream
 from sync.merkle import HASH_SIZE, completed_by
 
 POSITION_MAX: Final = 2**63 - 1
 MARK: Final = "homeward/mark"  # among the tracked applications: how many transactions added no entry
 ENTRY_COLUMNS: Final = "position, seq, stream, version, prev, type, commitment, tree, body"
 BODY_COLUMNS: Final = "position, seq, stream, commitment, body"
+LIVE: Final = f"NOT IN (SELECT id FROM branch WHERE own={Kind.LOST})"  # what a branch's number must be to count
 Body = tuple[int, int, int, bytes, bytes | None]
 STREAM_QUERY: Final = (
     "SELECT id, name, subject, key, coalesce(version, 0), position, coalesce(lamport, 0)"
@@ -28,12 +29,14 @@ STREAM_QUERY: Final = (
 def branches(db: apsw.Connection) -> list[Branch]:
     """All branches, in the order in which they became known."""
     rows = db.execute("SELECT id, log, public_key, own, size, streams FROM branch ORDER BY id")
-    return [Branch(i, log, key, bool(own), size, streams) for i, log, key, own, size, streams in rows]
+    return [Branch(i, log, key, Kind(kind), size, streams) for i, log, key, kind, size, streams in rows]
 
 
-def add_branch(db: apsw.Connection, log: bytes, public_key: bytes, own: bool) -> None:
-    """A new branch of size 0."""
-    db.execute("INSERT INTO branch(log, public_key, own, size, streams) VALUES(?,?,?,0,0)", (log, public_key, own))
+def add_branch(db: apsw.Connection, log: bytes, public_key: bytes, kind: Kind) -> int:
+    """A new branch of size 0; its number."""
+    statement = "INSERT INTO branch(log, public_key, own, size, streams) VALUES(?,?,?,0,0)"
+    db.execute(statement, (log, public_key, kind))
+    return db.last_insert_rowid()
 
 
 def set_branch_size(db: apsw.Connection, branch: int, size: int, streams: int) -> None:
@@ -99,8 +102,14 @@ def streams_of_branch(db: apsw.Connection, branch: int, first_ordinal: int, coun
 
 
 def streams_of_subject(db: apsw.Connection, subject: bytes) -> list[Stream]:
-    """Every log's stream about one subject."""
+    """Every log's stream about one subject, those of lost branches too."""
     query = f"{STREAM_QUERY} WHERE subject=? ORDER BY id"
+    return [Stream._make(row) for row in db.execute(query, (subject,))]
+
+
+def live_streams_of_subject(db: apsw.Connection, subject: bytes) -> list[Stream]:
+    """The streams about one subject that count."""
+    query = f"{STREAM_QUERY} WHERE subject=? AND id >> {STREAM_SHIFT} {LIVE} ORDER BY id"
     return [Stream._make(row) for row in db.execute(query, (subject,))]
 
 
@@ -136,11 +145,6 @@ def erase_stream(db: apsw.Connection, stream: Stream) -> int:
     db.executemany(f"UPDATE entry SET body=NULL, type={ERASED_TYPE} WHERE position=?", positions)
     db.execute("UPDATE stream SET subject=NULL WHERE id=?", (stream.id,))
     return len(positions)
-
-
-def drop_snapshots(db: apsw.Connection) -> None:
-    """Empty the library's snapshots, which hold content unsealed: whole pages go, so nothing is left in any."""
-    db.execute("DELETE FROM snapshot")
 
 
 def last_key_used(db: apsw.Connection, branch: int) -> int:
@@ -246,15 +250,16 @@ def entry_at(db: apsw.Connection, position: int) -> Row | None:
 
 
 def entries_after(db: apsw.Connection, position: int, limit: int) -> list[Row]:
-    """Entries in the order of their arrival."""
-    query = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE position>? ORDER BY position LIMIT ?"
+    """Entries in the order of their arrival, without those of lost branches."""
+    query = f"SELECT {ENTRY_COLUMNS} FROM entry WHERE position>? AND stream >> {STREAM_SHIFT} {LIVE}"
+    query += " ORDER BY position LIMIT ?"
     return [Row._make(row) for row in db.execute(query, (position, limit))]
 
 
 def bodies_after(db: apsw.Connection, position: int, limit: int) -> list[Body]:
     """What reading content needs of entries, in the order of arrival."""
-    query = f"SELECT {BODY_COLUMNS} FROM entry WHERE position>? ORDER BY position LIMIT ?"
-    rows: list[Any] = db.execute(query, (position, limit)).fetchall()
+    query = f"SELECT {BODY_COLUMNS} FROM entry WHERE position>? AND stream >> {STREAM_SHIFT} {LIVE}"
+    rows: list[Any] = db.execute(query + " ORDER BY position LIMIT ?", (position, limit)).fetchall()
     return rows
 
 
@@ -337,6 +342,13 @@ def signed_size_until(db: apsw.Connection, branch: int, size: int) -> int:
     return found
 
 
+def signed_size_after(db: apsw.Connection, branch: int, size: int) -> int | None:
+    """The smallest signed size beyond this one."""
+    query = "SELECT min(size) FROM checkpoint WHERE branch=? AND size>?"
+    found: int | None = db.execute(query, (branch, size)).get
+    return found
+
+
 def last_checkpoint(db: apsw.Connection, branch: int, with_receipt: bool = False) -> SignedSize | None:
     """The largest signed size, or the largest one with a receipt."""
     condition = "AND receipt IS NOT NULL" if with_receipt else ""
@@ -381,14 +393,3 @@ def mark(db: apsw.Connection) -> int:
 def head(db: apsw.Connection) -> tuple[int, int]:
     """What tells one state of the file from the next: the newest position, and how many marks were left."""
     return last_position(db), tracked(db, MARK) or 0
-
-
-def add_snapshots(db: apsw.Connection, rows: Sequence[tuple[str, str, int, str, bytes]]) -> None:
-    """Keep the library's snapshots: (purpose, originator, version, topic, state)."""
-    db.executemany("INSERT INTO snapshot VALUES(?,?,?,?,?)", rows)
-
-
-def snapshots(db: apsw.Connection, purpose: str, originator: str) -> list[tuple[int, str, bytes]]:
-    """The snapshots of one originator, oldest first."""
-    query = "SELECT version, topic, state FROM snapshot WHERE purpose=? AND originator=? ORDER BY version"
-    return [(version, topic, state) for version, topic, state in db.execute(query, (purpose, originator))]

@@ -20,10 +20,15 @@ class Hello(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The hub's first answer: how much of the log it holds, and its clock."""
+    """The hub's first answer: how much of the log it holds, its clock, and its root where both sides have entries.
+
+    The root is the one at the smaller of its own size and the one in Hello: so the node sees at once whether the hub's
+    copy is a beginning of its own log, continues it, or says something else.
+    """
 
     size: int
     clock_ms: int
+    root: bytes
 
 
 class Beginning(NamedTuple):
@@ -159,4 +164,68 @@ class Declined(NamedTuple):
     text: str
 
 
-Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | Offer | Chunk | Holds | Declined
+class Succeed(NamedTuple):
+    """A node opened a new log in place of one that others continue; both keys sign that (`succession.text_of`).
+
+    `size`: how many entries of the old log the new one builds on.
+    """
+
+    old_key: bytes
+    new_key: bytes
+    size: int
+    old_signature: bytes
+    new_signature: bytes
+
+
+class Compare(NamedTuple):
+    """A node asks for the hub's roots of a log at these sizes (ascending), to find where their copies part."""
+
+    log: bytes
+    sizes: list[int]
+
+
+class Roots(NamedTuple):
+    """The hub's roots at the sizes that were asked for, in order."""
+
+    log: bytes
+    roots: list[bytes]
+
+
+class LogAt(NamedTuple):
+    """A log that the hub has for a node: its key, how many entries are held, and their root."""
+
+    public_key: bytes
+    size: int
+    root: bytes
+
+
+class Logs(NamedTuple):
+    """What the hub has for the node beside the log of this exchange: the other logs of its home."""
+
+    logs: list[LogAt]
+
+
+class Follow(NamedTuple):
+    """A node holds this many entries of a log, which are the hub's first ones: it asks for the rest."""
+
+    log: bytes
+    size: int
+
+
+class Carry(NamedTuple):
+    """A piece of a log that is followed, as that log's own node once pushed it: under the same signature."""
+
+    log: bytes
+    push: Push
+
+
+class Took(NamedTuple):
+    """The node holds this many entries of the log that it follows, durably."""
+
+    log: bytes
+    size: int
+
+
+AboutLogs = Succeed | Compare | Roots | Logs | Follow | Carry | Took
+AboutFiles = Offer | Chunk | Holds | Declined
+Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | AboutFiles | AboutLogs

@@ -97,7 +97,7 @@ def _leaf(store: StoredLog, db: apsw.Connection, row: Row) -> bytes:
     found = log_sql.stream_seal(db, row.stream)
     if found is None:
         raise LogCorrupt(f"log.db has entries of stream {row.stream}, but not the stream: run verify")
-    log = store.log_of_branch(db, row.branch)
+    log = store.log_of(db, row.branch)
     return leaf_hash(HEADER.pack(FORMAT_SUITE, log, row.seq, found[0], row.commitment))
 
 
@@ -127,7 +127,7 @@ def _delivery(
     size_bytes = 0
     for row in rows:
         ordinal = ordinals[row.stream][0]
-        written_in = store.log_of_branch(db, row.branch)
+        written_in = store.log_of(db, row.branch)
         if row.prev is None:
             first_ordinal = first_ordinal if begun else ordinal
             begun.append(_beginning(db, store, row.stream, written_in, ordinal in withheld))

@@ -6,8 +6,8 @@ own). `outbox_stream` numbers the streams that began in it, and says up to which
 alone makes routing a thing that can be repeated. `outbox_scope` names the subjects that an outbox follows.
 `outbox_tie` names subjects that hang on another one; who erases either takes both tables' rows away.
 
-`partial` names the branches that are not here from their beginning to their end: at a home those of the logs whose
-streams came to it through an outbox. Their entries have no tree of their own (`entry.tree` is empty), each gap in their
+Branches of the kind PART are not here from their beginning to their end: at a home those of the logs whose streams came
+to it through an outbox. Their entries have no tree of their own (`entry.tree` is empty), each gap in their
 seq begins a run, and their size counts what is here. What vouches for them is the outbox.
 
 Folders were made before there were outboxes: whoever opens one for writing makes the tables.
@@ -23,7 +23,7 @@ import apsw
 from sync import log_sql
 from sync.batch import SignedSize
 from sync.database import transaction
-from sync.log_schema import FORMAT, STREAM_SHIFT, Row, Stream
+from sync.log_schema import FORMAT, STREAM_SHIFT, Kind, Row, Stream
 from sync.merkle import HASH_SIZE, completed_by
 
 SCHEMA: Final = """
@@ -39,7 +39,6 @@ CREATE TABLE outbox_checkpoint(outbox INTEGER NOT NULL, size INTEGER NOT NULL, r
 CREATE TABLE outbox_scope(subject BLOB NOT NULL, outbox INTEGER NOT NULL, PRIMARY KEY(subject, outbox))
     WITHOUT ROWID, STRICT;
 CREATE TABLE outbox_tie(subject BLOB NOT NULL, hangs BLOB NOT NULL, PRIMARY KEY(subject, hangs)) WITHOUT ROWID, STRICT;
-CREATE TABLE partial(branch INTEGER PRIMARY KEY) STRICT;
 """
 LATER_QUERY: Final = (
     "WITH RECURSIVE back(place, before) AS (SELECT position, prev FROM entry WHERE position=? AND version>?"
@@ -206,26 +205,21 @@ def forget(db: apsw.Connection, subject: bytes) -> None:
 
 def partial_branches(db: apsw.Connection) -> set[int]:
     """The branches that are not here from their beginning to their end."""
-    if not exist(db):
-        return set()
-    return {branch for (branch,) in db.execute("SELECT branch FROM partial")}
+    return {branch for (branch,) in db.execute(f"SELECT id FROM branch WHERE own={Kind.PART}")}
 
 
 def add_partial(db: apsw.Connection, log: bytes) -> int:
     """A new branch for what will come of a log; its number."""
-    log_sql.add_branch(db, log, b"", own=False)
-    number: int = db.execute("SELECT max(id) FROM branch").get
-    db.execute("INSERT INTO partial VALUES(?)", (number,))
-    return number
+    return log_sql.add_branch(db, log, b"", Kind.PART)
 
 
 def placed_in_partial(db: apsw.Connection) -> int:
     """How many different entries of partial branches stand in any outbox."""
     query = (
         "SELECT count(DISTINCT o.position) FROM outbox_entry o JOIN entry e ON e.position = o.position"
-        " JOIN partial p ON p.branch = e.stream >> ?"
+        " JOIN branch b ON b.id = e.stream >> ? AND b.own = ?"
     )
-    count: int = db.execute(query, (STREAM_SHIFT,)).get
+    count: int = db.execute(query, (STREAM_SHIFT, Kind.PART)).get
     return count
 
 

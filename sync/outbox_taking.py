@@ -54,7 +54,7 @@ def _find(store: StoredLog, log: bytes, ordinal: int) -> Ref | None:
     def work(db: apsw.Connection) -> tuple[bytes, Stream] | None:
         number = outbox_sql.stream_at(db, require(db, log).id, ordinal)
         stream = None if number is None else log_sql.stream_by_id(db, number)
-        return None if stream is None else (store.log_of_branch(db, stream.id >> STREAM_SHIFT), stream)
+        return None if stream is None else (store.log_of(db, stream.id >> STREAM_SHIFT), stream)
 
     found = store.reading(work)
     if found is None:
@@ -80,7 +80,7 @@ class _Taking:
         self._outbox = require(db, parcel.log)
         if parcel.start != self._outbox.size:
             raise StaleVersion(f"the outbox holds {self._outbox.size} entries, the parcel begins at {parcel.start}")
-        self._branches = {branch.log: branch.id for branch in log_sql.branches(db)}
+        self._branches = {branch.log: branch.id for branch in log_sql.branches(db) if not branch.lost}
         self._logs = {number: log for log, number in self._branches.items()}
         self._partial = outbox_sql.partial_branches(db)
         self._sizes = {branch.id: [branch.size, branch.streams] for branch in log_sql.branches(db)}

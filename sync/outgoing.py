@@ -1,4 +1,8 @@
-"""From stored entries to pushes: what a node says of its own log."""
+"""From stored entries to pushes: what a node says of its own log, and what it passes on of others'.
+
+A log whose key is here is signed wherever a push ends. Of any other log a push ends where its key has signed: the store
+keeps all those sizes. Each lies at most one push of the log's own node behind the one before, so it fits a message.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +14,54 @@ import apsw
 from sync import log_sql
 from sync.entry import derive, stream_id, unpack_body
 from sync.errors import KeyDestroyed, LocalProtocolError
-from sync.log_schema import ORDINAL_MASK
+from sync.log_schema import ORDINAL_MASK, STREAM_SHIFT
 from sync.messages import Beginning, ErasedRow, Push, PushRow
 from sync.stored_log import StoredLog
 
 BODIES_SIZE_BYTES_MAX: Final = 512 * 1024  # with one more body of the largest size, a message is still within bounds
 
 
-def push_of(store: StoredLog, start: int, count: int, withheld: Collection[int] = ()) -> Push:
-    """The push of up to `count` entries of the own log after `start`, signed at its end; of large ones, fewer.
+def push_of(store: StoredLog, start: int, count: int, withheld: Collection[int] = (), log: bytes | None = None) -> Push:
+    """The push of up to `count` entries after `start` of the own log, or of another one; of large ones, fewer.
 
     What was erased goes in erased form, and so do the streams `withheld`, for which the hub has no key.
     """
-    branch = store.branch_id(store.log)
-    streams, rows, first_ordinal = store.reading(lambda db: _read(db, store, branch, start, count, withheld))
-    signed = store.sign(start + len(rows))
+    log = log or store.log
+    if not store.has_key(log):
+        return signed_push_of(store, log, start, count, withheld)
+    branch = store.branch_id(log)
+    streams, rows, first_ordinal = store.reading(
+        lambda db: _read(db, store, branch, start, count, withheld, BODIES_SIZE_BYTES_MAX)
+    )
+    signed = store.sign(start + len(rows), log)
     return Push(start, first_ordinal, streams, rows, signed.root, signed.signature)
 
 
+def signed_push_of(store: StoredLog, log: bytes, start: int, count: int, withheld: Collection[int] = ()) -> Push:
+    """The same of a log whose key is elsewhere: it ends at the last size within bounds that the key has signed."""
+    branch = store.branch_id(log)
+
+    def read(db: apsw.Connection) -> Push:
+        _, rows, _ = _read(db, store, branch, start, count, withheld, BODIES_SIZE_BYTES_MAX)
+        until = log_sql.signed_size_until(db, branch, start + len(rows))
+        end = until if until > start else log_sql.signed_size_after(db, branch, start)
+        if end is None:
+            raise LocalProtocolError(f"log {log.hex()} is not signed behind entry {start}")
+        streams, rows, first_ordinal = _read(db, store, branch, start, end - start, withheld, None)
+        (signed,) = log_sql.checkpoints(db, branch, end - 1, end)
+        return Push(start, first_ordinal, streams, rows, signed.root, signed.signature)
+
+    return store.reading(read)
+
+
 def _read(
-    db: apsw.Connection, store: StoredLog, branch: int, start: int, count: int, withheld: Collection[int]
+    db: apsw.Connection,
+    store: StoredLog,
+    branch: int,
+    start: int,
+    count: int,
+    withheld: Collection[int],
+    bodies_size_bytes_max: int | None,
 ) -> tuple[list[Beginning], list[PushRow | ErasedRow], int]:
     streams: list[Beginning] = []
     rows: list[PushRow | ErasedRow] = []
@@ -58,7 +90,7 @@ def _read(
                 body.extensions,
             )
         )
-        if size_bytes > BODIES_SIZE_BYTES_MAX:
+        if bodies_size_bytes_max is not None and size_bytes > bodies_size_bytes_max:
             break
     return streams, rows, first_ordinal
 
@@ -67,11 +99,12 @@ def _beginning(db: apsw.Connection, store: StoredLog, number: int, is_withheld: 
     stream = log_sql.stream_by_id(db, number)
     if stream is None:
         raise LocalProtocolError(f"stream {number & ORDINAL_MASK} has entries but no head")
+    log = store.log_of(db, number >> STREAM_SHIFT)
     if is_withheld or stream.subject is None:
         return Beginning(None, None, stream.name)
     try:
         key = store.keyring.stream_key(stream.key)
     except KeyDestroyed:
         return Beginning(None, None, stream.name)
-    implied = stream_id(derive(key).label, store.log, stream.subject)
+    implied = stream_id(derive(key).label, log, stream.subject)
     return Beginning(stream.subject, key, None if stream.name == implied else stream.name)

@@ -42,7 +42,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment, EnvType, resolve_topic
 
-from sync import log_sql
+from sync import log_sql, snapshot_sql
 from sync.batch import Draft
 from sync.database import NotStored
 from sync.entry import ERASED, unpack_body
@@ -109,7 +109,7 @@ class StoreAggregateRecorder(AggregateRecorder):
             self._insert(stored_events, None)
         else:
             rows = [(self.purpose, str(e.originator_id), e.originator_version, e.topic, e.state) for e in stored_events]
-            _answer(self.store, lambda db: log_sql.add_snapshots(db, rows))
+            _answer(self.store, lambda db: snapshot_sql.add_snapshots(db, rows))
         return None
 
     def _insert(self, stored_events: Sequence[StoredEvent], tracking: Tracking | None) -> list[int]:
@@ -153,7 +153,7 @@ class StoreAggregateRecorder(AggregateRecorder):
         return [StoredEvent(originator, row.version, *_topic_and_state(row, names)) for row in reversed(rows)]
 
     def _snapshots(self, originator_id: UUID | str) -> list[StoredEvent]:
-        rows = self.store.reading(lambda db: log_sql.snapshots(db, self.purpose, str(originator_id)))
+        rows = self.store.reading(lambda db: snapshot_sql.snapshots(db, self.purpose, str(originator_id)))
         return [StoredEvent(originator_id, version, topic, state) for version, topic, state in rows]
 
 

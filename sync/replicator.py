@@ -5,7 +5,7 @@ effect fails, the shell drops the replicator: the next one starts from the sizes
 other state to repair.
 
     node (Sender)                                    hub (Receiver)
-    Hello(size, clock)            ------------>      Held(size, clock)            at once, before reading on
+    Hello(size, clock)            ------------>      Held(size, clock, root)      at once, before reading on
     Push(start, rows, signature)  ------------>      verify, Append, then Ack(size)
     Push …                        ------------>      … pipelined: the node does not wait for Acks
                                                      or NoKey(size, streams): send these in erased form
@@ -15,6 +15,9 @@ The node begins at its last acknowledged size without waiting; after a cut it wa
 had arrived is sent twice. A push that begins before what the hub holds is a repeat: the part that is new is verified
 against the hub's own tree and the signed root, so a repeat can neither double an entry nor hide a different one. A push
 that begins beyond it is a gap: nothing is stored, and the Ack tells the node where to go on.
+
+The root in Held is the hub's at the smaller of both sizes. Where it is not the node's own, or the hub holds more than
+the node, this folder is not the only one that wrote the log: the exchange has `diverged`, and heals (`succession`).
 """
 
 from __future__ import annotations
@@ -127,6 +130,12 @@ class Sender:
         self._has_pushed = False
         self._pushes = 0  # since the last time a receipt was asked for
         self._asked: dict[int, SignedSize] = {}
+        self.diverged: Held | None = None  # what the hub holds, where that is not a beginning of this log
+
+    @property
+    def has_pushed(self) -> bool:
+        """Whether anything was sent that a hub with another copy takes for wrong."""
+        return self._has_pushed
 
     def start(self, clock_ms: int) -> list[Effect]:
         """Open the exchange."""
@@ -134,6 +143,8 @@ class Sender:
 
     def next(self) -> Wait | Portion | Ask:
         """What to do now."""
+        if self.diverged is not None:
+            return Wait()
         if self._ask_first and self.hub_clock_ms is None:
             return Wait()
         if self._cursor not in self._asked and self._wants_receipt():
@@ -167,19 +178,25 @@ class Sender:
         self._pushes = 0
         return [Send(Confirm(signed.size, signed.root, signed.signature))]
 
+    def held(self, message: Held, own_root: bytes) -> None:
+        """The hub's answer to Hello; `own_root` is the log's root here at the smaller of both sizes."""
+        if self.hub_clock_ms is not None:
+            raise RemoteProtocolError("the hub says twice what it held at the beginning")
+        size, self.hub_clock_ms, root = message
+        if size > self.size or root != own_root:
+            self.diverged = message
+            return
+        self.hub_lost = size < self.receipted
+        if size < self.acknowledged or self._ask_first or size > self._cursor:
+            self._cursor = size
+            self._in_flight.clear()
+        self.acknowledged = size
+
     def receive(self, message: Message) -> list[Effect]:
-        """The hub said something."""
+        """The hub said something else."""
         match message:
-            case Held(size, clock_ms) if self.hub_clock_ms is None:
-                self.hub_clock_ms = clock_ms
-                self.hub_lost = size < self.receipted
-                if size > self.size:
-                    raise RefusedByPeer("ahead", f"the hub holds {size} entries of this log, this folder {self.size}")
-                if size < self.acknowledged or self._ask_first or size > self._cursor:
-                    self._cursor = size
-                    self._in_flight.clear()
-                self.acknowledged = size
-                return []
+            case Refusal(_, text) if self.diverged is not None:  # of what was pushed before it was known
+                raise Unreachable(text)
             case Ack(size):
                 self._acknowledge(size)
                 return []
@@ -236,8 +253,15 @@ class Receiver:
     """The hub's side of one exchange about a registered node's log."""
 
     def __init__(
-        self, log: bytes, public_key: bytes, held: Frontier, streams: int, find: Callable[[int], StreamRef | None]
+        self,
+        log: bytes,
+        public_key: bytes,
+        held: Frontier,
+        streams: int,
+        find: Callable[[int], StreamRef | None],
+        root_at: Callable[[int], bytes] | None = None,
     ) -> None:
+        """`root_at` gives the root at a past size, which only Hello asks for."""
         if log_id(public_key) != log:
             raise LocalProtocolError("a log's id is the hash of its key")
         self.log = log
@@ -245,6 +269,7 @@ class Receiver:
         self._held = held
         self._streams = streams  # how many streams of the log are known
         self._find = find
+        self._root_at = root_at
         self._known: dict[int, StreamRef] = {}
         self._awaits_erased = False
 
@@ -256,18 +281,25 @@ class Receiver:
     def receive(self, message: Message, clock_ms: int) -> list[Effect]:
         """The node said something. Raises RemoteProtocolError or VerificationError, with no effect, if it is wrong."""
         match message:
-            case Hello(protocol, log, _, _):
+            case Hello(protocol, log, size, _):
                 if log != self.log:
                     raise RemoteProtocolError("an exchange is about one log")
                 if protocol != PROTOCOL:
                     return [Send(Refusal("protocol", f"this hub speaks protocol {PROTOCOL}, the node {protocol}"))]
-                return [Send(Held(self.size, clock_ms))]
+                return [Send(Held(self.size, clock_ms, self._root(size)))]
             case Push():
                 return self._take(message)
             case Confirm(size, root, signature):
                 return self._confirm(SignedSize(size, root, signature, None))
             case _:
                 raise RemoteProtocolError(f"unexpected {type(message).__name__} from a node")
+
+    def _root(self, size: int) -> bytes:
+        """The root where both sides have entries."""
+        if size >= self.size:
+            return self._held.root()
+        assert self._root_at is not None  # whoever answers Hello was given it
+        return self._root_at(size)
 
     def _take(self, push: Push) -> list[Effect]:
         if push.start > self.size or push.end <= self.size:

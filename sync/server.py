@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -26,18 +27,55 @@ from sync.database import NotStored
 from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
-from sync.messages import UNKNOWN, Chunk, Hello, Message, Offer, Receipt, Refusal
+from sync.messages import (
+    UNKNOWN,
+    Chunk,
+    Compare,
+    Follow,
+    Hello,
+    Message,
+    NoKey,
+    Offer,
+    Receipt,
+    Refusal,
+    Succeed,
+    Took,
+)
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
+from sync.serving_logs import ServedLogs
 from sync.store import Store
 
 SILENCE_TIMEOUT_S: Final = 60
 logger = logging.getLogger(__name__)
 
 
-class ExchangeServer:
-    """Receives the logs of the nodes that `key_of` knows."""
+@dataclass
+class _Talk:
+    """How far one exchange has come."""
 
-    def __init__(self, store: Store, key_of: Callable[[bytes], bytes | None], clock_ms: Callable[[], int]) -> None:
+    receiver: Receiver | None = None
+    files: FileReceiver | None = None
+    logs: ServedLogs | None = None
+    is_over: bool = False
+
+
+class ExchangeServer:
+    """Receives the logs of the nodes that `key_of` knows, and carries down what `logs_of` says is theirs."""
+
+    def __init__(
+        self,
+        store: Store,
+        key_of: Callable[[bytes], bytes | None],
+        clock_ms: Callable[[], int],
+        logs_of: Callable[[bytes], Mapping[bytes, bytes]] = lambda _: {},
+        admit: Callable[[Succeed], None] = lambda _: None,
+    ) -> None:
+        """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
+
+        `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
+        """
+        self._logs_of = logs_of
+        self._admit = admit
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
@@ -70,26 +108,49 @@ class ExchangeServer:
 
     async def _converse(self, request: web.Request, response: web.StreamResponse) -> None:
         frames = wire.FrameBuffer()
-        receiver: Receiver | None = None
-        files: FileReceiver | None = None
+        talk = _Talk()
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
                 for frame in frames.feed(chunk):
-                    message = await asyncio.to_thread(wire.decode, frame)
-                    if receiver is None:
-                        receiver = await self._open(message)
-                    if receiver is None:
-                        reason = "this county does not know the node: join again with a new invitation"
-                        return await self._send(response, Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason))
-                    if isinstance(message, Offer | Chunk):
-                        files = files or FileReceiver(receiver.log, self._key_of(receiver.log) or b"")
-                        await self._take_file(response, receiver.log, files, message)
-                        continue
-                    for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
-                        await self._perform(response, receiver, effect)
+                    await self._hear(response, talk, await asyncio.to_thread(wire.decode, frame))
+                    if talk.is_over:
+                        return
         finally:
-            if receiver is not None and self._running.get(receiver.log) is asyncio.current_task():
-                del self._running[receiver.log]
+            if talk.receiver is not None and self._running.get(talk.receiver.log) is asyncio.current_task():
+                del self._running[talk.receiver.log]
+
+    async def _hear(self, response: web.StreamResponse, talk: _Talk, message: Message) -> None:
+        if talk.receiver is None:
+            await self._begin(response, talk, message)
+            return
+        receiver = talk.receiver
+        match message:
+            case Offer() | Chunk():
+                talk.files = talk.files or FileReceiver(receiver.log, self._key_of(receiver.log) or b"")
+                await self._take_file(response, receiver.log, talk.files, message)
+            case Compare() | Follow() | Took() | NoKey() if talk.logs is not None:
+                await self._serve_logs(response, talk.logs, message)
+            case _:
+                for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
+                    await self._perform(response, receiver, effect)
+
+    async def _begin(self, response: web.StreamResponse, talk: _Talk, message: Message) -> None:
+        """Until the node has said which log this is about, and been told what is held of it."""
+        if isinstance(message, Succeed):
+            await asyncio.to_thread(self._admit, message)
+            return
+        receiver = await self._open(message)
+        if receiver is None:
+            reason = "this county does not know the node: join again with a new invitation"
+            await self._send(response, Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason))
+            talk.is_over = True
+            return
+        talk.receiver = receiver
+        talk.logs = ServedLogs(self._store, receiver.log, self._logs_of(receiver.log))
+        for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
+            await self._perform(response, receiver, effect)
+        if (told := await asyncio.to_thread(talk.logs.logs)) is not None:
+            await self._send(response, told)
 
     async def _open(self, message: Message) -> Receiver | None:
         if not isinstance(message, Hello):
@@ -111,7 +172,17 @@ class ExchangeServer:
         branch = next(b for b in self._store.branches() if b.log == log)
 
         frontier = self._store.frontier(log, branch.size)
-        return Receiver(log, public_key, frontier, branch.streams, partial(self._store.stream_ref, log))
+        find, root_at = partial(self._store.stream_ref, log), partial(self._store.root, log)
+        return Receiver(log, public_key, frontier, branch.streams, find, root_at)
+
+    async def _serve_logs(
+        self, response: web.StreamResponse, logs: ServedLogs, message: Compare | Follow | Took | NoKey
+    ) -> None:
+        if (answer := await asyncio.to_thread(logs.answer, message)) is not None:
+            await self._send(response, answer)
+        carries = logs.carries()
+        while (carry := await asyncio.to_thread(next, carries, None)) is not None:
+            await self._send(response, carry)
 
     async def _take_file(
         self, response: web.StreamResponse, log: bytes, files: FileReceiver, message: Offer | Chunk

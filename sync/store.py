@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import erasure, log_schema, log_sql, outbox_sql
+from sync import erasure, log_schema, log_sql, outbox_sql, succession
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
@@ -31,6 +31,7 @@ from sync.entry import log_id
 from sync.errors import LocalProtocolError
 from sync.files import Files
 from sync.keyring import Keyring
+from sync.log_schema import Kind
 from sync.note import Signer
 from sync.slots import Slots
 from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog, open_log
@@ -90,7 +91,7 @@ class Store(StoredLog):
         schema = log_schema.SCHEMA + outbox_sql.SCHEMA
         db = create_database(folder / LOG_FILE, master, log_schema.APPLICATION_ID, log_schema.FORMAT, schema)
         with db:
-            log_sql.add_branch(db, log, public_key, own=True)
+            log_sql.add_branch(db, log, public_key, Kind.OWN)
         db.close()
         return log
 
@@ -148,17 +149,40 @@ class Store(StoredLog):
             finally:
                 db.execute("PRAGMA query_only=ON")
 
-    def add_log(self, log: bytes, public_key: bytes) -> Future[None]:
-        """Begin to hold a peer's log; nothing happens if it is held already."""
+    def add_log(self, log: bytes, public_key: bytes, *, kin: bool = False) -> Future[None]:
+        """Begin to hold a log of another node, of this node's home where it is `kin`; nothing if it is held already."""
 
         def work(db: apsw.Connection) -> None:
             if log != log_id(public_key):
                 raise LocalProtocolError("a log's id is the hash of its key")
             if all(b.log != log for b in log_sql.branches(db)):
-                log_sql.add_branch(db, log, public_key, own=False)
+                log_sql.add_branch(db, log, public_key, Kind.KIN if kin else Kind.PEER)
             self._tail.reload_branches(db)
 
         return self.submit(work)
+
+    def succeed(self, keep: int, why: str, now_ms: int) -> bytes:
+        """Open a new own log that builds on the first `keep` entries of the one before; its id. See `succession`.
+
+        What was recorded behind them is recorded again, and counts once. Durable when this returns.
+        """
+        seed = secrets.token_bytes(32)
+        public_key = Signer("homeward/new", seed).public_key
+        new = log_id(public_key)
+        self.keyring.add_log_key(new, seed)
+        old = self.log
+        self.submit(lambda db: succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms)).result()
+        self._after_cut()
+        return new
+
+    def set_aside(self, log: bytes, keep: int, why: str, now_ms: int) -> None:
+        """Set aside what is here of another log of this home behind `keep` entries, and record it in the own log."""
+        self.submit(lambda db: succession.set_aside(self, self._tail, db, log, keep, why, now_ms)).result()
+        self._after_cut()
+
+    def _after_cut(self) -> None:
+        self.forget_seals()  # numbers of streams that moved may be given again
+        self._write_as(self._tail.own.log)
 
     def keep_checkpoint(self, log: bytes, signed: SignedSize) -> Future[None]:
         """Keep a signed size of a log, with its receipt if there is one."""

@@ -73,17 +73,30 @@ class StoredLog:
             raise FolderError(f"{path} is missing")
         self.master = master = master or unlock(folder)
         self._read = Readers(lambda: open_log(path, master))
-        found = self.branches()
+        with self._read() as db:
+            found = log_sql.branches(db)
         self.keyring = Keyring.open(folder / KEYS_FILE, master)
         self.files = StoredFiles(folder, master, self.keyring)
         own = [branch for branch in found if branch.own]
         if not own:
             raise LogCorrupt(f"{path} names no log of its own: put back a backup")
-        self.log = own[-1].log
-        self.own_branch = own[-1].id
-        self._log_of = {branch.id: branch.log for branch in found}
+        self._log_of = {branch.id: branch.log for branch in found}  # lost ones too
+        self._live = {branch.log: branch.id for branch in found if not branch.lost}
         self._seals: dict[int, StreamSeal] = {}  # by the stream's local number
-        self.signer = Signer(origin(self.log), self.keyring.log_seed(self.log))
+        self._write_as(own[-1].log)
+
+    def _write_as(self, log: bytes) -> None:
+        """This is the log that the node writes."""
+        self.log = log
+        self.signer = self.signer_of(log)
+
+    def signer_of(self, log: bytes) -> Signer:
+        """The signer of a log whose key is here; raises LogCorrupt otherwise."""
+        return Signer(origin(log), self.keyring.log_seed(log))
+
+    def has_key(self, log: bytes) -> bool:
+        """Whether this node can sign for a log."""
+        return any(branch.log == log and branch.own for branch in self.branches())
 
     def close(self) -> None:
         """Close the files."""
@@ -102,37 +115,30 @@ class StoredLog:
             return work(db)
 
     def branch_id(self, log: bytes) -> int:
-        """This store's number for the branch that holds a log."""
-        for number, known in list(self._log_of.items()):
-            if known == log:
-                return number
-        for branch in self.branches():
-            if branch.log == log:
-                self._log_of[branch.id] = log
-                return branch.id
-        raise LocalProtocolError(f"log {log.hex()} is not held here")
+        """This store's number for the branch of a log that counts."""
+        if log not in self._live:
+            self._live = {branch.log: branch.id for branch in self.branches()}
+        if log not in self._live:
+            raise LocalProtocolError(f"log {log.hex()} is not held here")
+        return self._live[log]
 
-    def _log(self, db: apsw.Connection, branch: int) -> bytes:
-        """The log that a branch holds."""
+    def log_of(self, db: apsw.Connection, branch: int) -> bytes:
+        """The log that a branch holds. For the modules of this package only."""
         if branch not in self._log_of:
             self._log_of = {branch.id: branch.log for branch in log_sql.branches(db)}
         if branch not in self._log_of:
             raise LogCorrupt(f"{self.folder / LOG_FILE} has entries of branch {branch}, but not the branch: run verify")
         return self._log_of[branch]
 
-    def log_of_branch(self, db: apsw.Connection, branch: int) -> bytes:
-        """The log that a branch holds. For the modules of this package only."""
-        return self._log(db, branch)
-
     def branches(self) -> list[Branch]:
-        """All branches with their sizes on the disk now."""
+        """The branches of all logs that count, with their sizes on the disk now."""
         with self._read() as db:
-            return log_sql.branches(db)
+            return [branch for branch in log_sql.branches(db) if not branch.lost]
 
     def logs_in_part(self) -> set[bytes]:
         """The logs of which only some streams are here, through an outbox."""
         with self._read() as db:
-            return {self._log(db, branch) for branch in outbox_sql.partial_branches(db)}
+            return {self.log_of(db, branch) for branch in outbox_sql.partial_branches(db)}
 
     def size(self, log: bytes) -> int:
         """How many entries of a log are stored, durably."""
@@ -172,7 +178,7 @@ class StoredLog:
         if found is None:
             raise LogCorrupt(f"{self.folder / LOG_FILE} has entries of stream {stream}, but not the stream: run verify")
         name, number = found
-        log = self._log(db, stream >> STREAM_SHIFT)
+        log = self.log_of(db, stream >> STREAM_SHIFT)
         try:
             return StreamSeal(log, name, Seal(derive(self.keyring.stream_key(number)).seal))
         except KeyDestroyed:
@@ -222,7 +228,7 @@ class StoredLog:
     def entries_of_subject(self, subject: bytes) -> list[Entry]:
         """Every log's entries about a subject, each stream in its own order."""
         with self._read() as db:
-            chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.streams_of_subject(db, subject)]
+            chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.live_streams_of_subject(db, subject)]
             return self._entries(db, (row for newest_first in chains for row in reversed(newest_first)))
 
     def entries_of_log(self, log: bytes, after_seq: int = 0) -> Iterator[Entry]:
@@ -276,10 +282,16 @@ class StoredLog:
             raise LocalProtocolError(f"{held} entries are held, a proof was asked at size {size}")
         return size
 
-    def sign(self, size: int) -> SignedSize:
-        """This node's own log at a size, signed."""
-        root = self.root(self.log, size)
-        return SignedSize(size, root, sign(self.signer, checkpoint_text(origin(self.log), size, root)), None)
+    def sign(self, size: int, log: bytes | None = None) -> SignedSize:
+        """This node's own log at a size, signed; of a log whose key is elsewhere, what its key has signed."""
+        log = log or self.log
+        if log == self.log or self.has_key(log):
+            root = self.root(log, size)
+            return SignedSize(size, root, sign(self.signer_of(log), checkpoint_text(origin(log), size, root)), None)
+        branch = self.branch_id(log)
+        for kept in self.reading(lambda db: log_sql.checkpoints(db, branch, size - 1, size)):
+            return kept._replace(receipt=None)
+        raise LocalProtocolError(f"log {log.hex()} is not signed at {size} entries")
 
     def receipt(self, log: bytes, size: int, root: bytes, timestamp_s: int) -> bytes:
         """This node's cosignature (72 bytes) on a checkpoint of a peer's log, whose entries it holds durably."""

@@ -68,8 +68,8 @@ class Tail:
     def reload(self, db: apsw.Connection) -> None:
         """Read again what is on the disk, as the writer's transaction sees it; what was to be added is dropped."""
         self._keyring.unassign_all()
-        self._own = self._store.own_branch
         self._branches = {b.id: b for b in log_sql.branches(db)}
+        self._own = max(b.id for b in self._branches.values() if b.own)
         self._types = log_sql.types(db)
         self.position = log_sql.last_position(db)
         self._last_key = log_sql.last_key_used(db, self._own)
@@ -78,6 +78,19 @@ class Tail:
         self._frontiers: dict[int, Frontier] = {}
         self._streams: dict[bytes, _Open] = {}  # of the own log, by subject
         self._drop()
+
+    @property
+    def own(self) -> Branch:
+        """The branch that this node writes."""
+        return self._branches[self._own]
+
+    def live_branch(self, log: bytes) -> Branch:
+        """The branch of a log that counts, as the open transaction has it."""
+        return next(b for b in self._branches.values() if b.log == log and not b.lost)
+
+    def use_fresh_keys(self) -> None:
+        """Keys that lie ready may lie in a copy of this folder, too: the next stream gets one made after this."""
+        self._last_key = self._keyring.last_number()
 
     def reload_branches(self, db: apsw.Connection) -> None:
         """A branch was added."""
@@ -194,7 +207,7 @@ class Tail:
     def _begin(self, ordinal: int, draft: Draft, begun: list[Stream]) -> _Open:
         number, key = self._keyring.assign(self._last_key)
         self._last_key = number
-        name = draft.stream or stream_id(derive(key).label, self._store.log, draft.subject)
+        name = draft.stream or stream_id(derive(key).label, self.own.log, draft.subject)
         stream = Stream((self._own << STREAM_SHIFT) + ordinal, name, draft.subject, number, 0, None, 0)
         begun.append(stream)
         return _Open(stream, key)
@@ -202,12 +215,19 @@ class Tail:
     def _lamport(self, db: apsw.Connection, dep: tuple[bytes, int]) -> int:
         log, seq = dep
         self.flush(db)
+        found = self.lamport_at(db, log, seq)
+        if found is None:
+            raise LocalProtocolError(f"an edit cannot have seen entry {seq} of log {log.hex()}: it is not here")
+        return found
+
+    def lamport_at(self, db: apsw.Connection, log: bytes, seq: int) -> int | None:
+        """The lamport of an entry of any log; None where it is not here, or has no content any more."""
         for row in log_sql.entries_of_branch(db, self._store.branch_id(log), seq, 1):
             # Its stream may not be committed, so nothing of it is remembered.
             packed = self._store.open_row(row, log, self._store.find_seal(db, row.stream))
             if row.seq == seq and packed is not None:
                 return unpack_body(packed).lamport
-        raise LocalProtocolError(f"an edit cannot have seen entry {seq} of log {log.hex()}: it is not here")
+        return None
 
     def _type(self, name: str, added: dict[str, int]) -> int:
         """A type's number; a new type gets the next one, `added` until the request is good."""
@@ -218,6 +238,8 @@ class Tail:
     def append(self, db: apsw.Connection, batch: Batch) -> int:
         """Add a verified batch of a peer's log; see `Store.append`."""
         branch = self._branches[self._store.branch_id(batch.log)]
+        if branch.id == self._own:
+            raise LocalProtocolError("what this node writes comes from nobody else")
         if branch.size != batch.start:
             raise StaleVersion(f"log {batch.log.hex()} holds {branch.size} entries, the batch starts at {batch.start}")
         self.flush(db)

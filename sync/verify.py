@@ -24,13 +24,13 @@ from typing import Final, NamedTuple
 import apsw
 from cryptography.exceptions import InvalidTag
 
-from sync import log_sql, outbox_sql
+from sync import fork_sql, log_sql, outbox_sql
 from sync.batch import SignedSize
 from sync.entry import FORMAT_SUITE, HEADER, commitment, derive, origin, unpack_body
 from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
 from sync.keyring import Keyring
-from sync.log_schema import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Row, Stream
-from sync.merkle import Frontier, frontier_numbers, leaf_hash
+from sync.log_schema import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Fork, Row, Stream
+from sync.merkle import Frontier, completed_by, frontier_numbers, leaf_hash
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 from sync.outbox_sql import Outbox
 from sync.sealing import NONCE_SIZE, Seal
@@ -128,13 +128,20 @@ class _Reading:
         self._names: dict[int, str] = {}
         self._partial = outbox_sql.partial_branches(db)
         self._logs = {branch.id: branch.log for branch in log_sql.branches(db)}
+        self._forks: dict[int, Fork] = {}
+
+    def _base(self, branch: int) -> int:
+        """How many entries of its log stand in another branch: 0 but for one that was set aside."""
+        fork = self._forks.get(branch)
+        return fork.base if fork else 0
 
     def run(self) -> Verdict:
         self._db.execute("BEGIN")
         try:
+            self._forks = fork_sql.forks(self._db)
             branches = log_sql.branches(self._db)
             whole = [branch for branch in branches if branch.id not in self._partial]
-            bad = [b for branch in whole if (b := self._branch(branch, 0, branch.size)) is not None]
+            bad = [b for one in whole if (b := self._branch(one, self._base(one.id), one.size)) is not None]
             bad += self._outboxes()
             bad = bad or self._strangers()  # what a log itself shows names the entry better
         finally:
@@ -145,8 +152,9 @@ class _Reading:
     def run_portion(self, mark: Mark, count: int) -> tuple[Mark, Bad | None]:
         self._db.execute("BEGIN")
         try:
+            self._forks = fork_sql.forks(self._db)
             for branch in log_sql.branches(self._db):
-                start = mark.seq if branch.id == mark.branch else 0
+                start = max(mark.seq if branch.id == mark.branch else 0, self._base(branch.id))
                 if branch.id >= mark.branch and start < branch.size and branch.id not in self._partial:
                     end = min(branch.size, start + count)
                     bad = self._branch(branch, start, end)
@@ -237,7 +245,7 @@ class _Reading:
         if seq != expected:
             why = f"the log ends at {seq}, {expected} entries were stored"
             return Bad(log_sql.first_gap(self._db), branch.log, seq + 1, why)
-        return self._heads() if start == 0 else None
+        return self._heads() if start == self._base(branch.id) else None
 
     def _portions(self, branch: Branch, start: int, end: int) -> Iterator[list[Row]]:
         """Rows behind `start`; those beyond what the branch is said to hold too, if `end` is that."""
@@ -251,8 +259,15 @@ class _Reading:
             after = max(after + len(rows), rows[-1].seq)
 
     def _stored_frontier(self, branch: Branch, size: int) -> Frontier | None:
-        hashes = [log_sql.node_hash(self._db, branch.id, number) for number in frontier_numbers(size)]
+        hashes = [self._node(branch.id, number) for number in frontier_numbers(size)]
         return None if None in hashes else Frontier(size, tuple(h for h in hashes if h is not None))
+
+    def _node(self, branch: int, number: int) -> bytes | None:
+        """A stored tree node, in the branch that has its leaf."""
+        leaf, _ = completed_by(number)
+        while leaf < self._base(branch):
+            branch = self._forks[branch].of
+        return log_sql.node_hash(self._db, branch, number)
 
     def _stream(self, row: Row, seq: int) -> _Chain | None:
         """The chain of a row's stream; one that began before this reading continues where `prev` says."""
@@ -266,9 +281,16 @@ class _Reading:
             return None
         chain = self._streams[row.stream] = _Chain(stream, self._keyring)
         before = log_sql.entry_at(self._db, row.prev) if self._start and row.prev is not None else None
-        if before is not None and before.stream == row.stream and before.seq <= self._start and before.seq < seq:
+        if before is not None and self._goes_on(row.stream, before) and before.seq <= self._start and before.seq < seq:
             chain.version, chain.head = before.version, before.position
         return chain
+
+    def _goes_on(self, stream: int, before: Row) -> bool:
+        """Whether an entry is of this stream, or of the one that a lost branch goes on with."""
+        branch = stream >> STREAM_SHIFT
+        while before.seq <= self._base(branch):
+            branch = self._forks[branch].of
+        return before.stream == (branch << STREAM_SHIFT) + (stream & ORDINAL_MASK)
 
     def _entry(self, branch: Branch, row: Row, seq: int) -> tuple[bytes, str]:
         """An entry's leaf; and why it does not hold, empty if it does."""
@@ -355,7 +377,7 @@ class _Reading:
     def _strangers(self) -> list[Bad]:
         """Positions without a gap, no entry or tree node beyond what the branches hold."""
         last, count = log_sql.last_position(self._db), log_sql.entries_count(self._db)
-        held = sum(b.size for b in log_sql.branches(self._db))
+        held = sum(b.size - self._base(b.id) for b in log_sql.branches(self._db))
         logs = self._logs
         if last == count == held:
             if (head := log_sql.last_head(self._db)) > last:

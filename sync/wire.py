@@ -21,6 +21,7 @@ from typing import Any, Final
 import msgpack
 import zstandard
 
+from sync import wire_logs
 from sync.entry import ID_SIZE, INT_MAX, STREAM_KEY_SIZE, TIME_MS_MAX, bytes_ok, int_ok, text_ok
 from sync.errors import RemoteProtocolError
 from sync.file_form import (
@@ -35,6 +36,7 @@ from sync.file_form import (
 from sync.messages import (
     Ack,
     Beginning,
+    Carry,
     Chunk,
     Confirm,
     Declined,
@@ -42,6 +44,7 @@ from sync.messages import (
     Held,
     Hello,
     Holds,
+    Logs,
     Message,
     NoKey,
     Offer,
@@ -67,8 +70,9 @@ _WITHOUT_DICTIONARY: Final = struct.pack(">I", NO_DICTIONARY)
 
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
 OFFER, HOLDS, DECLINED, CHUNK = 9, 10, 11, 12
+CARRY: Final = 18
 KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
-                Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK}  # fmt: skip
+                Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK, **wire_logs.KINDS}  # fmt: skip
 
 
 def encode(message: Message, level: int = LEVEL) -> bytes:
@@ -85,6 +89,10 @@ def _elements(message: Message) -> list[Any]:
     match message:
         case Push():
             return _push_elements(message)
+        case Carry(log, push):
+            return [CARRY, log, *_push_elements(push)[1:]]
+        case Logs(logs):
+            return [wire_logs.KINDS[Logs], [list(one) for one in logs]]
         case Offer((media, size, hashes), key, subjects, signature):
             return [OFFER, media, size, list(hashes), key, list(subjects), signature]
         case _:
@@ -193,8 +201,9 @@ def _message(elements: list[Any]) -> Message:
             int_ok(protocol, "protocol", 0, INT_MAX)
             bytes_ok(log, "log", ID_SIZE)
             return Hello(protocol, log, _size(size), _clock(clock_ms))
-        case [kind, int(size), int(clock_ms)] if kind == HELD:
-            return Held(_size(size), _clock(clock_ms))
+        case [kind, int(size), int(clock_ms), bytes(root)] if kind == HELD:
+            bytes_ok(root, "root", 32)
+            return Held(_size(size), _clock(clock_ms), root)
         case [kind, int(size)] if kind == ACK:
             return Ack(_size(size))
         case [kind, int(size), list(ordinals)] if kind == NO_KEY:
@@ -215,8 +224,8 @@ def _message(elements: list[Any]) -> Message:
             return Refusal(code, text)
         case [kind, *rest] if kind == PUSH and len(rest) == 9:
             return _push(rest)
-        case [kind, *rest] if kind in (OFFER, HOLDS, DECLINED, CHUNK):
-            return _about_file(kind, rest)
+        case [kind, *rest] if kind >= OFFER:
+            return _about_file(kind, rest) if kind <= CHUNK else _about_logs(kind, rest)
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
 
 
@@ -245,6 +254,14 @@ def _about_file(kind: int, rest: list[Any]) -> Message:
                 raise RemoteProtocolError(f"a chunk may have {SEALED_SIZE_BYTES_MAX} bytes, this one has {len(sealed)}")
             return Chunk(name, number, sealed)
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
+
+
+def _about_logs(kind: int, rest: list[Any]) -> Message:
+    match rest:
+        case [bytes(log), *push] if kind == CARRY and len(push) == 9:
+            bytes_ok(log, "log", ID_SIZE)
+            return Carry(log, _push(push))
+    return wire_logs.message(kind, rest)
 
 
 def _size(value: int) -> int:

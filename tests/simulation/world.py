@@ -262,7 +262,11 @@ class Home(Disk):
         assert self.line is not None
         try:
             message = wire.decode(frame)
-            if isinstance(message, Holds | Declined):
+            if isinstance(message, Held):
+                own = self.store.root(self.log, min(message.size, self.sender.size))
+                self.sender.held(message, own)
+                assert self.sender.diverged is None
+            elif isinstance(message, Holds | Declined):
                 assert self.files is not None
                 for name, sent in self.files.receive(message):
                     self.write("photograph on its way", lambda n=name, s=sent: self.store.files.note_sent(n, s))
@@ -338,7 +342,7 @@ class Hub(Disk):
     def _open(self, line: Line, message: Message) -> Receiver:
         assert isinstance(message, Hello)
         home = next(h for h in self._world.homes if h.log == message.log)
-        for other in self._world.lines:
+        for other in list(self._world.lines):
             if other is not line and other.receiver is not None and other.receiver.log == message.log:
                 if self._world.faulty and self._world.dice.random() < 0.5:
                     self._world.fired["late exchange beside a newer one"] += 1  # it is ended a little later
@@ -353,6 +357,7 @@ class Hub(Disk):
             self.store.frontier(home.log, branch.size),
             branch.streams,
             partial(self.store.stream_ref, home.log),
+            partial(self.store.root, home.log),
         )
 
     def _perform(self, line: Line, effect: Any) -> None:

@@ -96,7 +96,9 @@ class Author:
                 return StreamRef(self.name(ordinal), None, None)
             return StreamRef(self.name(ordinal), self.subjects[ordinal - 1], derive(self.key(ordinal)).salt)
 
-        return Receiver(self.log, self.public_key, self.frontier(size), streams, find)
+        return Receiver(
+            self.log, self.public_key, self.frontier(size), streams, find, lambda past: self.frontier(past).root()
+        )
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from sync.client import CONTENT_TYPE, PATH, Exchange
 from sync.database import OutcomeUnknown
 from sync.entry import origin
 from sync.errors import RefusedByPeer, RemoteProtocolError, SyncError, Unreachable, VerificationError
+from sync.merkle import EMPTY_ROOT
 from sync.messages import Ack, Held, Hello, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
@@ -50,7 +51,7 @@ class Hub:
         async def checked(response, message) -> None:
             self.said.append(message)
             match message:
-                case Ack(size) | Held(size, _):
+                case Ack(size) | Held(size):
                     assert size <= sum(b.size for b in reader.branches())
                 case Receipt(size, cosignature):
                     kept = [
@@ -353,7 +354,7 @@ def test_a_second_exchange_ends_the_first(node, hub, sizes_of):
                 answers = []
                 while len(answers) < 2:
                     answers += [wire.decode(frame) for frame in heard.feed(await remains.content.readany())]
-                assert answers == [Held(0, CLOCK_MS), Ack(100)]
+                assert answers == [Held(0, CLOCK_MS, EMPTY_ROOT), Ack(100)]
                 begun = time.monotonic()
                 await exchange(node, hub.url, sender_of(node, hub.key, ask_first=True))
                 assert time.monotonic() - begun < 5
@@ -443,7 +444,7 @@ async def silent(request: web.Request) -> web.Response:
 async def half_an_answer(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
     await response.prepare(request)
-    await response.write(wire.encode(Held(0, 1))[:9])
+    await response.write(wire.encode(Held(0, 1, EMPTY_ROOT))[:9])
     return response
 
 
@@ -460,10 +461,10 @@ async def half_an_answer(request: web.Request) -> web.StreamResponse:
         (answering(200, b"<html>"), RemoteProtocolError, "a frame says"),
         (answering(200, wire.encode(Ack(10**9))), RemoteProtocolError, "acknowledges"),
         (answering(200, wire.encode(Hello(1, b"L" * 16, 1, 1))), RemoteProtocolError, "Hello"),
-        (answering(200, wire.encode(Held(10**9, 1))), RefusedByPeer, "holds"),
+        (answering(200, wire.encode(Held(10**9, 1, EMPTY_ROOT))), Unreachable, "http"),
         (answering(200, wire.encode(Refusal("full", "the disk is full"))), RefusedByPeer, "the disk is full"),
         (answering(200, b""), Unreachable, "receipt"),
-        (answering(200, wire.encode(Held(0, 1))), Unreachable, "receipt"),
+        (answering(200, wire.encode(Held(0, 1, EMPTY_ROOT))), Unreachable, "receipt"),
         (hanging_up, Unreachable, "http"),
         (half_an_answer, Unreachable, "receipt"),
         (silent, Unreachable, "http"),

@@ -46,7 +46,7 @@ def route(hub: Store, *subjects: int, logs=None) -> int:
         for n in subjects:
             streams = log_sql.streams_of_subject(db, subject(n))
             if logs is not None:
-                streams = [s for s in streams if hub.log_of_branch(db, s.id >> 40) in logs]
+                streams = [s for s in streams if hub.log_of(db, s.id >> 40) in logs]
             box = outbox.append(hub, db, box, outbox.missing(db, box, streams))
         return box.size
 
@@ -410,7 +410,6 @@ def test_a_folder_of_the_older_format_is_brought_up(stores, county):
         "outbox_checkpoint",
         "outbox_scope",
         "outbox_tie",
-        "partial",
     ):
         db.execute(f"DROP TABLE {table}")
     db.execute("PRAGMA user_version=2")

@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import zstandard
 
-from sync import entry, note, sealing, wire
+from sync import entry, errors, note, sealing, succession, wire
 from sync.cipher import expand
 from sync.file_form import (
     CHUNK_SIZE_BYTES,
@@ -29,19 +29,27 @@ from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import (
     Ack,
     Beginning,
+    Carry,
     Chunk,
+    Compare,
     Confirm,
     Declined,
     ErasedRow,
+    Follow,
     Held,
     Hello,
     Holds,
+    LogAt,
+    Logs,
     NoKey,
     Offer,
     Push,
     PushRow,
     Receipt,
     Refusal,
+    Roots,
+    Succeed,
+    Took,
 )
 from sync.outbox import outbox_id
 
@@ -59,7 +67,7 @@ def read_vectors() -> dict[str, dict[str, str]]:
 VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
-    "erased Push",
+    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "erased Push",
 )  # fmt: skip
 NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3}
 
@@ -80,10 +88,12 @@ def messages() -> dict[str, object]:
     root, signature = hexed("checkpoint", "root"), hexed("checkpoint", "signature")
     erased = [ErasedRow(1, hexed(f"entry {n}", "commitment")) for n in (1, 2)]
     begins = Beginning(hexed("stream", "subject"), hexed("stream", "stream_key"), None)
+    push = Push(0, 1, [begins], rows, root, signature)
+    log = hexed("log", "log")
     return {
         "Hello": Hello(1, hexed("log", "log"), 2, 1_741_392_000_000),
-        "Held": Held(0, 1_741_392_001_500),
-        "Push": Push(0, 1, [begins], rows, root, signature),
+        "Held": Held(0, 1_741_392_001_500, EMPTY_ROOT),
+        "Push": push,
         "Ack": Ack(2),
         "Confirm": Confirm(2, root, signature),
         "Receipt": Receipt(2, hexed("receipt", "cosignature")),
@@ -95,14 +105,27 @@ def messages() -> dict[str, object]:
         "Holds": Holds(hexed("file", "name"), 0),
         "Declined": Declined(hexed("file", "name"), "gone", "it was erased here"),
         "Chunk": Chunk(hexed("file", "name"), 0, hexed("file", "chunk")),
+        "Succeed": Succeed(
+            hexed("succeed", "old_public_key"),
+            hexed("succeed", "new_public_key"),
+            int(VECTORS["succeed"]["size"]),
+            hexed("succeed", "old_signature"),
+            hexed("succeed", "new_signature"),
+        ),
+        "Compare": Compare(log, [1, 2]),
+        "Roots": Roots(log, [hexed("entry 1", "leaf"), root]),
+        "Logs": Logs([LogAt(hexed("log", "public_key"), 2, root)]),
+        "Follow": Follow(log, 1),
+        "Carry": Carry(log, push),
+        "Took": Took(log, 2),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 
 
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
-    others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer"}
-    others |= {"outbox"}
+    others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer",
+              "succeed", "outbox"}  # fmt: skip
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -175,6 +198,21 @@ def test_an_offer_is_signed_by_the_log():
     assert text.encode() == hexed("offer", "text")
     note.verify_signature(hexed("log", "public_key"), text, hexed("offer", "signature"))
     assert note.sign(note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), text) == hexed("offer", "signature")
+
+
+def test_both_logs_sign_a_succession():
+    """The text names both logs and the size; either key's signature holds over it, and the other's does not."""
+    message = messages()["Succeed"]
+    assert succession.text_of(hexed("log", "log"), entry.log_id(message.new_key), 2) == hexed("succeed", "text")
+    succession.verify_succession(message)
+    for wrong in (
+        message._replace(size=3),
+        message._replace(old_signature=message.new_signature),
+        message._replace(new_signature=message.old_signature),
+        message._replace(old_key=message.new_key, new_key=message.old_key),
+    ):
+        with pytest.raises(errors.VerificationError):
+            succession.verify_succession(wrong)
 
 
 def test_the_second_body_says_what_the_text_says():

@@ -24,6 +24,7 @@ from sync.replicator import Append, Ask, Cosign, KeepReceipt, Portion, Receiver,
 
 HUB = Signer("homeward/hub", b"H" * 32)
 CLOCK_MS = 1_741_392_000_000
+ROOT = b"R" * 32
 
 
 def sizes(effects) -> list[object]:
@@ -37,7 +38,17 @@ def sizes(effects) -> list[object]:
 def test_the_hub_says_at_once_what_it_holds(author):
     """The answer to Hello is Held, with the hub's own clock."""
     receiver = author.write_many(5).receiver(3)
-    assert receiver.receive(Hello(1, author.log, 5, 1), CLOCK_MS) == [Send(Held(3, CLOCK_MS))]
+    assert receiver.receive(Hello(1, author.log, 5, 1), CLOCK_MS) == [
+        Send(Held(3, CLOCK_MS, author.frontier(3).root()))
+    ]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7])
+def test_the_hub_says_its_root_where_both_have_entries(author, size):
+    """A node that holds less than the hub is told the hub's root at the node's own size."""
+    receiver = author.write_many(5).receiver(3)
+    (send,) = receiver.receive(Hello(1, author.log, size, 1), CLOCK_MS)
+    assert send.message.root == author.frontier(min(size, 3)).root()
 
 
 def test_entries_are_durable_before_they_are_acknowledged(author):
@@ -311,7 +322,7 @@ def test_an_empty_log_gets_its_receipt(author):
 
 
 @pytest.mark.parametrize("message", [
-    Held(1, 1), Ack(1), Receipt(1, b"0" * 72), Refusal("no", "no"), Hello(1, b"X" * 16, 1, 1),
+    Held(1, 1, EMPTY_ROOT), Ack(1), Receipt(1, b"0" * 72), Refusal("no", "no"), Hello(1, b"X" * 16, 1, 1),
     Confirm(0, bytes(32), bytes(64)), Confirm(8, EMPTY_ROOT, bytes(64)), Confirm(8, bytes(32), bytes(64)),
 ])  # fmt: skip
 def test_the_hub_refuses_what_a_node_may_not_say(author, message):
@@ -364,7 +375,7 @@ def test_after_a_cut_a_node_asks_first():
     """Nothing is sent before Held, and then from what it says."""
     made = sender(acknowledged=40, ask_first=True)
     assert made.next() == Wait()
-    made.receive(Held(55, 7))
+    made.held(Held(55, 7, ROOT), ROOT)
     assert made.hub_clock_ms == 7
     assert send_next(made) == (55, 65)
 
@@ -385,7 +396,7 @@ def test_a_node_goes_on_from_what_the_hub_holds(held, goes_on_at):
     """With two pushes from 40 to 60 under way, Held moves the cursor only where that is needed."""
     made = sender(acknowledged=40)
     assert [send_next(made), send_next(made)] == [(40, 50), (50, 60)]
-    assert made.receive(Held(held, 7)) == []
+    made.held(Held(held, 7, ROOT), ROOT)
     assert made.acknowledged == held
     if goes_on_at == 100:
         assert made.next() == Ask(100)
@@ -393,19 +404,23 @@ def test_a_node_goes_on_from_what_the_hub_holds(held, goes_on_at):
         assert send_next(made)[0] == goes_on_at
 
 
-def test_a_hub_that_holds_more_than_exists_stops_the_node():
-    """A folder that was restored from a backup does not go on writing under its old key."""
+@pytest.mark.parametrize(("held", "root"), [(101, b"R" * 32), (100, b"X" * 32), (30, b"X" * 32)])
+def test_a_log_that_others_continued_is_pushed_no_more(held, root):
+    """More than the folder has, or another root where both have entries: nothing is said of this log any more."""
     made = sender(size=100, acknowledged=40)
-    with pytest.raises(RefusedByPeer) as refusal:
-        made.receive(Held(101, 7))
-    assert refusal.value.code == "ahead"
+    send_next(made)
+    answer = Held(held, 7, root)
+    made.held(answer, ROOT)
+    assert (made.diverged, made.next(), made.acknowledged) == (answer, Wait(), 40)
+    with pytest.raises(Unreachable):
+        made.receive(Refusal("invalid", "what was pushed before the answer came"))
 
 
 def test_a_push_that_the_hubs_answer_has_overtaken_is_dropped():
     """Held arrives while a push is being made: that push would leave a gap, so it is not sent."""
     made = sender(acknowledged=40)
     step = made.next()
-    made.receive(Held(30, 7))
+    made.held(Held(30, 7, ROOT), ROOT)
     assert not made.pushed(Push(step.start, 1, [], [None] * step.rows_count, bytes(32), bytes(64)), 800)
     assert send_next(made) == (30, 40)
 
@@ -416,7 +431,7 @@ def test_only_so_many_pushes_are_under_way():
     for _ in range(replicator.IN_FLIGHT_MAX):
         send_next(made)
     assert made.next() == Wait()
-    made.receive(Held(0, 7))
+    made.held(Held(0, 7, ROOT), ROOT)
     close_of(made, 160)  # sixteen pushes are enough to ask for a receipt
     assert made.next() == Wait()
     made.receive(Ack(10))
@@ -432,7 +447,7 @@ def test_what_is_under_way_counts_although_the_hub_has_answered():
     """Held that says what the node expected takes nothing back: pushes under way are awaited, and let pushes grow."""
     made = sender(acknowledged=40)
     send_next(made)
-    made.receive(Held(50, 7))
+    made.held(Held(50, 7, ROOT), ROOT)
     made.receive(Ack(50))
     assert made.push_size_bytes == 1600
 
@@ -441,7 +456,7 @@ def test_a_late_acknowledgement_changes_nothing():
     """An older Ack behind a newer one does not take anything back."""
     made = sender(size=1000)
     ends = [send_next(made)[1] for _ in range(3)]
-    made.receive(Held(0, 7))
+    made.held(Held(0, 7, ROOT), ROOT)
     made.receive(Ack(ends[2]))
     made.receive(Ack(ends[0]))
     assert made.acknowledged == ends[2]
@@ -450,7 +465,7 @@ def test_a_late_acknowledgement_changes_nothing():
 def test_pushes_grow_with_success_up_to_a_limit():
     """Each acknowledgement doubles the size of a push, up to 64 kB."""
     made = sender(size=10**6, push_size_bytes=2000)
-    made.receive(Held(0, 7))
+    made.held(Held(0, 7, ROOT), ROOT)
     counts = []
     for _ in range(8):
         start, end = send_next(made)
@@ -513,7 +528,7 @@ def test_the_hub_cannot_send_the_node_back_without_reason(question):
 def test_receipts_beyond_what_the_hub_holds_are_asked_for_again():
     """A receipt for what the hub still holds is awaited; one for entries that go again in erased form is not."""
     made = sender(size=30, acknowledged=10, ask_first=True)
-    made.receive(Held(10, 7))
+    made.held(Held(10, 7, ROOT), ROOT)
     close_of(made, 10)
     send_next(made)
     close_of(made, 20)
@@ -569,7 +584,7 @@ def test_what_an_earlier_exchange_brought_is_confirmed_first():
     """After a cut the node asks for a receipt for what the hub holds, before it pushes on."""
     made = sender(acknowledged=40, ask_first=True)
     assert made.next() == Wait()
-    made.receive(Held(60, 7))
+    made.held(Held(60, 7, ROOT), ROOT)
     assert made.next() == Ask(60)
     close_of(made, 60)
     assert send_next(made)[0] == 60
@@ -581,14 +596,14 @@ def test_what_an_earlier_exchange_brought_is_confirmed_first():
 def test_a_single_entry_of_an_earlier_exchange_is_confirmed_first():
     """Without any receipt so far, one entry at the hub is enough to ask for one."""
     made = sender(ask_first=True)
-    made.receive(Held(1, 7))
+    made.held(Held(1, 7, ROOT), ROOT)
     assert made.next() == Ask(1)
 
 
 def test_a_long_backlog_is_confirmed_while_it_travels():
     """Every sixteen pushes the node asks for a receipt; what is confirmed is never asked for again."""
     made = sender(size=10_000)
-    made.receive(Held(0, 7))
+    made.held(Held(0, 7, ROOT), ROOT)
     asked = []
     while not asked or asked[-1] < 2000:
         match made.next():
@@ -620,9 +635,9 @@ def test_the_node_refuses_what_a_hub_may_not_say(message):
 def test_held_comes_once():
     """A hub cannot make a node begin again and again within one exchange."""
     made = sender()
-    made.receive(Held(0, 7))
+    made.held(Held(0, 7, ROOT), ROOT)
     with pytest.raises(RemoteProtocolError):
-        made.receive(Held(0, 7))
+        made.held(Held(0, 7, ROOT), ROOT)
 
 
 def test_a_refusal_reaches_the_person():
@@ -660,6 +675,9 @@ def converse(author, node: Sender, hub: Receiver, stored: list[bytes], data) -> 
                             down.append(message)
                         case Cosign(checkpoint):
                             down.append(receipt_of(HUB, author.log, checkpoint.size, checkpoint.root))
+            case "down" if isinstance(down[0], Held):
+                node.held(down[0], author.frontier(min(node.size, down[0].size)).root())
+                down.pop(0)
             case "down":
                 node.receive(down.pop(0))
 

@@ -20,17 +20,25 @@ from sync.file_form import CHUNK_SIZE_BYTES, Manifest
 from sync.messages import (
     Ack,
     Beginning,
+    Carry,
     Chunk,
+    Compare,
     Confirm,
     Declined,
+    Follow,
     Held,
     Hello,
     Holds,
+    LogAt,
+    Logs,
     Offer,
     Push,
     PushRow,
     Receipt,
     Refusal,
+    Roots,
+    Succeed,
+    Took,
 )
 from sync.wire import FrameBuffer, decode, encode
 
@@ -86,7 +94,7 @@ pushes = st.builds(
 )
 messages = (
     st.builds(Hello, protocol=sizes, log=exactly(16), size=sizes, clock_ms=clocks)
-    | st.builds(Held, size=sizes, clock_ms=clocks)
+    | st.builds(Held, size=sizes, clock_ms=clocks, root=exactly(32))
     | pushes
     | st.builds(Ack, size=sizes)
     | st.builds(Confirm, size=sizes, root=exactly(32), signature=exactly(64))
@@ -109,6 +117,23 @@ messages = (
     | st.builds(Holds, name=exactly(32), chunks=st.integers(0, 123))
     | st.builds(Declined, name=exactly(32), code=names(40), text=names(200))
     | st.builds(Chunk, name=exactly(32), number=st.integers(0, 122), sealed=st.binary(max_size=300))
+    | st.builds(
+        Succeed,
+        old_key=exactly(32),
+        new_key=exactly(32),
+        size=sizes,
+        old_signature=exactly(64),
+        new_signature=exactly(64),
+    )
+    | st.builds(Compare, log=exactly(16), sizes=st.lists(sizes, min_size=1, max_size=16))
+    | st.builds(Roots, log=exactly(16), roots=st.lists(exactly(32), min_size=1, max_size=16))
+    | st.builds(
+        Logs,
+        logs=st.lists(st.builds(LogAt, public_key=exactly(32), size=sizes, root=exactly(32)), min_size=1, max_size=5),
+    )
+    | st.builds(Follow, log=exactly(16), size=sizes)
+    | st.builds(Carry, log=exactly(16), push=pushes)
+    | st.builds(Took, log=exactly(16), size=sizes)
 )
 junk = st.recursive(
     scalars | st.floats(),
@@ -242,7 +267,7 @@ def test_arbitrary_bytes_in_a_frame_are_refused(data):
     decoded_or_refused(framed(data))
 
 
-@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 13)).map(list) | st.builds(
+@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 20)).map(list) | st.builds(
     lambda kind, rest: [kind, *rest], st.integers(0, 13), st.lists(junk | st.integers() | exactly(32), max_size=10)
 ))  # fmt: skip
 def test_any_framed_msgpack_is_a_message_or_refused(value):
@@ -344,8 +369,8 @@ def test_an_unknown_dictionary_is_refused():
         [4, 2**63],
         [4, True],
         [4, "1"],
-        [2, 1, 2**63],
-        [2, True, 1],
+        [2, 1, 2**63, bytes(32)],
+        [2, True, 1, bytes(32)],
         [1, True, b"L" * 16, 1, 1],
         [1, 1, b"L" * 15, 1, 1],
         [1, 1, "L" * 16, 1, 1],
@@ -444,7 +469,7 @@ def test_a_push_outside_its_form_is_refused(changes):
         ([1, -1, b"L" * 16, 1, 1], "protocol"),
         ([1, 1, b"L" * 15, 1, 1], "log"),
         ([1, 1, b"L" * 16, -1, 1], "size"),
-        ([2, 1, 2**63], "clock"),
+        ([2, 1, 2**63, bytes(32)], "clock"),
         ([8, 1, [0]], "stream"),
         ([8, 1, [1] * 4097], "streams"),
         ([5, 1, b"R" * 31, b"G" * 64], "root"),

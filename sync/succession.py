@@ -1,0 +1,213 @@
+"""A log in place of another: what a node does when it is not the only one that continued its log.
+
+A folder that was restored from a backup, copied or cloned goes on where its log stood then, while the hub holds what
+the first life, or the other copy, wrote there. Two contents under one key and seq can never be one log. So the node
+opens a new log, sets aside what it wrote behind the common part, and records it again.
+
+What is promised: all of it is one transaction of `log.db`; only the new log's key is made durable in `keys.db` before.
+*A power cut before the commit leaves a key that nobody uses, and the next exchange finds and does the same. After it
+everything is done*, and whatever is recorded goes to the new log. The entries that were set aside stay, as a **lost
+branch** of their log: `verify` reads them, `history` shows them; folds, followers and pushes do not.
+
+The new log begins with an entry about itself, `log-opened/1`, that names the old log, the size that it builds on and
+why. Where a part of another log of the home is set aside (the hub was restored, too), `log-set-aside/1` says so. They
+are what auditors see, what `status` tells, and what the hub is asked to admit the new log by (`Succeed`).
+
+Streams of the new log have keys made after the copy: those that lay ready were copied with the folder, and one key must
+never serve two logs, or erasing in the one would leave the other's content readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import apsw
+
+from sync import fork_sql, log_sql
+from sync.batch import Draft
+from sync.entry import EXT_FIRST_ID, Body, entry_id, log_id, unpack_body
+from sync.errors import LocalProtocolError, StaleVersion
+from sync.log_schema import Branch, Kind, Row
+from sync.messages import Succeed
+from sync.note import Signer, verify_bytes
+
+if TYPE_CHECKING:
+    from sync.store import Store
+    from sync.stored_log import StoredLog
+    from sync.tail import Tail
+
+OPENED: Final = "log-opened/1"
+SET_ASIDE: Final = "log-set-aside/1"
+ACTOR: Final = "node"
+TAG: Final = "homeward/succeed/1\n"
+PORTION_COUNT: Final = 1000
+
+
+class Change(NamedTuple):
+    """What an entry about a node's own logs says: from `size` of the log `old` on this home goes on in the log `new`.
+
+    `at_ms`: when, as the node's clock said. `again`: so many entries behind `size` were recorded again.
+    """
+
+    kind: str
+    old: bytes
+    new: bytes
+    size: int
+    why: str
+    again: int
+    at_ms: int
+
+
+def changes(store: StoredLog) -> list[Change]:
+    """Every time that this node opened a log in place of another, or set a part of one aside; oldest first."""
+    found = []
+    for log in (branch.log for branch in store.branches() if branch.own):
+        for entry in store.entries_of_subject(log):
+            body = entry.body()
+            if body is not None and entry.log == log and (change := change_of(body)) is not None:
+                found.append(change)
+    return found
+
+
+def change_of(body: Body) -> Change | None:
+    """An entry about a node's own logs; None if it is another one."""
+    match body.type, body.payload:
+        case "log-opened/1" | "log-set-aside/1", {"old": bytes(old), "new": bytes(new), "size": int(size),
+                                                   "why": str(why), "again": int(again)}:  # fmt: skip
+            return Change(body.type, old, new, size, why, again, body.recorded_at_ms)
+    return None
+
+
+def introductions(store: StoredLog) -> list[Succeed]:
+    """The messages that lead a hub from a log that it knows to the one that this node writes, oldest first."""
+    opened = [change for change in changes(store) if change.kind == OPENED]
+    return [succeed(store.signer_of(one.old), store.signer_of(one.new), one.size) for one in opened]
+
+
+def open_log(
+    store: Store, tail: Tail, db: apsw.Connection, old: tuple[bytes, int], new_key: bytes, why: str, now_ms: int
+) -> None:
+    """In the writer's transaction: go on in a new log from a size of the own one. `old` is that log, and the size."""
+    log, keep = old
+    if tail.own.log != log:
+        raise StaleVersion(f"this node does not write log {log.hex()} any more")
+    lost = _cut(tail, db, log, keep)
+    log_sql.add_branch(db, log_id(new_key), new_key, Kind.OWN)
+    tail.reload(db)
+    tail.use_fresh_keys()
+    _record_again(store, tail, db, OPENED, log, keep, lost, why, now_ms)
+
+
+def set_aside(store: Store, tail: Tail, db: apsw.Connection, log: bytes, keep: int, why: str, now_ms: int) -> None:
+    """In the writer's transaction: go on in the own log from a size of another log of the home."""
+    if tail.own.log == log:
+        raise LocalProtocolError("a node cannot set aside the log that it writes without opening another")
+    lost = _cut(tail, db, log, keep)
+    tail.reload(db)
+    _record_again(store, tail, db, SET_ASIDE, log, keep, lost, why, now_ms)
+
+
+def _cut(tail: Tail, db: apsw.Connection, log: bytes, keep: int) -> Branch | None:
+    """The lost branch of what stands behind; None if there is nothing."""
+    tail.flush(db)
+    branch = tail.live_branch(log)
+    if keep > branch.size:
+        raise LocalProtocolError(f"log {log.hex()} has {branch.size} entries, not {keep}")
+    if keep == branch.size:
+        return None
+    number = fork_sql.cut(db, branch, keep, lambda row: tail.lamport_at(db, log, row.seq))
+    return next(b for b in log_sql.branches(db) if b.id == number)
+
+
+def _record_again(
+    store: Store, tail: Tail, db: apsw.Connection, kind: str, log: bytes, keep: int, lost: Branch | None,
+    why: str, now_ms: int,
+) -> None:  # fmt: skip
+    new = tail.own.log
+    rows = _bodies(store, db, lost, keep) if lost else iter(())
+    again = _Again(store, tail, db, log, new)
+    drafts = [again.draft(row, body) for row, body in rows if body.subject not in tail.erased]
+    payload = {"old": log, "new": new, "size": keep, "why": why, "again": len(drafts)}
+    tail.record(db, [Draft(kind, ACTOR, new, now_ms, payload)])
+    for start in range(0, len(drafts), PORTION_COUNT):
+        tail.record(db, drafts[start : start + PORTION_COUNT])
+
+
+def _bodies(store: Store, db: apsw.Connection, lost: Branch, keep: int) -> Iterator[tuple[Row, Body]]:
+    """What was set aside and can still be read."""
+    while rows := log_sql.entries_of_branch(db, lost.id, keep + 1, PORTION_COUNT):
+        for row in rows:
+            packed = store.open_row(row, lost.log, store.find_seal(db, row.stream))
+            if packed is not None:
+                yield row, unpack_body(packed)
+        keep = rows[-1].seq
+
+
+class _Again:
+    """Entries that were set aside, as drafts for the own log."""
+
+    def __init__(self, store: Store, tail: Tail, db: apsw.Connection, old: bytes, new: bytes) -> None:
+        self._store = store
+        self._tail = tail
+        self._db = db
+        self._old = old
+        self._new = new
+        self._met: set[bytes] = set()
+
+    def draft(self, row: Row, body: Body) -> Draft:
+        """The same event; what its author had seen is named where the own log speaks of the subject first."""
+        kind, actor, subject, _, recorded_at_ms, deps, payload, extensions = body
+        seen: dict[bytes, int] = {}
+        if subject == self._old:  # the node's own affairs
+            subject = self._new
+        elif subject not in self._met:
+            self._met.add(subject)
+            seen = self._seen(subject)
+        for log, seq in deps.items():
+            seen[log] = max(seq, seen.get(log, 0))
+        held = {log: seq for log, seq in seen.items() if self._holds(log, seq)}
+        first = extensions.get(EXT_FIRST_ID, entry_id(row.commitment))
+        return Draft(kind, actor, subject, recorded_at_ms, payload, held, {**extensions, EXT_FIRST_ID: first})
+
+    def _seen(self, subject: bytes) -> dict[bytes, int]:
+        """What an author who had read the old log up to where it was cut had seen of other logs, and of it."""
+        branch = self._tail.live_branch(self._old)
+        stream = log_sql.stream_of_subject(self._db, subject, branch.id)
+        if stream is None:
+            return {}
+        seen: dict[bytes, int] = {}
+        for row in log_sql.chain(self._db, stream.head):
+            packed = self._store.open_row(row, self._old, self._store.find_seal(self._db, row.stream))
+            deps = unpack_body(packed).deps if packed is not None else {}
+            for log, seq in [(self._old, row.seq), *deps.items()]:
+                seen[log] = max(seq, seen.get(log, 0))
+        return seen
+
+    def _holds(self, log: bytes, seq: int) -> bool:
+        """Whether an entry that was seen is still here, so that the order after it can be worked out."""
+        try:
+            return log != self._new and self._tail.lamport_at(self._db, log, seq) is not None
+        except LocalProtocolError:  # that log was never held here
+            return False
+
+
+# -- telling the hub
+
+
+def text_of(old: bytes, new: bytes, size: int) -> bytes:
+    """What both keys sign: the ids of the logs, and how many entries of the old one the new one builds on."""
+    return f"{TAG}{old.hex()}\n{new.hex()}\n{size}\n".encode()
+
+
+def succeed(old: Signer, new: Signer, size: int) -> Succeed:
+    """The message that asks the hub to admit a new log."""
+    text = text_of(log_id(old.public_key), log_id(new.public_key), size)
+    return Succeed(old.public_key, new.public_key, size, old.sign_bytes(text), new.sign_bytes(text))
+
+
+def verify_succession(message: Succeed) -> None:
+    """Both keys have signed; raises VerificationError, or RemoteProtocolError for what is no key."""
+    text = text_of(log_id(message.old_key), log_id(message.new_key), message.size)
+    verify_bytes(message.old_key, text, message.old_signature)
+    verify_bytes(message.new_key, text, message.new_signature)

@@ -1,0 +1,70 @@
+"""The byte form of what two nodes say about a home's other logs; see `wire` for all the rest, and PROTOCOL.md 5.4."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
+from sync.errors import RemoteProtocolError
+from sync.messages import Compare, Follow, LogAt, Logs, Message, Roots, Succeed, Took
+
+COMPARED_COUNT_MAX: Final = 16
+LOGS_COUNT_MAX: Final = 256
+KEY_SIZE: Final = 32
+ROOT_SIZE: Final = 32
+SIGNATURE_SIZE: Final = 64
+
+SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
+KINDS: Final[dict[type, int]] = {
+    Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
+}  # fmt: skip
+
+
+def message(kind: int, rest: list[Any]) -> Message:
+    """One message from the elements behind its kind; raises RemoteProtocolError."""
+    match rest:
+        case [bytes(old), bytes(new), int(size), bytes(by_old), bytes(by_new)] if kind == SUCCEED:
+            for key in (old, new):
+                bytes_ok(key, "public key", KEY_SIZE)
+            for signature in (by_old, by_new):
+                bytes_ok(signature, "signature", SIGNATURE_SIZE)
+            return Succeed(old, new, _size(size), by_old, by_new)
+        case [bytes(log), list(sizes)] if kind == COMPARE:
+            _count_ok(sizes, COMPARED_COUNT_MAX)
+            return Compare(_log(log), [_size(size) for size in sizes])
+        case [bytes(log), list(roots)] if kind == ROOTS:
+            _count_ok(roots, COMPARED_COUNT_MAX)
+            for root in roots:
+                bytes_ok(root, "root", ROOT_SIZE)
+            return Roots(_log(log), roots)
+        case [list(logs)] if kind == LOGS:
+            _count_ok(logs, LOGS_COUNT_MAX)
+            return Logs([_log_at(one) for one in logs])
+        case [bytes(log), int(size)] if kind in (FOLLOW, TOOK):
+            return (Follow if kind == FOLLOW else Took)(_log(log), _size(size))
+    raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
+
+
+def _log_at(element: Any) -> LogAt:
+    match element:
+        case [bytes(public_key), int(size), bytes(root)]:
+            bytes_ok(public_key, "public key", KEY_SIZE)
+            bytes_ok(root, "root", ROOT_SIZE)
+            return LogAt(public_key, _size(size), root)
+    raise RemoteProtocolError("a log is its key, its size and its root")
+
+
+def _count_ok(items: list[Any], count_max: int) -> None:
+    if not 0 < len(items) <= count_max:
+        raise RemoteProtocolError(f"an array must have from 1 to {count_max} elements, found {len(items)}")
+
+
+def _log(value: bytes) -> bytes:
+    bytes_ok(value, "log", ID_SIZE)
+    return value
+
+
+def _size(value: object) -> int:
+    int_ok(value, "size", 0, INT_MAX)
+    assert isinstance(value, int)
+    return value
