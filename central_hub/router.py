@@ -12,6 +12,10 @@ others, then what is new of the subjects that an outbox follows already. A home 
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -27,6 +31,7 @@ from node.clock import Clock
 from node.records import of_the_domain, record_of
 from sync import log_sql, outbox, outbox_sql
 from sync.batch import Entry
+from sync.database import NotStored
 from sync.erasure import executed_subject
 from sync.log_schema import STREAM_SHIFT, Row
 from sync.outbox_sql import Outbox
@@ -34,6 +39,8 @@ from sync.store import Store
 
 MARK: Final = "homeward/router"  # among the tracked applications
 BATCH_COUNT: Final = 500
+A_MOMENT_S: Final = 1.0
+PAUSE_S: Final = 1.0
 FIRST_EPOCH: Final = 1
 
 
@@ -63,20 +70,48 @@ class Load:
 
 
 class Router:
-    """Feeds the outboxes of a hub. Used by one thread at a time."""
+    """Feeds the outboxes of a hub. Safe to use from any thread."""
 
     def __init__(self, store: Store, registry: Registry, clock: Clock, epoch: int = FIRST_EPOCH) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
         self._epoch = epoch
+        self._one_at_a_time = threading.Lock()
         self.position = store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
 
     def catch_up(self, batch_count: int = BATCH_COUNT) -> Iterator[int]:
         """Follow to the newest entry, a batch at a time; gives the position after each."""
-        while entries := self._store.entries_after(self.position, batch_count):
-            self.take(entries)
+        while True:
+            with self._one_at_a_time:
+                entries = self._store.entries_after(self.position, batch_count)
+                if not entries:
+                    return
+                self.take(entries)
             yield self.position
+
+    def outbox_of(self, log: bytes) -> tuple[bytes, int]:
+        """Id and epoch of the outbox for a log's home, brought up to date if that takes no more than a moment."""
+        deadline = time.monotonic() + A_MOMENT_S
+        for _ in self.catch_up():
+            if time.monotonic() > deadline:
+                break
+        code = self._registry.code_of(log)
+        return outbox.outbox_id(self._store.signer.public_key, code, self._epoch), self._epoch
+
+    async def keep_up(self) -> None:
+        """Follow for ever, beside a node that serves."""
+        while True:
+            await asyncio.to_thread(self._follow_once)
+
+    def _follow_once(self) -> None:
+        try:
+            for _ in self.catch_up():
+                pass
+        except (apsw.FullError, NotStored) as error:
+            print(f"outboxes cannot be filled for the moment: {error}", file=sys.stderr, flush=True)
+            time.sleep(PAUSE_S)
+        self._store.wait_beyond(self._store.position(), PAUSE_S)
 
     def take(self, entries: Sequence[Entry]) -> None:
         """Route what a batch of entries changes."""

@@ -28,6 +28,7 @@ from sync.database import NotStored
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.messages import UNKNOWN
+from sync.outbox_fetching import OutboxFetching
 from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
 from sync.store import Store
 
@@ -54,7 +55,8 @@ class Exchanger:
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
-        self._left = 0  # photographs that the last exchange did not come to
+        self._delivered = 0  # entries that came from the county
+        self._left = 0  # photographs, and entries of the outbox, that the last exchange did not come to
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -76,14 +78,14 @@ class Exchanger:
         asyncio.get_running_loop().set_exception_handler(_leave_out_cuts)
         fruitless = 0
         while True:
-            before = (self.acknowledged, self._chunks)
+            before = (self.acknowledged, self._chunks, self._delivered)
             try:
                 kept = await self.once()
                 if not self._left:
                     return kept
             except Unreachable as error:
                 self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
-                fruitless = 0 if (self.acknowledged, self._chunks) > before else fruitless + 1
+                fruitless = 0 if (self.acknowledged, self._chunks, self._delivered) > before else fruitless + 1
                 if tries_max is not None and fruitless >= tries_max:
                     raise
             else:
@@ -105,7 +107,8 @@ class Exchanger:
         )
         waiting = await asyncio.to_thread(self._store.files.waiting)
         waiting.sort(key=lambda name: name == self._put_last)
-        exchange = Exchange(self._store, sender, self._url, self._clock, waiting)
+        outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key)
+        exchange = Exchange(self._store, sender, self._url, self._clock, waiting, outbox=outbox)
         self._was_cut = True
         try:
             async with aiohttp.ClientSession() as http:
@@ -120,11 +123,12 @@ class Exchanger:
             self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
             self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
             self._chunks += exchange.files.acknowledged
+            self._delivered += outbox.taken
             if sender.receipt is not None:
                 await asyncio.to_thread(self._finished, sender.receipt, exchange.declined)
             if sender.hub_lost:
                 await asyncio.to_thread(self._store.files.offer_again, self._store.log)
-        self._left = exchange.files.left
+        self._left = exchange.files.left + max(0, outbox.left)
         self._pause_s = PAUSE_S_MIN
         return kept
 

@@ -174,6 +174,12 @@ def require(db: apsw.Connection, log: bytes) -> Outbox:
     return found
 
 
+def size_of(store: StoredLog, log: bytes) -> int:
+    """How many entries of an outbox are here, durably; 0 if it was not opened."""
+    found = store.reading(lambda db: outbox_sql.outbox(db, log))
+    return found.size if found else 0
+
+
 def node(db: apsw.Connection, outbox: Outbox, number: int) -> bytes:
     """One stored tree node of an outbox."""
     found = outbox_sql.node_hash(db, outbox.id, number)

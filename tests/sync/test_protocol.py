@@ -34,6 +34,7 @@ from sync.messages import (
     Compare,
     Confirm,
     Declined,
+    Delivery,
     ErasedRow,
     Follow,
     Held,
@@ -43,6 +44,7 @@ from sync.messages import (
     Logs,
     NoKey,
     Offer,
+    OutboxAt,
     Push,
     PushRow,
     Receipt,
@@ -67,7 +69,7 @@ def read_vectors() -> dict[str, dict[str, str]]:
 VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
-    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "erased Push",
+    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "erased Push",
 )  # fmt: skip
 NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3}
 
@@ -118,6 +120,8 @@ def messages() -> dict[str, object]:
         "Follow": Follow(log, 1),
         "Carry": Carry(log, push),
         "Took": Took(log, 2),
+        "OutboxAt": OutboxAt(1, 2),
+        "Delivery": Delivery(hexed("outbox", "outbox"), push, [log], [0], [1, 2]),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 
