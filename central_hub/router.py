@@ -32,13 +32,13 @@ from node.records import of_the_domain, record_of
 from sync import log_sql, outbox, outbox_sql
 from sync.batch import Entry
 from sync.database import NotStored
-from sync.erasure import executed_subject
 from sync.log_schema import STREAM_SHIFT, Row
 from sync.outbox_sql import Outbox
 from sync.store import Store
 
 MARK: Final = "homeward/router"  # among the tracked applications
 BATCH_COUNT: Final = 500
+IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved only now and then
 A_MOMENT_S: Final = 1.0
 PAUSE_S: Final = 1.0
 FIRST_EPOCH: Final = 1
@@ -78,7 +78,7 @@ class Router:
         self._clock = clock
         self._epoch = epoch
         self._one_at_a_time = threading.Lock()
-        self.position = store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
+        self.position = self._marked = store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
 
     def catch_up(self, batch_count: int = BATCH_COUNT) -> Iterator[int]:
         """Follow to the newest entry, a batch at a time; gives the position after each."""
@@ -119,7 +119,9 @@ class Router:
         routing = _Batch(self._store, self._registry, self._clock, self._epoch, end)
         for entry in entries:
             routing.note(entry)
-        self._store.submit(routing.commit).result()
+        if not routing.is_idle() or end - self._marked >= IDLE_COUNT_MAX:
+            self._store.submit(routing.commit).result()
+            self._marked = end
         self.position = end
 
 
@@ -129,15 +131,13 @@ class _Batch:
     def __init__(self, store: Store, registry: Registry, clock: Clock, epoch: int, end: int) -> None:
         self._store, self._registry, self._clock, self._epoch, self._end = store, registry, clock, epoch, end
         self._steps: list[Step] = []
-        self._erased: list[bytes] = []
+        self._has_mail = False
         self._ties: list[tuple[bytes, bytes]] = []
 
     def note(self, entry: Entry) -> None:
         """Work out what follows from one entry."""
         body = entry.body()
-        if body is not None and entry.log == self._store.log:
-            erased = executed_subject(body.type, body.payload)
-            self._erased += [erased] if erased is not None else []
+        self._has_mail |= body is not None and entry.log == self._store.log and body.type in mailbox.TYPES
         if not of_the_domain(body, entry):
             return
         child = hangs_on(schema.decode(body.type, body.payload))
@@ -159,6 +159,23 @@ class _Batch:
         author = self._registry.code_of(entry.log)
         self._steps.append(Step(subject, position, grants(state), author, urgency(state), subject))
 
+    def is_idle(self) -> bool:
+        """Whether nothing follows from the batch; what nobody else follows is left out of it."""
+        decided = {step.subject for step in self._steps if step.grants is not None}
+
+        def followed(db: apsw.Connection) -> list[Step]:
+            homes = {box.id: box.home for box in outbox_sql.outboxes(db)}
+            return [
+                step
+                for step in self._steps
+                if step.grants is not None
+                or step.child in decided
+                or {homes[number] for number in outbox_sql.scope(db, step.child)} - {step.author}
+            ]
+
+        self._steps = self._store.reading(followed)
+        return not (self._steps or self._ties or self._has_mail)
+
     def commit(self, db: apsw.Connection) -> None:
         """Append to the outboxes and move on; inside the writer's transaction."""
         for child, hangs in self._ties:
@@ -169,11 +186,11 @@ class _Batch:
             self._perform(db, step, boxes, loads)
         self._assign_logs(db, loads)
         for code, box in boxes.items():
-            rows = [*self._mail(db, box), *loads[code].rows()]
+            rows = loads[code].rows()
+            if rows or self._has_mail:
+                rows = [*self._mail(db, box), *rows]
             if rows:
                 outbox.append(self._store, db, box, rows)
-        for subject in self._erased:
-            outbox_sql.forget(db, subject)
         log_sql.track(db, MARK, self._end)
 
     def _boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
