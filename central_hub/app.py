@@ -14,6 +14,7 @@ from central_hub import reports, revoking
 from central_hub.api import Api
 from central_hub.cli import homes_of, status_of
 from central_hub.registry import Admissions
+from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from domain.codes import SEX
 from node import conflicts, photos, returning, service
@@ -65,7 +66,10 @@ async def _serve(
     clock: Clock,
 ) -> None:
     api = Api(store, registry, folder.config.name, owner)
-    exchanges = ExchangeServer(store, registry.key_of, clock, registry.logs_of, registry.succeed)
+    router = Router(store, registry, clock)
+    exchanges = ExchangeServer(
+        store, registry.key_of, clock, registry.logs_of, registry.succeed, outbox_of=router.outbox_of
+    )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())
@@ -83,7 +87,8 @@ async def _serve(
         print(f"listening on {url}", flush=True)
 
     async def background() -> None:
-        await asyncio.gather(Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up())
+        beside = (Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up(), router.keep_up())
+        await asyncio.gather(*beside)
 
     with contextlib.suppress(asyncio.CancelledError):
         await service.serve(app, host, port, started, background, follower)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from domain import schema
 from domain.event import RevokedEvent
 from domain.records import Record
+from node import mailbox
 from sync.batch import NOTHING, Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body, check_body, pack_body
 from sync.errors import RemoteProtocolError
@@ -28,6 +29,11 @@ def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Rec
         body.deps,
         RevokedEvent(body.type, event) if revoked else event,
     )
+
+
+def of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
+    """Not erased, no event of the library's own, not about the log itself, and not the county's word to a node."""
+    return body is not None and ":" not in body.type and body.subject != entry.log and body.type not in mailbox.TYPES
 
 
 def draft_of(

@@ -18,7 +18,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 import apsw
 import msgpack
@@ -26,7 +26,7 @@ import msgpack
 from domain.folding import Folding
 from domain.records import Record, canonical
 from domain.views import TABLES, VIEWS_VERSION
-from node.records import record_of
+from node.records import of_the_domain, record_of
 from node.revocation import Revocations
 from sync.batch import Entry
 from sync.cipher import MasterKey
@@ -213,7 +213,7 @@ class Follower:
         position = entries[-1].position
         for entry in entries:
             body = entry.body()
-            if not _of_the_domain(body, entry):
+            if not of_the_domain(body, entry):
                 touched.update(self._judged_anew(entry, body, position))
                 continue
             record = self._record(entry, body)
@@ -251,7 +251,7 @@ class Follower:
             return set()
         entries = (entry for entry in self._store.entries_of_log(log, seq) if entry.position <= until)
         pairs = ((entry, entry.body()) for entry in entries)
-        return {body.subject for entry, body in pairs if _of_the_domain(body, entry)}
+        return {body.subject for entry, body in pairs if of_the_domain(body, entry)}
 
     def forget_erased(self) -> None:
         """Fold every subject again that was erased, and of which something is left here."""
@@ -295,7 +295,7 @@ class Follower:
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject) if entry.position <= until]
-        records = [self._record(one, body) for one, body in pairs if _of_the_domain(body, one)]
+        records = [self._record(one, body) for one, body in pairs if of_the_domain(body, one)]
         folding = Folding(subject)
         for record in canonical(records):
             folding.add(record)
@@ -329,8 +329,3 @@ assert all(table.key == tuple(name for name, _ in table.columns)[: len(table.key
 
 def _key(name: str, row: Row) -> tuple[str, Row]:
     return name, row[: KEY_SIZES[name]]
-
-
-def _of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
-    """Not erased, not an event of the library's own, and not about the log itself (a node's own affairs)."""
-    return body is not None and ":" not in body.type and body.subject != entry.log

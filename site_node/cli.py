@@ -22,6 +22,7 @@ from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
 from node.invitation import BadInvitation, parse, require_loopback
+from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
 from site_node import bundling, healing
@@ -30,8 +31,10 @@ from sync.errors import RefusedByPeer
 
 
 def homes_of(folder: Folder) -> HomesOf:
-    """At a home every log belongs to it: no other home's is held yet."""
-    return lambda _store: lambda _log: folder.config.code
+    """At a home a log belongs to it, or to whom the county says."""
+    hub = folder.config.hub
+    hub_key = bytes.fromhex(hub.key) if hub else None
+    return lambda store: HomesByMailbox(store, folder.config.code, hub_key).home_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:

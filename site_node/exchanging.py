@@ -32,6 +32,7 @@ from sync.entry import log_id
 from sync.errors import Diverged, LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.fetching import Fetching
 from sync.messages import UNKNOWN
+from sync.outbox_fetching import OutboxFetching
 from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
 from sync.store import Store
 
@@ -61,6 +62,7 @@ class Exchanger:
         self._left = False  # whether the last exchange did not come to all photographs and other logs
         self._is_unknown = False  # whether the hub has forgotten how the own log came to be
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
+        self._delivered = 0  # entries that came from the county
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -83,14 +85,14 @@ class Exchanger:
         fruitless = 0
         self._put_off.clear()
         while True:
-            before = (self.acknowledged, self._chunks)
+            before = (self.acknowledged, self._chunks, self._delivered)
             try:
                 kept = await self.once()
                 if not self._left:
                     return kept
             except Unreachable as error:
                 self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
-                fruitless = 0 if (self.acknowledged, self._chunks) > before else fruitless + 1
+                fruitless = 0 if (self.acknowledged, self._chunks, self._delivered) > before else fruitless + 1
                 if tries_max is not None and fruitless >= tries_max:
                     raise
             else:
@@ -145,7 +147,8 @@ class Exchanger:
         waiting.sort(key=lambda name: name == self._put_last)
         introduced = await asyncio.to_thread(healing.introductions, self._store, self._is_unknown)
         self._is_unknown = False
-        exchange = Exchange(self._store, sender, self._url, self._clock, waiting, introduced)
+        outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
+        exchange = Exchange(self._store, sender, self._url, self._clock, waiting, introduced, outbox)
         is_cut = True
         try:
             async with aiohttp.ClientSession() as http:
@@ -171,7 +174,8 @@ class Exchanger:
     async def _note_own(self, exchange: Exchange) -> None:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
-        self._left = bool(exchange.files.left)
+        self._delivered += exchange.outbox.taken
+        self._left = bool(exchange.files.left or exchange.outbox.left > 0)
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:

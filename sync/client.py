@@ -1,9 +1,9 @@
 """The node's end of an exchange over HTTP: one streaming POST whose answer is read while it is still being sent.
 
 No decisions here: `replicator.Sender` makes them, this module reads entries, carries frames and keeps the receipt.
-Behind the receipt comes what the hub has of the home's other logs (`fetching`), then photographs and scans follow, as
-`file_transfer.FileSender` decides, until an entry waits again. What goes wrong with either takes nothing from the
-receipt, which is kept when it comes.
+Behind the receipt comes what the hub has of the home's other logs (`fetching`) and in its outbox (`outbox_fetching`),
+then photographs and scans follow, as `file_transfer.FileSender` decides, until an entry waits again. What goes wrong
+with any of these takes nothing from the receipt, which is kept when it comes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,22 @@ from sync.errors import Diverged, KeyDestroyed, LogCorrupt, RemoteProtocolError,
 from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
-from sync.messages import Carry, Chunk, Declined, Held, Holds, Logs, Message, Offer, Push, Roots, Succeed
+from sync.messages import (
+    Carry,
+    Chunk,
+    Declined,
+    Delivery,
+    Held,
+    Holds,
+    Logs,
+    Message,
+    Offer,
+    OutboxAt,
+    Push,
+    Roots,
+    Succeed,
+)
+from sync.outbox_fetching import OutboxFetching
 from sync.outgoing import push_of
 from sync.replicator import Ask, KeepReceipt, Portion, Send, Sender, Wait
 from sync.store import Store
@@ -62,10 +77,12 @@ class Exchange:
         clock_ms: Callable[[], int],
         waiting: Sequence[bytes] = (),
         introduced: Sequence[Succeed] = (),
+        outbox: OutboxFetching | None = None,
     ) -> None:
         """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
         self.sender = sender
         self.logs = Fetching(store)
+        self.outbox = outbox or OutboxFetching(store, "", b"")
         self._introduced = introduced
         self.files = FileSender(waiting)
         self.declined: list[str] = []  # why files stayed behind, for a person
@@ -116,6 +133,8 @@ class Exchange:
             async for frame in self._entry_frames():
                 yield self._count(frame)
             async for message in self.logs.messages(self._hear):
+                yield self._count(wire.encode(message))
+            async for message in self.outbox.messages(self._hear):
                 yield self._count(wire.encode(message))
             async for frame in self._file_frames():
                 yield self._count(frame)
@@ -192,7 +211,7 @@ class Exchange:
                 self._answered.set()
             if self.sender.diverged is not None and self.logs.done:
                 return
-            if self.sender.receipt is not None and self.logs.done and self.files.done:
+            if self.sender.receipt is not None and self.logs.done and self.outbox.done and self.files.done:
                 return
 
     async def _take(self, message: Message) -> None:
@@ -205,6 +224,11 @@ class Exchange:
                     await self.logs.take(message)
                     if isinstance(message, Carry) and await self._has_news():
                         self.logs.fetcher.stop()
+                return
+            case OutboxAt() | Delivery():
+                await self.outbox.take(message)
+                if isinstance(message, Delivery) and await self._has_news():
+                    self.outbox.stop()
                 return
             case Holds() | Declined():
                 await self._take_about_file(message)

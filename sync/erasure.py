@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apsw
 
-from sync import log_sql, snapshot_sql
+from sync import log_sql, outbox_sql, snapshot_sql
 from sync.batch import Draft, Entry, Erased
 from sync.entry import ID_SIZE, bytes_ok, text_ok
 from sync.errors import ErasureUnfinished, LocalProtocolError
@@ -199,6 +199,7 @@ def _take_away(
     done: list[Draft] = []
     for subject in subjects:
         streams = log_sql.streams_of_subject(db, subject)
+        outbox_sql.forget(db, subject)
         count = sum(log_sql.erase_stream(db, stream) for stream in streams)
         if subject in drafts:
             payload = {"subject": subject, "entries": count, "streams": len(streams)}

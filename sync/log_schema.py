@@ -32,7 +32,7 @@ from typing import Final, NamedTuple
 
 APPLICATION_ID: Final = 0x48574C47  # "HWLG"
 OLDEST_FORMAT: Final = 2  # none before it was ever released
-FORMAT: Final = OLDEST_FORMAT
+FORMAT: Final = 3  # 3: with outboxes (`outbox_sql`), whose tables are made when a folder of format 2 is opened
 STREAM_SHIFT: Final = 40
 ORDINAL_MASK: Final = (1 << STREAM_SHIFT) - 1
 ERASED_TYPE: Final = 0
@@ -69,6 +69,7 @@ class Kind(IntEnum):
     OWN = 1  # a log that this node has, or once had, the key of; it writes the newest of them
     LOST = 2  # what was set aside of a log: kept and verified, but nothing else reads it
     KIN = 3  # another log of this node's home, which it follows
+    PART = 4  # a log of which some streams came through an outbox (`outbox_taking`)
 
 
 class Branch(NamedTuple):

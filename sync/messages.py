@@ -212,6 +212,28 @@ class Took(NamedTuple):
     size: int
 
 
+class OutboxAt(NamedTuple):
+    """The hub has an outbox for the node's home: its epoch, and how many entries it has."""
+
+    epoch: int
+    size: int
+
+
+class Delivery(NamedTuple):
+    """Entries start + 1 … of an outbox, each an entry of another log, and the hub's signature at the end.
+
+    `push` names streams and rows as the outbox numbers them; `logs` are the logs that they are of. For each stream that
+    begins, `origins` says which of these it is of; for each row, `seqs` has its seq there.
+    """
+
+    log: bytes
+    push: Push
+    logs: list[bytes]
+    origins: list[int]
+    seqs: list[int]
+
+
 AboutLogs = Succeed | Compare | Roots | Logs | Follow | Carry | Took
+AboutOutbox = OutboxAt | Delivery
 AboutFiles = Offer | Chunk | Holds | Declined
-Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | AboutFiles | AboutLogs
+Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | AboutFiles | AboutLogs | AboutOutbox

@@ -69,13 +69,16 @@ class ExchangeServer:
         clock_ms: Callable[[], int],
         logs_of: Callable[[bytes], Mapping[bytes, bytes]] = lambda _: {},
         admit: Callable[[Succeed], None] = lambda _: None,
+        outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
         `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
+        `outbox_of` brings the outbox of a log's home up to date, as far as that is quick; its id and epoch.
         """
         self._logs_of = logs_of
         self._admit = admit
+        self._outbox_of = outbox_of
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
@@ -132,7 +135,18 @@ class ExchangeServer:
                 await self._serve_logs(response, talk.logs, message)
             case _:
                 for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
+                    if isinstance(effect, Cosign) and talk.logs is not None:
+                        await self._tell_outbox(response, receiver.log, talk.logs)
                     await self._perform(response, receiver, effect)
+
+    def _served(self, log: bytes) -> ServedLogs:
+        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log))
+
+    async def _tell_outbox(self, response: web.StreamResponse, log: bytes, logs: ServedLogs) -> None:
+        """What the county has for the home, as of what the home has just brought."""
+        await asyncio.to_thread(self._outbox_of, log)
+        if (told := await asyncio.to_thread(logs.outbox_at)) is not None:
+            await self._send(response, told)
 
     async def _begin(self, response: web.StreamResponse, talk: _Talk, message: Message) -> None:
         """Until the node has said which log this is about, and been told what is held of it."""
@@ -146,7 +160,7 @@ class ExchangeServer:
             talk.is_over = True
             return
         talk.receiver = receiver
-        talk.logs = ServedLogs(self._store, receiver.log, self._logs_of(receiver.log))
+        talk.logs = await asyncio.to_thread(self._served, receiver.log)
         for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
             await self._perform(response, receiver, effect)
         if (told := await asyncio.to_thread(talk.logs.logs)) is not None:

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import erasure, log_schema, log_sql, succession
+from sync import erasure, log_schema, log_sql, outbox_sql, succession
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
@@ -53,6 +53,7 @@ class Store(StoredLog):
         db = self._open()
         with naming_damage(db):
             try_make_durable(db)
+            outbox_sql.make_tables(db)
             self._tail = Tail(self, db)
         self.files: Files = Files(
             folder, self.master, self.keyring, lambda subject: subject in self._tail.erased, make_room
@@ -88,7 +89,8 @@ class Store(StoredLog):
         keyring = Keyring.create(folder / KEYS_FILE, master)
         keyring.add_log_key(log, seed)
         keyring.close()
-        db = create_database(folder / LOG_FILE, master, log_schema.APPLICATION_ID, log_schema.FORMAT, log_schema.SCHEMA)
+        schema = log_schema.SCHEMA + outbox_sql.SCHEMA
+        db = create_database(folder / LOG_FILE, master, log_schema.APPLICATION_ID, log_schema.FORMAT, schema)
         with db:
             log_sql.add_branch(db, log, public_key, Kind.OWN)
         db.close()
@@ -103,7 +105,7 @@ class Store(StoredLog):
         super().close()
 
     def submit(self, work: Callable[[apsw.Connection], T]) -> Future[T]:
-        """Run `work` in the writer's transaction; for the modules of this package only."""
+        """Run `work` in the writer's transaction; for this package, and for followers that write into the log."""
         return self._writer.submit(work)
 
     def record(self, drafts: Sequence[Draft]) -> Future[list[Recorded]]:
@@ -190,8 +192,19 @@ class Store(StoredLog):
         return self.submit(lambda db: log_sql.put_checkpoint(db, branch, signed))
 
     def record_in(self, db: apsw.Connection, drafts: Sequence[Draft]) -> list[Recorded]:
-        """`record` inside a transaction that does more; for the modules of this package only."""
-        return self._tail.record(db, drafts)
+        """`record` inside a transaction that does more, and that may read what was recorded."""
+        recorded = self._tail.record(db, drafts)
+        self._tail.flush(db)
+        return recorded
+
+    def reload_in(self, db: apsw.Connection) -> None:
+        """Read the ends again, in a transaction that added entries by itself; for the modules of this package only."""
+        self._tail.flush(db)
+        self._tail.reload(db)
+
+    def keeps_nothing_of(self, subject: bytes | None, stream: bytes) -> bool:
+        """Whether what comes of a stream is kept without content: it was erased here, or before it came."""
+        return subject is None or subject in self._tail.erased or stream in self._tail.destroyed
 
     def _notify(self) -> None:
         with self._grown:

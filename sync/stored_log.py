@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from sync import files, keyring, log_schema, log_sql
+from sync import files, keyring, log_schema, log_sql, outbox_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, open_database, require_sound
@@ -134,6 +134,11 @@ class StoredLog:
         """The branches of all logs that count, with their sizes on the disk now."""
         with self._read() as db:
             return [branch for branch in log_sql.branches(db) if not branch.lost]
+
+    def logs_in_part(self) -> set[bytes]:
+        """The logs of which only some streams are here, through an outbox."""
+        with self._read() as db:
+            return {self.log_of(db, branch) for branch in outbox_sql.partial_branches(db)}
 
     def size(self, log: bytes) -> int:
         """How many entries of a log are stored, durably."""

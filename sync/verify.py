@@ -4,6 +4,8 @@ For every branch, in log order: the body opens and gives the commitment under it
 leaf, the leaves give every stored tree node, and the roots are those that the log's key (and the hub, in its receipts)
 signed. Of an erased entry all but the body is checked; in the own log its key must have been destroyed, otherwise the
 content was taken away by somebody else.
+Branches that are here in part have no tree of their own; what they hold is read with the outboxes that vouch for it
+(`verify_outboxes`), at the hub and at the homes.
 Around it: seq and position have no gap and no stranger, streams' chains and heads agree with their entries.
 
 `verify` does it for the whole store in one reading. `scrub` does it a portion at a time, for ever, beside a node that
@@ -22,7 +24,7 @@ from typing import Final, NamedTuple
 import apsw
 from cryptography.exceptions import InvalidTag
 
-from sync import fork_sql, log_sql
+from sync import fork_sql, log_sql, outbox_sql
 from sync.batch import SignedSize
 from sync.entry import FORMAT_SUITE, HEADER, commitment, derive, origin, unpack_body
 from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
@@ -30,11 +32,14 @@ from sync.keyring import Keyring
 from sync.log_schema import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Fork, Row, Stream
 from sync.merkle import Frontier, completed_by, frontier_numbers, leaf_hash
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
+from sync.outbox_sql import Outbox
 from sync.sealing import NONCE_SIZE, Seal
 from sync.stored_log import StoredLog
+from sync.verify_outboxes import OutboxReading
 
 PORTION_COUNT: Final = 2000
 STREAMS_COUNT: Final = 500
+FIRST_OUTBOX: Final = 1 << 20  # a scrub's mark counts outboxes behind the branches, from this number on
 
 
 class Bad(NamedTuple):
@@ -121,6 +126,8 @@ class _Reading:
         self._streams: dict[int, _Chain] = {}  # as their entries give them, by local number
         self._stored: dict[int, Stream] = {}  # as they are stored
         self._names: dict[int, str] = {}
+        self._partial = outbox_sql.partial_branches(db)
+        self._logs = {branch.id: branch.log for branch in log_sql.branches(db)}
         self._forks: dict[int, Fork] = {}
 
     def _base(self, branch: int) -> int:
@@ -133,7 +140,9 @@ class _Reading:
         try:
             self._forks = fork_sql.forks(self._db)
             branches = log_sql.branches(self._db)
-            bad = [b for one in branches if (b := self._branch(one, self._base(one.id), one.size)) is not None]
+            whole = [branch for branch in branches if branch.id not in self._partial]
+            bad = [b for one in whole if (b := self._branch(one, self._base(one.id), one.size)) is not None]
+            bad += self._outboxes()
             bad = bad or self._strangers()  # what a log itself shows names the entry better
         finally:
             self._db.execute("COMMIT")
@@ -146,21 +155,60 @@ class _Reading:
             self._forks = fork_sql.forks(self._db)
             for branch in log_sql.branches(self._db):
                 start = max(mark.seq if branch.id == mark.branch else 0, self._base(branch.id))
-                if branch.id >= mark.branch and start < branch.size:
+                if branch.id >= mark.branch and start < branch.size and branch.id not in self._partial:
                     end = min(branch.size, start + count)
                     bad = self._branch(branch, start, end)
                     return Mark(branch.id, end, mark.compared + end - start), bad
+            for outbox in outbox_sql.outboxes(self._db):
+                number = FIRST_OUTBOX + outbox.id
+                start = mark.seq if number == mark.branch else 0
+                if number >= mark.branch and start < outbox.size:
+                    end = min(outbox.size, start + count)
+                    return Mark(number, end, mark.compared + end - start), self._outbox_portion(outbox, start, end)
             return START, next(iter(self._strangers()), None)
         finally:
             self._db.execute("COMMIT")
+
+    def _outboxes(self) -> list[Bad]:
+        """What the outboxes show, and the content of the branches that are here in part."""
+        self._begin_reading(0)
+        reading = OutboxReading(self._db, lambda branch, row: self._entry(branch, row, row.seq))
+        bad = []
+        for outbox in outbox_sql.outboxes(self._db):
+            before = reading.compared
+            finding = reading.run(outbox, 0, outbox.size)
+            bad += [Bad(*finding)] if finding else []
+            self._compared += reading.compared - before
+            self._progress(self._compared)
+        if not bad and (finding := reading.unvouched()) is not None:
+            bad.append(Bad(*finding))
+        if not bad and (wrong := self._heads()) is not None:
+            bad.append(wrong)
+        return bad
+
+    def _outbox_portion(self, outbox: Outbox, start: int, end: int) -> Bad | None:
+        self._begin_reading(0)
+        finding = OutboxReading(self._db, self._detached).run(outbox, start, end)
+        return Bad(*finding) if finding else None
+
+    def _detached(self, branch: Branch, row: Row) -> tuple[bytes, str]:
+        """An entry without its chain: what came before it in its stream may stand in another portion."""
+        chain = self._streams.get(row.stream) or self._stream(row, row.seq)
+        if chain is not None:
+            before = log_sql.entry_at(self._db, row.prev) if row.prev is not None else None
+            chain.version, chain.head = (before.version, before.position) if before is not None else (0, None)
+        return self._entry(branch, row, row.seq)
+
+    def _begin_reading(self, start: int) -> None:
+        self._start = start
+        self._streams, self._stored = {}, {}
+        self._names = {number: name for name, number in log_sql.types(self._db).items()}
 
     def _branch(self, branch: Branch, start: int, end: int) -> Bad | None:
         """The first bad entry behind `start`, to the log's end if `end` is the size that the branch is said to have."""
         held = iter(log_sql.checkpoints(self._db, branch.id, start, end))
         next_signed = next(held, None)
-        self._start = start
-        self._streams, self._stored = {}, {}
-        self._names = {number: name for name, number in log_sql.types(self._db).items()}
+        self._begin_reading(start)
         seq, good = start, log_sql.signed_size_until(self._db, branch.id, start)
         frontier = self._stored_frontier(branch, start)
         if frontier is None:
@@ -197,7 +245,7 @@ class _Reading:
         if seq != expected:
             why = f"the log ends at {seq}, {expected} entries were stored"
             return Bad(log_sql.first_gap(self._db), branch.log, seq + 1, why)
-        return self._heads(branch) if start == self._base(branch.id) else None
+        return self._heads() if start == self._base(branch.id) else None
 
     def _portions(self, branch: Branch, start: int, end: int) -> Iterator[list[Row]]:
         """Rows behind `start`; those beyond what the branch is said to hold too, if `end` is that."""
@@ -314,12 +362,12 @@ class _Reading:
         rows = log_sql.entries_of_branch(self._db, branch.id, seq, 1)
         return Bad(rows[0].position if rows else None, branch.log, seq, why)
 
-    def _heads(self, branch: Branch) -> Bad | None:
+    def _heads(self) -> Bad | None:
         """Streams' heads must be what their entries say."""
         for number, chain in self._streams.items():
             stored = self._stored[number]
             if (stored.version, stored.head) != (chain.version, chain.head):
-                return self._wrong_head(branch.log, chain.head)
+                return self._wrong_head(self._logs[number >> STREAM_SHIFT], chain.head)
         return None
 
     def _wrong_head(self, log: bytes, position: int | None) -> Bad:
@@ -330,7 +378,7 @@ class _Reading:
         """Positions without a gap, no entry or tree node beyond what the branches hold."""
         last, count = log_sql.last_position(self._db), log_sql.entries_count(self._db)
         held = sum(b.size - self._base(b.id) for b in log_sql.branches(self._db))
-        logs = {branch.id: branch.log for branch in log_sql.branches(self._db)}
+        logs = self._logs
         if last == count == held:
             if (head := log_sql.last_head(self._db)) > last:
                 return [self._wrong_head(self._own, head)]

@@ -40,6 +40,7 @@ from sync.messages import (
     Chunk,
     Confirm,
     Declined,
+    Delivery,
     ErasedRow,
     Held,
     Hello,
@@ -70,7 +71,7 @@ _WITHOUT_DICTIONARY: Final = struct.pack(">I", NO_DICTIONARY)
 
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
 OFFER, HOLDS, DECLINED, CHUNK = 9, 10, 11, 12
-CARRY: Final = 18
+CARRY, DELIVERY = 18, 21
 KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
                 Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK, **wire_logs.KINDS}  # fmt: skip
 
@@ -91,6 +92,8 @@ def _elements(message: Message) -> list[Any]:
             return _push_elements(message)
         case Carry(log, push):
             return [CARRY, log, *_push_elements(push)[1:]]
+        case Delivery(log, push, logs, origins, seqs):
+            return [DELIVERY, log, logs, origins, wire_logs.steps(seqs), *_push_elements(push)[1:]]
         case Logs(logs):
             return [wire_logs.KINDS[Logs], [list(one) for one in logs]]
         case Offer((media, size, hashes), key, subjects, signature):
@@ -261,6 +264,8 @@ def _about_logs(kind: int, rest: list[Any]) -> Message:
         case [bytes(log), *push] if kind == CARRY and len(push) == 9:
             bytes_ok(log, "log", ID_SIZE)
             return Carry(log, _push(push))
+        case [bytes(log), list(logs), list(origins), list(steps), *push] if kind == DELIVERY and len(push) == 9:
+            return Delivery(log, _push(push), *wire_logs.origins(log, logs, origins, steps))
     return wire_logs.message(kind, rest)
 
 

@@ -1,4 +1,4 @@
-"""The byte form of what two nodes say about a home's other logs; see `wire` for all the rest, and PROTOCOL.md 5.4."""
+"""The byte form of what two nodes say about a home's other logs and its outbox; `wire` has the rest. PROTOCOL.md 5."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
-from sync.messages import Compare, Follow, LogAt, Logs, Message, Roots, Succeed, Took
+from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took
 
 COMPARED_COUNT_MAX: Final = 16
 LOGS_COUNT_MAX: Final = 256
@@ -14,9 +14,12 @@ KEY_SIZE: Final = 32
 ROOT_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 64
 
+OUTBOX_AT: Final = 20
+ROWS_COUNT_MAX: Final = 4096
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
+    OutboxAt: OUTBOX_AT,
 }  # fmt: skip
 
 
@@ -42,7 +45,36 @@ def message(kind: int, rest: list[Any]) -> Message:
             return Logs([_log_at(one) for one in logs])
         case [bytes(log), int(size)] if kind in (FOLLOW, TOOK):
             return (Follow if kind == FOLLOW else Took)(_log(log), _size(size))
+        case [int(epoch), int(size)] if kind == OUTBOX_AT:
+            int_ok(epoch, "epoch", 1, INT_MAX)
+            return OutboxAt(epoch, _size(size))
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
+
+
+def steps(seqs: list[int]) -> list[int]:
+    """Each seq as its difference to the one before: mostly small."""
+    return [seq - before for seq, before in zip(seqs, [0, *seqs], strict=False)]
+
+
+def origins(
+    outbox: bytes, logs: list[Any], named: list[Any], differences: list[Any]
+) -> tuple[list[bytes], list[int], list[int]]:
+    """What a delivery says of where its entries are from: logs, a log's number for each stream, and seqs."""
+    _log(outbox)
+    for items in (logs, named, differences):
+        if len(items) > ROWS_COUNT_MAX:
+            raise RemoteProtocolError(f"a delivery names more than {ROWS_COUNT_MAX} logs, streams or rows")
+    for log in logs:
+        bytes_ok(log, "log", ID_SIZE)
+    for number in named:
+        int_ok(number, "log of a stream", 0, len(logs) - 1)
+    seqs, seq = [], 0
+    for difference in differences:
+        int_ok(difference, "difference of seqs", -INT_MAX, INT_MAX)
+        seq += difference
+        int_ok(seq, "seq", 1, INT_MAX)
+        seqs.append(seq)
+    return logs, named, seqs
 
 
 def _log_at(element: Any) -> LogAt:

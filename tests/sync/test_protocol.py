@@ -34,6 +34,7 @@ from sync.messages import (
     Compare,
     Confirm,
     Declined,
+    Delivery,
     ErasedRow,
     Follow,
     Held,
@@ -43,6 +44,7 @@ from sync.messages import (
     Logs,
     NoKey,
     Offer,
+    OutboxAt,
     Push,
     PushRow,
     Receipt,
@@ -51,6 +53,7 @@ from sync.messages import (
     Succeed,
     Took,
 )
+from sync.outbox import outbox_id
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -66,7 +69,7 @@ def read_vectors() -> dict[str, dict[str, str]]:
 VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
-    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "erased Push",
+    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "erased Push",
 )  # fmt: skip
 NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3}
 
@@ -117,6 +120,8 @@ def messages() -> dict[str, object]:
         "Follow": Follow(log, 1),
         "Carry": Carry(log, push),
         "Took": Took(log, 2),
+        "OutboxAt": OutboxAt(1, 2),
+        "Delivery": Delivery(hexed("outbox", "outbox"), push, [log], [0], [1, 2]),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 
@@ -124,8 +129,14 @@ def messages() -> dict[str, object]:
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
     others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer",
-              "recipient", "bundle", "succeed"}  # fmt: skip
+              "recipient", "bundle", "succeed", "outbox"}  # fmt: skip
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
+
+
+def test_an_outbox_is_named_by_hub_home_and_epoch():
+    """The id of an outbox follows from the hub's key, the home's code and the epoch."""
+    home, number = hexed("outbox", "home").decode(), int(VECTORS["outbox"]["epoch"])
+    assert outbox_id(hexed("outbox", "hub_public_key"), home, number) == hexed("outbox", "outbox")
 
 
 def test_a_log_is_named_by_its_key():

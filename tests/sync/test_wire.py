@@ -25,6 +25,7 @@ from sync.messages import (
     Compare,
     Confirm,
     Declined,
+    Delivery,
     Follow,
     Held,
     Hello,
@@ -32,6 +33,7 @@ from sync.messages import (
     LogAt,
     Logs,
     Offer,
+    OutboxAt,
     Push,
     PushRow,
     Receipt,
@@ -134,6 +136,15 @@ messages = (
     | st.builds(Follow, log=exactly(16), size=sizes)
     | st.builds(Carry, log=exactly(16), push=pushes)
     | st.builds(Took, log=exactly(16), size=sizes)
+    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes)
+    | st.builds(
+        Delivery,
+        log=exactly(16),
+        push=pushes,
+        logs=st.lists(exactly(16), min_size=2, max_size=2),
+        origins=st.lists(st.integers(0, 1), max_size=3),
+        seqs=st.lists(st.integers(1, INT_MAX), max_size=4),
+    )
 )
 junk = st.recursive(
     scalars | st.floats(),

@@ -1,0 +1,141 @@
+"""Which homes may see what of a subject: the whole of need-to-know, decided subject by subject. Deny by default.
+
+A home has what it wrote itself; this says what *others* wrote that it is given besides.
+
+* **The child's home.** The home that the child lawfully belongs to is given everything about the child, whoever wrote
+  it, from the first entry on, and what is written from now on: guardians, pairings, talks and plans are all entries
+  about the child. So a home that takes a child over has the whole file, and late entries of the former home follow.
+* **The former home** is given the acceptance that took the child over, and what that home had written before it (both
+  homes may read a transfer), and nothing behind it.
+* **Aid** that was paid to a child goes where the child's file goes: the home asks for it and confirms it. Loans do not,
+  for the book belongs to the former home's shelf; nor do activities and openings, which name other children; nor cases
+  and messages, which have other readers.
+* Anything else goes nowhere.
+
+*Lawfully*: a home that knew a child's id could claim the child in its own log, and a file that was given cannot be
+taken back. So a claim alone gives nothing. A child belongs to the only home that ever registered it; from there it goes
+to another by a request of the home that has it and an acceptance by the home that was asked, each used once, or by the
+county's word; only who wrote one of these, or the county, can take it back. Where two homes registered one child, where
+an acceptance answers no such request, and where the picture (`stays`) shows another holder, nobody is given anything
+new until the county has decided.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from domain import events as e
+from domain.records import Record
+from domain.registers import PROTECTIVE
+from domain.state import State
+from domain.stays import COUNTY, answers
+
+ALL: Mapping[bytes, int] | None = None
+
+DECIDES = frozenset(
+    cls.meta.name
+    for cls in (
+        e.ChildRegistered,
+        e.ChildTransferRequested,
+        e.ChildTransferAccepted,
+        e.ChildDeregistered,
+        e.FactCorrected,
+        e.FactWithdrawn,
+        e.ConflictSettled,
+    )
+)
+"""The stored names of entries that can change who may see a subject; after any other, what was decided stands."""
+
+
+class Grant(NamedTuple):
+    """What a home is given of a subject: everything, or of the logs named the entries up to a seq."""
+
+    until: Mapping[bytes, int] | None
+
+    def covers(self, log: bytes, seq: int) -> bool:
+        """Whether an entry is within it."""
+        return self.until is None or seq <= self.until.get(log, 0)
+
+
+EVERYTHING = Grant(ALL)
+
+
+def grants(state: State) -> dict[str, Grant]:
+    """What each home is given of a subject, by the home's code."""
+    if state.kind != "child":
+        return {}
+    holders = _lawful_holders(state)
+    given: dict[str, Grant] = {}
+    for (former, _), (_, acceptance) in itertools.pairwise(holders):
+        if former and acceptance is not None:
+            until = dict(given[former].until or {}) if former in given else {}
+            given[former] = Grant({**until, acceptance.log: max(acceptance.seq, until.get(acceptance.log, 0))})
+    last = holders[-1][0]
+    if last and last == state.holder:
+        given[last] = EVERYTHING
+    return given
+
+
+def _lawful_holders(state: State) -> list[tuple[str, Record | None]]:
+    """The homes that the child lawfully belonged to, in order, each with the acceptance that brought it there.
+
+    The first is "" where nobody, or more than one home, registered the child.
+    """
+    moves = [one for one in state.records.values() if not _taken_back(state, one)]
+    registrars = {one.home for one in state.records.values() if isinstance(one.event, e.ChildRegistered)}
+    acceptances = sorted(
+        (one for one in moves if isinstance(one.event, e.ChildTransferAccepted) and one.event.accepted),
+        key=lambda one: (_on(one), one.order),
+    )
+    requests = [one for one in moves if isinstance(one.event, e.ChildTransferRequested)]
+    holders: list[tuple[str, Record | None]] = [(registrars.pop() if len(registrars) == 1 else "", None)]
+    while True:
+        giver = holders[-1][0]
+        taken = next((one for one in acceptances if _is_lawful(one, giver, requests)), None)
+        if taken is None:
+            return holders
+        acceptances.remove(taken)
+        requests = [one for one in requests if one.home != giver or not answers(taken, one)]
+        if _taker(taken) != giver:
+            holders.append((_taker(taken), taken))
+
+
+def _taken_back(state: State, record: Record) -> bool:
+    """Whether the home that wrote an entry, or the county, withdrew it; others cannot undo somebody's word."""
+    amended = state.amended.get(record.id)
+    by = [state.records.get(one) for one in amended.withdrawn_by] if amended else []
+    return any(one is not None and one.home in (record.home, COUNTY) for one in by)
+
+
+def _on(acceptance: Record) -> dt.date:
+    event: Any = acceptance.event
+    day: dt.date = event.on
+    return day
+
+
+def _taker(acceptance: Record) -> str:
+    event: Any = acceptance.event
+    home: str = event.home or acceptance.home
+    return home
+
+
+def _is_lawful(acceptance: Record, giver: str, requests: Iterable[Record]) -> bool:
+    """Whether an acceptance is the county's word, or a home's own answer to a request of the home that has it."""
+    if acceptance.home == COUNTY:
+        return _taker(acceptance) != COUNTY
+    if not giver or acceptance.home != _taker(acceptance):
+        return False
+    return any(one.home == giver and answers(acceptance, one) for one in requests)
+
+
+def urgency(state: State) -> tuple[int, bytes]:
+    """What whole subjects are sent in the order of: the greatest need first, then any order that never changes."""
+    return (-PROTECTIVE["categories"](state.value("categories")), state.subject)
+
+
+def hangs_on(event: Any) -> bytes | None:
+    """The child whose file an entry's subject goes with; None for what goes with nobody's."""
+    return event.child.bytes if isinstance(event, e.AidPaid) else None

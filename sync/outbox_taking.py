@@ -1,0 +1,217 @@
+"""A home stores what the county delivered: entries of other logs, vouched for by the hub's outbox.
+
+`take_in` stores a parcel, which `outbox_receiving` has verified, in one transaction: the entry once, in the one table,
+under its own log, seq and stream (so folds see it as they see any other); its log as a *partial* branch, whose own tree
+cannot be had here; its number in the outbox with the outbox's tree; the hub's signature. An entry that is here already,
+from an outbox of another epoch, only gets its number. A second, different entry of the same log and seq is refused.
+About a subject that was erased here nothing is kept but headers. *A power cut leaves a parcel or nothing of it; keys
+that came with it are on the disk before and are harmless.*
+"""
+
+from __future__ import annotations
+
+import apsw
+
+from sync import log_sql, outbox_sql
+from sync.batch import Arrived, NewStream, StreamRef
+from sync.entry import FORMAT_SUITE, HEADER, derive
+from sync.errors import KeyDestroyed, LocalProtocolError, StaleVersion, VerificationError
+from sync.keyring import NO_KEY
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Row, Run, Stream
+from sync.merkle import Frontier
+from sync.outbox import load_frontier, outbox_id, require
+from sync.outbox_receiving import OutboxReceiver, Parcel, Ref
+from sync.outbox_sql import Outbox, Place
+from sync.sealing import Seal, seal_body
+from sync.store import Store
+from sync.stored_log import StoredLog
+
+
+def follow(store: Store, hub_key: bytes, home: str, epoch: int) -> Outbox:
+    """Begin to hold the outbox that a hub has for this home; nothing happens if it is held already."""
+
+    def work(db: apsw.Connection) -> Outbox:
+        log = outbox_id(hub_key, home, epoch)
+        if outbox_sql.outbox(db, log) is None:
+            outbox_sql.add_outbox(db, log, hub_key, home, epoch)
+        return require(db, log)
+
+    return store.submit(work).result()
+
+
+def receiver_of(store: StoredLog, log: bytes) -> OutboxReceiver:
+    """A receiver that goes on from what is on the disk."""
+
+    def work(db: apsw.Connection) -> tuple[Outbox, Frontier]:
+        outbox = require(db, log)
+        return outbox, load_frontier(db, outbox)
+
+    outbox, frontier = store.reading(work)
+    return OutboxReceiver(log, outbox.public_key, frontier, outbox.streams, lambda ordinal: _find(store, log, ordinal))
+
+
+def _find(store: StoredLog, log: bytes, ordinal: int) -> Ref | None:
+    def work(db: apsw.Connection) -> tuple[bytes, Stream] | None:
+        number = outbox_sql.stream_at(db, require(db, log).id, ordinal)
+        stream = None if number is None else log_sql.stream_by_id(db, number)
+        return None if stream is None else (store.log_of(db, stream.id >> STREAM_SHIFT), stream)
+
+    found = store.reading(work)
+    if found is None:
+        return None
+    written_in, stream = found
+    try:
+        salt = derive(store.keyring.stream_key(stream.key)).salt
+    except KeyDestroyed:
+        return Ref(written_in, StreamRef(stream.name, None, None))
+    return Ref(written_in, StreamRef(stream.name, stream.subject, salt))
+
+
+def take_in(store: Store, parcel: Parcel) -> int:
+    """Store a verified parcel durably; the outbox's new size here. Raises StaleVersion if it moved meanwhile."""
+    return store.submit(lambda db: _Taking(store, db, parcel).run()).result()
+
+
+class _Taking:
+    """One parcel on its way into the writer's transaction."""
+
+    def __init__(self, store: Store, db: apsw.Connection, parcel: Parcel) -> None:
+        self._store, self._db, self._parcel = store, db, parcel
+        self._outbox = require(db, parcel.log)
+        if parcel.start != self._outbox.size:
+            raise StaleVersion(f"the outbox holds {self._outbox.size} entries, the parcel begins at {parcel.start}")
+        self._branches = {branch.log: branch.id for branch in log_sql.branches(db) if not branch.lost}
+        self._logs = {number: log for log, number in self._branches.items()}
+        self._partial = outbox_sql.partial_branches(db)
+        self._sizes = {branch.id: [branch.size, branch.streams] for branch in log_sql.branches(db)}
+        self._types = log_sql.types(db)
+        self._new_types: dict[str, int] = {}
+        self._streams: dict[int, Stream] = {}  # by their ordinal in the outbox
+        self._begun: list[Stream] = []
+        self._rows: list[Row] = []
+        self._at: dict[tuple[int, int], Row] = {}
+        self._seals: dict[int, Seal] = {}
+
+    def run(self) -> int:
+        self._begin()
+        db, parcel = self._db, self._parcel
+        places = []
+        position = log_sql.last_position(db)
+        entries = zip(parcel.entries, parcel.seqs, parcel.trees, strict=True)
+        for n, (arrived, seq, tree) in enumerate(entries, parcel.start + 1):
+            stream = self._stream(arrived.ordinal)
+            known = self._known(stream, arrived, seq)
+            if known is None:
+                known = self._add(position + len(self._rows) + 1, stream, arrived, seq)
+            places.append(Place(n, known.position, tree))
+        self._store_rows()
+        number, size = self._outbox.id, parcel.frontier.size
+        outbox_sql.add_places(db, number, places)
+        outbox_sql.put_streams(db, number, [(n, s.id, s.version) for n, s in self._streams.items()])
+        outbox_sql.set_size(db, number, size, self._outbox.streams + len(parcel.streams))
+        outbox_sql.put_checkpoint(db, number, size, parcel.frontier.root(), parcel.signature)
+        self._store.reload_in(db)
+        return size
+
+    def _begin(self) -> None:
+        """The streams that begin in the parcel, their keys kept; without subject and key where they are erased."""
+        pairs = list(zip(self._parcel.streams, self._parcel.origins, strict=True))
+        for new, log in pairs:
+            branch = self._branches.get(log) or self._open_branch(log)
+            found = self._stored(new, branch)
+            if found is not None:
+                self._streams[new.ordinal] = found
+                continue
+            if branch not in self._partial:
+                raise VerificationError(f"the county sends a stream of log {log.hex()}, which is held here in full")
+            kept = new.key is not None and not self._store.keeps_nothing_of(new.subject, new.name)
+            number = self._store.keyring.receive([new.key])[0] if kept and new.key is not None else NO_KEY
+            self._sizes[branch][1] += 1
+            local = (branch << STREAM_SHIFT) + self._sizes[branch][1]
+            stream = Stream(local, new.name, new.subject if kept else None, number, 0, None, 0)
+            self._streams[new.ordinal] = stream
+            self._begun.append(stream)
+
+    def _open_branch(self, log: bytes) -> int:
+        number = outbox_sql.add_partial(self._db, log)
+        self._branches[log], self._logs[number] = number, log
+        self._partial.add(number)
+        self._sizes[number] = [0, 0]
+        return number
+
+    def _stored(self, new: NewStream, branch: int) -> Stream | None:
+        """The same stream where another outbox brought it before."""
+        if new.subject is not None and not self._store.keeps_nothing_of(new.subject, new.name):
+            found = log_sql.stream_of_subject(self._db, new.subject, branch)
+            return found if found is not None and found.name == new.name else None
+        return outbox_sql.stream_named(self._db, branch, new.name)
+
+    def _stream(self, ordinal: int) -> Stream:
+        found = self._streams.get(ordinal)
+        if found is None:
+            number = outbox_sql.stream_at(self._db, self._outbox.id, ordinal)
+            found = None if number is None else log_sql.stream_by_id(self._db, number)
+            if found is None:
+                raise LocalProtocolError(f"the parcel names stream {ordinal}, which has not begun")
+            self._streams[ordinal] = found
+        return found
+
+    def _known(self, stream: Stream, arrived: Arrived, seq: int) -> Row | None:
+        """The entry, where it is here already; another one in its place is refused."""
+        branch = stream.id >> STREAM_SHIFT
+        found = self._at.get((branch, seq))
+        if found is None:
+            position = log_sql.position_of(self._db, branch, seq)
+            found = None if position is None else log_sql.entry_at(self._db, position)
+        if found is None or (found.branch, found.seq) != (branch, seq):
+            return None
+        if (found.stream, found.commitment) != (stream.id, arrived.commitment):
+            raise VerificationError(
+                f"the county sends another entry {seq} of log {self._logs[branch].hex()} than before"
+            )
+        return found
+
+    def _add(self, position: int, stream: Stream, arrived: Arrived, seq: int) -> Row:
+        branch = stream.id >> STREAM_SHIFT
+        if branch not in self._partial:
+            raise VerificationError(f"entry {seq} of log {self._logs[branch].hex()}, held here in full, is not in it")
+        kind, sealed = ERASED_TYPE, None
+        if arrived.body is not None and not self._store.keeps_nothing_of(stream.subject, stream.name):
+            seal = self._seals.get(stream.id)
+            if seal is None:
+                seal = self._seals[stream.id] = Seal(derive(self._store.keyring.stream_key(stream.key)).seal)
+            header = HEADER.pack(FORMAT_SUITE, self._logs[branch], seq, stream.name, arrived.commitment)
+            kind, sealed = self._type(arrived.type), seal_body(seal, header, arrived.body)
+        version = stream.version + 1
+        row = Row(position, seq, stream.id, version, stream.head, kind, arrived.commitment, b"", sealed)
+        lamport = max(stream.lamport, arrived.lamport)
+        self._streams[arrived.ordinal] = stream._replace(version=version, head=position, lamport=lamport)
+        self._rows.append(row)
+        self._at[branch, seq] = row
+        self._sizes[branch][0] += 1
+        return row
+
+    def _type(self, name: str) -> int:
+        known = self._types.get(name)
+        return known or self._new_types.setdefault(name, 1 + len(self._types) + len(self._new_types))
+
+    def _store_rows(self) -> None:
+        db = self._db
+        log_sql.add_types(db, self._new_types)
+        log_sql.add_streams(db, self._begun)
+        log_sql.put_heads(db, [(s.id, s.version, s.head, s.lamport) for s in self._streams.values() if s.head])
+        log_sql.add_entries(db, self._rows)
+        log_sql.add_runs(db, self._runs())
+        for branch, (size, streams) in self._sizes.items():
+            if branch in self._partial:
+                log_sql.set_branch_size(db, branch, size, streams)
+
+    def _runs(self) -> list[Run]:
+        """A run begins wherever log or seq leap."""
+        runs: list[Run] = []
+        last = log_sql.last_run(self._db)
+        for row in self._rows:
+            if last is None or last.branch != row.branch or row.seq - last.seq != row.position - last.position:
+                last = Run(row.position, row.branch, row.seq)
+                runs.append(last)
+        return runs

@@ -1,0 +1,213 @@
+"""The router with real stores: the new home has the whole file, and nobody has a byte more than its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+import pytest
+
+from domain import events as e
+from sync import outbox_sql
+from sync.errors import SubjectErased
+from sync.store import Store
+from tests.central_hub.town import Town
+
+OLD, NEW, OTHER = "home-01", "home-02", "home-03"
+DAY = dt.date(2024, 9, 1)
+CHILD = b"child 1 " + bytes(8)
+
+
+@pytest.fixture
+def town(tmp_path):
+    """A county of three homes."""
+    made = Town(tmp_path, (OLD, NEW, OTHER))
+    yield made
+    made.close()
+
+
+def day(n: int) -> dt.date:
+    return DAY + dt.timedelta(days=n)
+
+
+def talk(n: int, note: str = "聊了学习") -> e.Event:
+    return e.FamilyContactMade(kind="call", on=day(n), reached=True, minutes=n, note=note)
+
+
+def register(town: Town, child: bytes = CHILD, home: str = OLD, name: str = "王小雨") -> None:
+    town.record(
+        home, child, e.ChildRegistered(name=name, sex="female", registered_on=DAY, address="清溪县白水乡南沟村1组")
+    )
+    town.record(home, child, e.ContactCardChanged(field="home_phone", value="13800000001"))
+    town.record(home, child, talk(2))
+
+
+def move(town: Town, child: bytes = CHILD, giver: str = OLD, taker: str = NEW, on: int = 10) -> None:
+    town.record(giver, child, e.ChildTransferRequested(to_home=taker, on=day(on)))
+    town.record(taker, child, e.ChildTransferAccepted(on=day(on + 1), number=9))
+
+
+def test_the_new_home_shows_what_the_hub_shows(town):
+    """After a transfer the child's rows at the new home are those at the hub, in every table."""
+    register(town)
+    register(town, b"another" + bytes(9), name="李小山")
+    town.exchange()
+    move(town)
+    town.exchange()
+    hub = town.rows("", CHILD)
+    assert hub["child"]
+    assert town.rows(NEW, CHILD) == hub
+    assert town.rows(OTHER, CHILD)["child"] == []
+    town.require_whole()
+
+
+def test_late_entries_of_the_former_home_follow(town):
+    """What the former home wrote before it heard of the transfer arrives at the new home, as the former home's."""
+    register(town)
+    move(town)
+    town.exchange()
+    town.record(OLD, CHILD, talk(5, "还没有收到通知"))
+    town.record(NEW, CHILD, talk(20))
+    town.exchange()
+    assert town.rows(NEW, CHILD) == town.rows("", CHILD)
+    homes = {row[2] for row in town.rows(NEW, CHILD)["tally"]} | {row[1] for row in town.rows(NEW, CHILD)["tally"]}
+    assert {OLD, NEW} <= homes
+    town.require_whole()
+
+
+def test_the_former_home_learns_that_the_child_was_taken_in_and_no_more(town):
+    """The former home shows the child as the new home's, and holds nothing that the new home wrote afterwards."""
+    register(town)
+    move(town)
+    town.record(NEW, CHILD, talk(20, "新家的秘密"))
+    town.exchange()
+    at_old = town.homes[OLD].entries_of_subject(CHILD)
+    foreign = [entry.body() for entry in at_old if entry.log != town.homes[OLD].log]
+    assert [body.type for body in foreign] == ["child-transfer-accepted/1"]
+    (stay_row,) = town.rows(OLD, CHILD)["child"]
+    assert NEW in stay_row
+    town.require_whole()
+
+
+def test_a_child_comes_back(town):
+    """There and back again: the first home then has all that the second wrote meanwhile."""
+    register(town)
+    move(town)
+    town.record(NEW, CHILD, talk(13))
+    town.exchange()
+    seen = {town.homes[OLD].log: 4}
+    town.record(NEW, CHILD, e.ChildTransferRequested(to_home=OLD, on=day(30)), seen)
+    town.exchange()
+    town.record(OLD, CHILD, e.ChildTransferAccepted(on=day(31)))
+    town.exchange()
+    assert town.rows(OLD, CHILD) == town.rows("", CHILD)
+    town.record(OLD, CHILD, talk(40))
+    town.exchange()
+    assert len(town.homes[NEW].entries_of_subject(CHILD)) == len(town.homes[OLD].entries_of_subject(CHILD)) - 1
+    town.require_whole()
+
+
+@pytest.mark.parametrize("batch_count", [1, 2, 3, 500])
+def test_batches_do_not_decide_who_gets_what(town, batch_count):
+    """However the log is cut into batches, each home ends with the same entries."""
+    register(town)
+    move(town)
+    town.record(NEW, CHILD, talk(20))
+    town.bring(OLD, NEW)
+    town.route(batch_count)
+    town.deliver()
+    assert town.rows(NEW, CHILD) == town.rows("", CHILD)
+    assert len(town.homes[OLD].entries_of_subject(CHILD)) == 5
+    town.require_whole()
+
+
+@pytest.mark.parametrize("first", [OLD, NEW])
+def test_the_order_of_arrival_at_the_hub_does_not_matter(town, first):
+    """The acceptance may reach the county before the child's file does."""
+    register(town)
+    move(town)
+    town.bring(first)
+    town.route()
+    town.bring()
+    town.route()
+    town.deliver()
+    assert town.rows(NEW, CHILD) == town.rows("", CHILD)
+
+
+def test_a_router_that_starts_again_repeats_nothing(town):
+    """A router made anew goes on behind its mark; one without its mark adds nothing twice."""
+    register(town)
+    move(town)
+    town.exchange()
+    sizes = [town.hub.reading(lambda db, c=c: outbox_sql.outbox(db, town.box(c)).size) for c in town.homes]
+    town.router = type(town.router)(town.hub, town.registry, lambda: 1)
+    assert town.router.position == town.hub.position()
+    assert list(town.router.catch_up()) == []
+    town.router.position = 0
+    town.route(3)
+    assert [town.hub.reading(lambda db, c=c: outbox_sql.outbox(db, town.box(c)).size) for c in town.homes] == sizes
+    town.require_whole()
+
+
+def test_aid_goes_with_the_child_and_loans_stay(town):
+    """Aid paid before and after a transfer is at the new home; the former home's loan is not."""
+    aid, loan = b"aid" + bytes(13), b"loan" + bytes(12)
+    register(town)
+    child = UUID(bytes=CHILD)
+    town.record(OLD, aid, e.AidPaid(child=child, amount_fen=30_000, on=day(3)))
+    town.record(OLD, loan, e.LoanStarted(child=child, book="b1", out_on=day(3)))
+    move(town)
+    town.exchange()
+    assert [entry.body().type for entry in town.homes[NEW].entries_of_subject(aid)] == ["aid-paid/1"]
+    assert town.homes[NEW].entries_of_subject(loan) == []
+    town.record(OLD, aid, e.AidPaid(child=child, amount_fen=30_000, on=day(4)))
+    town.exchange()
+    assert len(town.homes[NEW].entries_of_subject(aid)) == 2
+    assert town.rows(NEW, aid) == town.rows("", aid)
+
+
+def test_the_neediest_child_goes_first(town):
+    """Of children that are handed over together, those in difficulty come first, each with its whole file."""
+    children = [bytes([n]) * 16 for n in (1, 2, 3)]
+    for child in children:
+        register(town, child)
+    town.record(OLD, children[2], e.ChildCategoryAssessed(categories=("in_difficulty",), assessed_on=DAY))
+    for child in children:
+        move(town, child)
+    town.bring()
+    town.route()
+    subjects = []
+    for delivery in town.deliveries(NEW):
+        subjects += [begun.subject for begun in delivery.push.streams]
+    assert subjects[1:] == [children[2], children[0], children[1]]
+    ordinals = [row.ordinal for delivery in town.deliveries(NEW) for row in delivery.push.rows]
+    assert ordinals == sorted(ordinals)
+
+
+def test_what_was_erased_before_a_transfer_does_not_travel(town):
+    """A child erased at the county is not sent to anybody, not even as headers."""
+    register(town)
+    town.exchange()
+    town.hub.erase([CHILD], by="li", ground="asked", now_ms=1)
+    move(town)
+    town.exchange()
+    assert town.homes[NEW].entries_of_subject(CHILD) == [
+        entry for entry in town.homes[NEW].entries_of_subject(CHILD) if entry.log == town.homes[NEW].log
+    ]
+    assert town.hub.reading(lambda db: outbox_sql.scope(db, CHILD)) == set()
+    with pytest.raises(SubjectErased):
+        town.record("", CHILD, talk(3))
+    town.require_whole()
+
+
+def test_a_home_names_the_author_of_every_entry(town):
+    """The county says whose a log is before its first entry comes, also after the home was opened again."""
+    register(town)
+    move(town)
+    town.exchange()
+    assert town.home_of(NEW)(town.homes[OLD].log) == OLD
+    assert town.home_of(NEW)(town.hub.log) == ""
+    assert town.home_of(NEW)(town.homes[NEW].log) == NEW
+    town.homes[NEW].close()
+    town.homes[NEW] = Store(town.path / NEW)
+    assert town.home_of(NEW)(town.homes[OLD].log) == OLD

@@ -1,0 +1,147 @@
+"""A county without sockets: a hub with its registry and router, and homes, all with real stores and read models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from central_hub.registry import Admissions
+from central_hub.router import FIRST_EPOCH, Router
+from domain.views import TABLES
+from node.mailbox import HomesByMailbox
+from node.records import draft_of
+from node.views import Follower, Views
+from sync import outbox
+from sync.messages import Ack, NoKey
+from sync.outbox_receiving import TakeIn
+from sync.outbox_taking import follow, receiver_of, take_in
+from sync.outgoing import push_of
+from sync.replicator import Append, Receiver
+from sync.store import Store
+from sync.verify import verify
+
+NOW_MS = 1_725_148_800_000
+
+
+class Town:
+    """The hub and its homes."""
+
+    def __init__(self, path: Path, codes: tuple[str, ...]) -> None:
+        self.path = path
+        self.hub = self._store("hub")
+        self.registry = Admissions(self.hub, lambda: NOW_MS)
+        self.router = Router(self.hub, self.registry, lambda: NOW_MS)
+        self.homes: dict[str, Store] = {}
+        for code in codes:
+            self.add(code)
+
+    def _store(self, name: str) -> Store:
+        folder = self.path / name
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            Store.create(folder)
+        return Store(folder)
+
+    def add(self, code: str) -> None:
+        """A home that joins."""
+        home = self.homes[code] = self._store(code)
+        digest = hashlib.sha256(code.encode()).digest()
+        self.registry.invite(code, code, digest)
+        self.registry.join(code, digest, home.signer.public_key)
+        follow(home, self.key, code, FIRST_EPOCH)
+
+    @property
+    def key(self) -> bytes:
+        return self.hub.signer.public_key
+
+    def close(self) -> None:
+        for store in (self.hub, *self.homes.values()):
+            store.close()
+
+    def store_of(self, code: str) -> Store:
+        """A home's store; the hub's for ""."""
+        return self.homes[code] if code else self.hub
+
+    def record(self, code: str, subject: bytes, event: Any, deps: Mapping[bytes, int] | None = None) -> bytes:
+        """Record an event at a home (at the county for ""); its entry's id."""
+        draft = draft_of(subject, event, "li", NOW_MS)._replace(deps=deps or {})
+        return self.store_of(code).record([draft]).result(10)[0].id
+
+    def bring(self, *codes: str) -> None:
+        """Carry what homes recorded to the hub."""
+        for code in codes or tuple(self.homes):
+            home = self.homes[code]
+            log, key = home.log, home.signer.public_key
+            size = self.hub.size(log)
+            if size == home.size(log):
+                continue
+            branch = next(b for b in self.hub.branches() if b.log == log)
+            find = lambda ordinal, log=log: self.hub.stream_ref(log, ordinal)  # noqa: E731
+            receiver = Receiver(log, key, self.hub.frontier(log, size), branch.streams, find)
+            withheld: set[int] = set()
+            while receiver.size < home.size(log):
+                for effect in receiver.receive(push_of(home, receiver.size, 50, withheld), NOW_MS):
+                    if isinstance(effect, Append):
+                        self.hub.append(effect.batch).result(10)
+                    elif isinstance(effect.message, NoKey):
+                        withheld |= set(effect.message.ordinals)
+
+    def route(self, batch_count: int = 500) -> None:
+        for _ in self.router.catch_up(batch_count):
+            pass
+
+    def box(self, code: str) -> bytes:
+        return outbox.outbox_id(self.key, code, FIRST_EPOCH)
+
+    def deliveries(self, code: str, count: int = 20) -> list[Any]:
+        """Everything that is in a home's outbox, as deliveries."""
+        log, found, at = self.box(code), [], 0
+        size = self.hub.reading(lambda db: outbox.require(db, log).size)
+        while at < size:
+            found.append(outbox.delivery_of(self.hub, log, at, count))
+            at = found[-1].push.end
+        return found
+
+    def deliver(self, *codes: str, count: int = 20) -> None:
+        """Carry what is in outboxes to the homes."""
+        for code in codes or tuple(self.homes):
+            log, home = self.box(code), self.homes[code]
+            size = self.hub.reading(lambda db, log=log: outbox.require(db, log).size)
+            receiver = receiver_of(home, log)
+            withheld: set[int] = set()
+            while receiver.size < size:
+                for effect in receiver.receive(outbox.delivery_of(self.hub, log, receiver.size, count, withheld)):
+                    match effect:
+                        case TakeIn(parcel):
+                            take_in(home, parcel)
+                        case NoKey(_, ordinals):
+                            withheld |= set(ordinals)
+                        case Ack():
+                            pass
+
+    def exchange(self, *codes: str) -> None:
+        """Everything up, routed, and down."""
+        self.bring(*codes)
+        self.route()
+        self.deliver(*codes)
+
+    def home_of(self, code: str) -> Any:
+        return HomesByMailbox(self.homes[code], code, self.key).home_of if code else self.registry.code_of
+
+    def rows(self, code: str, subject: bytes) -> dict[str, list[tuple]]:
+        """All rows about a subject in the read models of a home, or of the hub."""
+        store = self.store_of(code)
+        views = Views.create(self.path / f"views-{code or 'hub'}.db", store.master)
+        try:
+            for _ in Follower(store, views, self.home_of(code)).catch_up():
+                pass
+            return {name: [row for row in views.rows_of(name) if row[0] == subject] for name in TABLES}
+        finally:
+            views.close()
+
+    def require_whole(self) -> None:
+        """Every store verifies."""
+        for store in (self.hub, *self.homes.values()):
+            assert verify(store, None, lambda _: None).first_bad is None

@@ -1,0 +1,210 @@
+"""Need to know: who is given what of a child, and that a claim alone gives nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+
+from domain import events as e
+from domain.folding import fold
+from domain.records import Record
+from domain.routing import DECIDES, EVERYTHING, Grant, grants, hangs_on, urgency
+from tests.domain.domain_samples import DAY, SUBJECT, Writer, phone, registered, talk, withdrawal
+from tests.domain.histories import histories
+
+
+def given_to(*records: Record) -> dict[str, Grant]:
+    """Who is given what."""
+    return grants(fold("child", SUBJECT, records))
+
+
+def day(n: int) -> dt.date:
+    return DAY + dt.timedelta(days=n)
+
+
+def request(to: str, n: int = 10) -> e.Event:
+    return e.ChildTransferRequested(to_home=to, on=day(n))
+
+
+def acceptance(n: int = 12, **changes: Any) -> e.Event:
+    return e.ChildTransferAccepted(on=day(n), **changes)
+
+
+OLD, NEW, OTHER, COUNTY = "home-01", "home-02", "home-03", ""
+
+
+@pytest.fixture
+def homes() -> dict[str, Writer]:
+    return {home: Writer(home) for home in (OLD, NEW, OTHER, COUNTY)}
+
+
+def test_the_only_registrar_is_given_what_others_write(homes):
+    """A child's home receives everything about its own child."""
+    assert given_to(homes[OLD].write(registered()), homes[OTHER].write(talk(day(3)))) == {OLD: EVERYTHING}
+
+
+def test_an_accepted_transfer_gives_the_whole_file(homes):
+    """The new home is given everything, the former home the acceptance and what that home had written before."""
+    born = homes[OLD].write(registered())
+    asked = homes[OLD].write(request(NEW), born)
+    homes[NEW].write(talk(day(11)))
+    taken = homes[NEW].write(acceptance(), asked)
+    later = homes[NEW].write(talk(day(20)))
+    found = given_to(born, asked, taken, later)
+    assert found == {NEW: EVERYTHING, OLD: Grant({taken.log: taken.seq})}
+    assert found[OLD].covers(taken.log, taken.seq)
+    assert not found[OLD].covers(later.log, later.seq)
+    assert not found[OLD].covers(born.log, born.seq)
+
+
+def test_a_request_alone_gives_nothing(homes):
+    """Until it accepts, the home that was asked is given nothing, and what it declines it never sees."""
+    born, asked = homes[OLD].write(registered()), homes[OLD].write(request(NEW))
+    assert given_to(born, asked) == {OLD: EVERYTHING}
+    assert given_to(born, asked, homes[NEW].write(acceptance(accepted=False))) == {OLD: EVERYTHING}
+
+
+def test_a_claim_alone_gives_nothing(homes):
+    """Who accepts a child that nobody offered to it is given nothing, though the picture shows the claim."""
+    born, claimed = homes[OLD].write(registered()), homes[NEW].write(acceptance())
+    assert given_to(born, claimed) == {}
+    asked = homes[OLD].write(request(OTHER))
+    assert NEW not in given_to(born, asked, claimed)
+
+
+def test_a_second_registration_gives_nothing(homes):
+    """Who registers another home's child is given nothing of it, also where it withdraws the first registration."""
+    born = homes[OLD].write(registered())
+    false = homes[NEW].write(registered(on=day(5)))
+    gone = homes[NEW].write(withdrawal(born))
+    assert given_to(born, false) == {}
+    assert given_to(born, false, gone) == {}
+
+
+def test_nobody_can_be_given_a_child_by_who_does_not_have_it(homes):
+    """A request by a home that is not the child's opens no way."""
+    born = homes[OLD].write(registered())
+    false = homes[OTHER].write(registered(on=day(5)))
+    asked, taken = homes[OTHER].write(request(NEW)), homes[NEW].write(acceptance())
+    assert given_to(born, asked, taken) == {}
+    assert given_to(born, false, asked, taken) == {}
+
+
+def handed_over(homes: dict[str, Writer]) -> list[Record]:
+    born = homes[OLD].write(registered())
+    asked = homes[OLD].write(request(NEW), born)
+    return [born, asked, homes[NEW].write(acceptance(), asked)]
+
+
+def test_the_former_home_cannot_take_the_child_back_by_its_own_word(homes):
+    """It cannot withdraw the acceptance, accept again, register again, or hand the child to a third home."""
+    moved = handed_over(homes)
+    tricks = [
+        [homes[OLD].write(withdrawal(moved[2]))],
+        [homes[OLD].write(acceptance(30))],
+        [homes[OLD].write(registered(on=day(30)))],
+        [homes[OLD].write(request(OTHER, 30)), homes[OTHER].write(acceptance(31))],
+        [homes[OLD].write(e.FactCorrected(target=UUID(bytes=moved[2].id), field="on", value="2001-01-01"))],
+        [homes[OLD].write(withdrawal(moved[0]))],
+    ]
+    for trick in tricks:
+        found = given_to(*moved, *trick)
+        assert found.get(OLD) != EVERYTHING
+        assert OTHER not in found
+
+
+def test_an_old_request_is_not_answered_twice(homes):
+    """After there and back again, the first answer cannot be given a second time."""
+    moved = handed_over(homes)
+    back = homes[NEW].write(request(OLD, 20), moved[-1])
+    home = homes[OLD].write(acceptance(22), back)
+    assert given_to(*moved, back, home)[OLD] == EVERYTHING
+    again = homes[OLD].write(request(NEW, 30), home)
+    there = homes[NEW].write(acceptance(32), again)
+    found = given_to(*moved, back, home, again, there)
+    assert found[NEW] == EVERYTHING
+    assert found[OLD] != EVERYTHING
+    replayed = homes[OLD].write(acceptance(40))
+    assert given_to(*moved, back, home, again, there, replayed).get(OLD) != EVERYTHING
+
+
+def test_who_accepted_by_mistake_can_take_it_back(homes):
+    """The new home withdraws its acceptance: the child is the former home's again, and the new one is given no more."""
+    moved = handed_over(homes)
+    gone = homes[NEW].write(withdrawal(moved[2]))
+    found = given_to(*moved, gone)
+    assert found == {OLD: EVERYTHING}
+
+
+def test_the_county_decides(homes):
+    """The county's word gives the child to the home that it names, whoever claims it."""
+    born, wrong = homes[OLD].write(registered()), homes[OTHER].write(acceptance(11))
+    word = homes[COUNTY].write(acceptance(12, home=NEW), born, wrong)
+    found = given_to(born, wrong, word)
+    assert found == {NEW: EVERYTHING, OLD: Grant({word.log: word.seq})}
+
+
+def test_a_child_that_left_is_followed_by_nobody(homes):
+    """After a departure nothing new is given."""
+    born = homes[OLD].write(registered())
+    assert given_to(born, homes[OLD].write(e.ChildDeregistered(on=day(9), reason="moved"))) == {}
+
+
+def test_what_is_not_a_child_goes_nowhere(homes):
+    """Homes, activities, openings, workers and subjects of unknown kind are given to nobody."""
+    held = homes[OLD].write(e.OpeningHeld(on=day(1)))
+    assert grants(fold("home", SUBJECT, [held])) == {}
+    assert grants(fold("", SUBJECT, [])) == {}
+
+
+@settings(max_examples=300, deadline=None)
+@given(histories())
+def test_grants_do_not_depend_on_the_order_of_arrival(history):
+    """Any order of delivery gives the same grants, and at most one home is given everything."""
+    found = given_to(*history)
+    mixed = history * 2
+    random.Random(len(history)).shuffle(mixed)
+    assert given_to(*mixed) == found
+    assert sum(grant == EVERYTHING for grant in found.values()) <= 1
+    assert "" not in found
+
+
+@settings(max_examples=300, deadline=None)
+@given(histories())
+def test_only_named_types_decide(history):
+    """An entry of any other type changes no grant: who was given what stands until one that decides."""
+    decides = [one for one in history if one.event is not None and _name(one) in DECIDES]
+    assert given_to(*decides) == given_to(*history)
+
+
+def _name(record: Record) -> str:
+    event: Any = record.event
+    return event.meta.name if hasattr(event, "meta") else event.type
+
+
+def test_the_greatest_need_goes_first(homes):
+    """Children in difficulty come before others, and the order never changes."""
+    writer = homes[OLD]
+    plain = fold("child", b"1" * 16, [writer.write(registered())])
+    needy = fold(
+        "child",
+        b"2" * 16,
+        [
+            writer.write(registered()),
+            writer.write(e.ChildCategoryAssessed(categories=("in_difficulty",), assessed_on=DAY)),
+        ],
+    )
+    assert sorted([plain, needy], key=urgency) == [needy, plain]
+
+
+def test_aid_goes_with_the_child_and_loans_do_not():
+    """Aid hangs on the child it was paid to; a loan stays with the home whose book it is."""
+    child = UUID(bytes=SUBJECT)
+    assert hangs_on(e.AidPaid(child=child, amount_fen=100, on=DAY)) == SUBJECT
+    assert hangs_on(e.LoanStarted(child=child, book="b", out_on=DAY)) is None
+    assert hangs_on(phone("13800000000", "home_phone")) is None
