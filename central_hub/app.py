@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from central_hub import reports
+from central_hub import ordering, reports
 from central_hub.api import Api
 from central_hub.cli import status_of
 from central_hub.registry import Admissions
@@ -68,7 +68,7 @@ async def _serve(
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())
-    Eraser(folder, store, follower, owner, clock).add_to(app)
+    Eraser(folder, store, follower, owner, clock, ordering.address).add_to(app)
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
         [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]

@@ -15,18 +15,29 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
 import apsw
 
+from node import mailbox
 from node.clock import Clock
+from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
 from sync.client import Exchange
 from sync.database import NotStored
 from sync.entry import log_id
-from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.errors import (
+    ErasureUnfinished,
+    FolderInUse,
+    LocalProtocolError,
+    RefusedByPeer,
+    RemoteProtocolError,
+    Unreachable,
+    VerificationError,
+)
 from sync.messages import UNKNOWN
 from sync.outbox_fetching import OutboxFetching
 from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
@@ -40,7 +51,11 @@ TRIES_WITHOUT_PROGRESS_MAX: Final = 5
 class Exchanger:
     """One home's exchanges with its hub; use it from one task."""
 
-    def __init__(self, folder: Folder, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, folder: Folder, store: Store, clock: Clock, erase: Callable[[Order], object] = lambda _: None
+    ) -> None:
+        """`erase` carries out what the county orders."""
+        self._erase = erase
         hub = folder.config.hub
         if hub is None:
             raise LocalProtocolError("a home that has not joined has nobody to exchange with")
@@ -56,7 +71,7 @@ class Exchanger:
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
         self._delivered = 0  # entries that came from the county
-        self._left = 0  # photographs, and entries of the outbox, that the last exchange did not come to
+        self._left = 0  # photographs, entries of the outbox and our own obedience: what the last exchange left over
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -93,6 +108,20 @@ class Exchanger:
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
 
+    def _obey(self) -> int:
+        """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
+        done = 0
+        for order in mailbox.pending_orders(self._store, self._hub_key, self._folder.config.code):
+            try:
+                self._erase(Order(order.subjects, order.by, order.ground))
+                done += 1
+            except (
+                ErasureUnfinished,
+                FolderInUse,
+            ) as error:  # keys went first: old pages wait for readers
+                self._note(last_failure=str(error))
+        return done
+
     async def once(self) -> KeepReceipt:
         """One attempt."""
         size = await asyncio.to_thread(self._store.size, self._store.log)
@@ -124,11 +153,12 @@ class Exchanger:
             self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
             self._chunks += exchange.files.acknowledged
             self._delivered += outbox.taken
+            obeyed = await asyncio.to_thread(self._obey)
             if sender.receipt is not None:
                 await asyncio.to_thread(self._finished, sender.receipt, exchange.declined)
             if sender.hub_lost:
                 await asyncio.to_thread(self._store.files.offer_again, self._store.log)
-        self._left = exchange.files.left + max(0, outbox.left)
+        self._left = exchange.files.left + max(0, outbox.left) + obeyed
         self._pause_s = PAUSE_S_MIN
         return kept
 
