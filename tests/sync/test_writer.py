@@ -285,6 +285,32 @@ def test_a_writer_that_meets_damage_lets_go_of_the_file(path):
     watched.writer.close()
 
 
+def test_who_waits_for_a_place_in_the_queue_is_answered_too(path, monkeypatch):
+    """Requests that found the queue full when the writer stops are refused like those in it, whoever comes last."""
+    monkeypatch.setattr(writer_module, "QUEUE_COUNT_MAX", 1)
+
+    def fail() -> None:
+        raise apsw.IOError("the disk is gone")
+
+    watched, futures = Watched(path, committed=fail), []
+    go_on = watched.hold()
+    futures.append(watched.writer.submit(insert(0)))
+
+    def ask(n: int) -> None:
+        futures.append(watched.writer.submit(insert(n)))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    assert len(futures) == 1
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert [type(future.exception(10)) for future in futures] == [OutcomeUnknown] * 6
+    watched.writer.close()
+    assert stored(path) == []
+
+
 def test_a_file_that_another_program_writes_to_is_busy(watched, path):
     """While another connection holds the file for writing, whoever asks is told so in the end; later work goes on."""
     watched.db.set_busy_timeout(20)
