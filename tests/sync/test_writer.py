@@ -356,6 +356,22 @@ def test_readers_that_stay_make_the_outcome_unknown_in_the_end(watched, path, mo
         assert type(future.exception(10)) is OutcomeUnknown
 
 
+def test_a_reader_who_ends_is_waited_for(watched, path):
+    """A reading of an old state delays the answer after a refused COMMIT, and does not spoil it."""
+    watched.writer.submit(insert(1)).result(10)
+    with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as reader:
+        reader.execute("BEGIN; SELECT count(*) FROM t").fetchall()
+        go_on = watched.hold()
+        refuse_commits(watched, 1)
+        future = watched.writer.submit(insert(2))
+        go_on.set()
+        assert not wait([future], 0.2).done
+        reader.execute("COMMIT")
+        assert type(future.exception(10)) is NotStored
+    assert watched.writer.submit(insert(3)).result(10) == 3
+    assert stored(path) == [1, 3]
+
+
 def test_what_is_asked_meanwhile_waits(watched, path):
     """Requests that come while the file is opened anew wait in the queue, and are served by the new connection."""
     inside, go_on = threading.Event(), threading.Event()
