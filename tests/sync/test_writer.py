@@ -12,6 +12,7 @@ import pytest
 from sync import writer as writer_module
 from sync.cipher import connect
 from sync.database import NotStored, OutcomeUnknown, create_database, open_database
+from sync.errors import LogCorrupt
 from sync.writer import Head, Owner, Writer
 from tests.by_hand import SOME_MASTER
 
@@ -278,6 +279,7 @@ def test_a_writer_that_meets_damage_lets_go_of_the_file(path):
     futures += [watched.writer.submit(lambda _: damaged.set(), whole=True)]
     go_on.set()
     assert [type(future.exception(10)) for future in futures] == [OutcomeUnknown] * 3
+    assert all("(a page is not what it was); restart to see" in str(future.exception()) for future in futures)
     with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as other:
         insert(4)(other)
     assert (stored(path), watched.opened) == ([1, 4], 1)
@@ -480,13 +482,14 @@ def test_a_full_disk_refuses_and_keeps_what_was_acknowledged(watched, path):
     assert stored(path) == good
 
 
+@pytest.mark.parametrize("error", [apsw.IOError("the disk is gone"), LogCorrupt("a row is gone")])
 @pytest.mark.parametrize("broken", ["rolled_back", "committed"])
-def test_nobody_waits_for_ever_when_the_owner_fails(path, broken):
+def test_nobody_waits_for_ever_when_the_owner_fails(path, broken, error):
     """If reading the caches again fails, all who wait are answered, and so is everybody after them."""
     begun, go_on = threading.Event(), threading.Event()
 
     def fail(*_) -> None:
-        raise apsw.IOError("the disk is gone")
+        raise error
 
     writer = Watched(path, **{broken: fail}).writer
     futures = [writer.submit(lambda db: (begun.set(), go_on.wait(10)))]
