@@ -264,7 +264,8 @@ def test_a_file_that_somebody_else_has_changed_is_not_explained(watched, path):
     assert stored(path) == [1, 77]
 
 
-def test_a_writer_that_meets_damage_lets_go_of_the_file(path):
+@pytest.mark.parametrize("more", [None, LogCorrupt("a row is gone"), apsw.IOError("the disk is gone")])
+def test_a_writer_that_meets_damage_lets_go_of_the_file(path, more):
     """Damage at the end of a group stops the writer: all are answered, nothing is stored, nobody is kept out."""
     damaged = threading.Event()
 
@@ -272,7 +273,11 @@ def test_a_writer_that_meets_damage_lets_go_of_the_file(path):
         if damaged.is_set():
             raise apsw.CorruptError("a page is not what it was")
 
-    watched = Watched(path, flush=flush)
+    def rolled_back(_) -> None:
+        if more is not None:
+            raise more
+
+    watched = Watched(path, flush=flush, rolled_back=rolled_back)
     watched.writer.submit(insert(1)).result(10)
     go_on = watched.hold()
     futures = [watched.writer.submit(insert(n), whole=True) for n in (2, 3)]
