@@ -86,6 +86,12 @@ class NoKey(NamedTuple):
     ordinals: list[int]
 
 
+class AskPlain(NamedTuple):
+    """The hub holds this many entries, and could not read the form of a push: it asks for plain ones from there on."""
+
+    size: int
+
+
 class Confirm(NamedTuple):
     """The node's signed checkpoint at a size that the hub should hold now: it asks for a receipt."""
 
@@ -145,4 +151,4 @@ class Declined(NamedTuple):
     text: str
 
 
-Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | Offer | Chunk | Holds | Declined
+Message = Hello | Held | Push | Ack | NoKey | AskPlain | Confirm | Receipt | Refusal | Offer | Chunk | Holds | Declined

@@ -9,6 +9,7 @@ other state to repair.
     Push(start, rows, signature)  ------------>      verify, Append, then Ack(size)
     Push …                        ------------>      … pipelined: the node does not wait for Acks
                                                      or NoKey(size, streams): send these in erased form
+                                                     or AskPlain(size): its form cannot be read here, go on plainly
     Confirm(size, root, signature) ----------->      compare with what is held, then Receipt(cosignature)
 
 The node begins at its last acknowledged size without waiting; after a cut it waits for Held, so that nothing that
@@ -38,7 +39,7 @@ from sync.entry import (
 )
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Confirm, ErasedRow, Held, Hello, Message, NoKey, Push, Receipt, Refusal
+from sync.messages import Ack, AskPlain, Confirm, ErasedRow, Held, Hello, Message, NoKey, Push, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 
 PROTOCOL: Final = 1
@@ -119,10 +120,12 @@ class Sender:
         self.hub_lost = False  # the hub holds less than its last receipt said: it was restored from a backup
         self.push_size_bytes = push_size_bytes
         self.withheld: frozenset[int] = frozenset()  # streams whose entries the hub can only take in erased form
+        self.plain = False  # the hub cannot read what pushes are packed with: no dictionary, no references
         self._hub_key = hub_key
         self._cursor = acknowledged
         self._ask_first = ask_first
         self._row_size_bytes = 80.0
+        self._unread = 0  # pushes that were on their way when the hub first asked for plain ones
         self._in_flight: list[tuple[int, int]] = []  # where each push ends, and the size that it was to have
         self._has_pushed = False
         self._pushes = 0  # since the last time a receipt was asked for
@@ -186,6 +189,9 @@ class Sender:
             case NoKey(size, ordinals):
                 self._withhold(size, ordinals)
                 return []
+            case AskPlain(size):
+                self._speak_plainly(size)
+                return []
             case Receipt(size, cosignature):
                 return self._keep(size, cosignature)
             case Refusal("gap" | "later", text):  # we had begun behind what the hub still holds; or its disk is full
@@ -215,6 +221,20 @@ class Sender:
         if size > self._cursor or self.withheld.issuperset(ordinals):
             raise RemoteProtocolError(f"the hub asks without reason for the erased form of {len(ordinals)} streams")
         self.withheld |= frozenset(ordinals)
+        self._go_back(size)
+
+    def _speak_plainly(self, size: int) -> None:
+        """Go back to what the hub holds and push it plainly. Each push that was on its way may be answered so."""
+        if self.plain and self._unread:
+            self._unread -= 1
+            return
+        if self.plain or size > self._cursor or not self._in_flight:
+            raise RemoteProtocolError("the hub asks without reason for plain pushes")
+        self.plain = True
+        self._unread = len(self._in_flight) - 1
+        self._go_back(size)
+
+    def _go_back(self, size: int) -> None:
         self._cursor = size
         self._in_flight.clear()
         self._asked = {asked: signed for asked, signed in self._asked.items() if asked <= size}  # to be asked again
@@ -246,7 +266,7 @@ class Receiver:
         self._streams = streams  # how many streams of the log are known
         self._find = find
         self._known: dict[int, StreamRef] = {}
-        self._awaits_erased = False
+        self._awaits_other_form = False  # it was asked for a push in erased or in plain form
 
     @property
     def size(self) -> int:
@@ -269,13 +289,27 @@ class Receiver:
             case _:
                 raise RemoteProtocolError(f"unexpected {type(message).__name__} from a node")
 
+    def subject_of(self, ordinal: int) -> bytes | None:
+        """What a stream is about, for who reads a frame; None if it has not begun or was erased here."""
+        if not 0 < ordinal <= self._streams:
+            return None
+        found = self._known.get(ordinal) or self._find(ordinal)
+        return None if found is None else found.subject
+
+    def cannot_read(self, start: int | None) -> list[Effect]:
+        """A push came whose form cannot be read here; `start` where that much could be read."""
+        if start is not None and start > self.size:
+            return [Send(Ack(self.size))]  # a gap: what it refers to may be in what did not arrive
+        self._awaits_other_form = True
+        return [Send(AskPlain(self.size))]
+
     def _take(self, push: Push) -> list[Effect]:
         if push.start > self.size or push.end <= self.size:
             return [Send(Ack(self.size))]  # a gap, or a repeat of what is held
         verify_signature(self._public_key, self._text(push.end, push.root), push.signature)
         begun, known = self._begin(push)
         if unreadable := self._unreadable(push, known):
-            self._awaits_erased = True
+            self._awaits_other_form = True
             return [Send(NoKey(self.size, unreadable))]
         arrived, leaves = self._read(push, known)
         frontier, trees = self._held.extend(leaves)
@@ -283,7 +317,7 @@ class Receiver:
             raise VerificationError(f"entries {self.size + 1} to {push.end} do not give the root that the log signed")
         batch = Batch(self.log, self.size, arrived, begun, frontier, trees, push.signature)
         self._held = frontier
-        self._awaits_erased = False
+        self._awaits_other_form = False
         self._streams += len(begun)
         self._known.update(known)
         return [Append(batch), Send(Ack(self.size))]
@@ -356,7 +390,7 @@ class Receiver:
         verify_signature(self._public_key, self._text(signed.size, signed.root), signed.signature)
         if signed.size < self.size:
             return [Send(Refusal("ahead", f"the hub holds {self.size} entries of this log, the node {signed.size}"))]
-        if signed.size > self.size and self._awaits_erased:  # it was sent before the node could read our NoKey
+        if signed.size > self.size and self._awaits_other_form:  # sent before the node could read what we asked
             return [Send(Ack(self.size))]
         if signed.size > self.size:
             return [Send(Ack(self.size)), Send(Refusal("gap", f"the hub holds {self.size} of {signed.size} entries"))]

@@ -23,7 +23,7 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
 from sync.database import NotStored
-from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
+from sync.errors import RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.messages import UNKNOWN, Chunk, Hello, Message, Offer, Receipt, Refusal
@@ -75,7 +75,14 @@ class ExchangeServer:
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
                 for frame in frames.feed(chunk):
-                    message = await asyncio.to_thread(wire.decode, frame)
+                    try:
+                        message = await asyncio.to_thread(wire.decode, frame, receiver.subject_of if receiver else None)
+                    except UnreadableForm as error:
+                        if receiver is None:
+                            raise
+                        for effect in receiver.cannot_read(error.start):
+                            await self._perform(response, receiver, effect)
+                        continue
                     if receiver is None:
                         receiver = await self._open(message)
                     if receiver is None:
