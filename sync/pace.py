@@ -12,7 +12,7 @@ from typing import Final
 
 from sync.compression import LEVEL, LEVEL_SLOW_LINK
 
-FAST_BYTES_A_SECOND: Final = 250_000  # half of what one old core compresses at the harder level
+FAST_BYTES_A_SECOND: Final = 80_000  # a tenth of what a core compresses at the harder level: a slow PC is no slow link
 
 
 class Pace:
