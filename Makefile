@@ -5,7 +5,8 @@ BIN := .venv/bin
 CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest format bench bench-store test-long crash simulate mutants lock clean
+.PHONY: help setup demo test lint types imports pytest format bench bench-store bench-sync dictionary test-long crash \
+	simulate mutants lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +54,12 @@ bench: setup ## benchmarks: a table of ratios, no verdict
 
 bench-store: setup ## the store alone, and grown to a million entries; SIZES=10k,1m,5m grows it to five
 	@$(BIN)/python -m tests.bench --only store --only cipher --only verify --only grown $(if $(SIZES),--sizes $(SIZES))
+
+bench-sync: setup ## the wire alone: bytes an entry, beside zstd of the same entries; FACTS=file measures another home
+	@$(BIN)/python -m tests.bench --only wire $(if $(FACTS),--facts $(FACTS))
+
+dictionary: setup ## make the wire's dictionary again from the sample; it must come out as it is
+	@$(BIN)/python -m deploy.dictionary
 
 lock: setup ## write the locks again, for every Python and machine we support
 	@sh deploy/lock.sh

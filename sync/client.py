@@ -16,11 +16,13 @@ from typing import Final
 import aiohttp
 
 from sync import wire
+from sync.compression import NO_DICTIONARY
 from sync.errors import Diverged, KeyDestroyed, LogCorrupt, RemoteProtocolError, Unreachable
 from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
 from sync.messages import (
+    Ack,
     Carry,
     Chunk,
     Declined,
@@ -37,6 +39,8 @@ from sync.messages import (
 )
 from sync.outbox_fetching import OutboxFetching
 from sync.outgoing import push_of
+from sync.pace import Pace
+from sync.references import References
 from sync.replicator import Ask, KeepReceipt, Portion, Send, Sender, Wait
 from sync.store import Store
 
@@ -90,6 +94,8 @@ class Exchange:
         self._store = store
         self._url = url.rstrip("/") + PATH
         self._clock_ms = clock_ms
+        self._references = References(store, sender.log)
+        self._pace = Pace()
         self._answered = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -156,6 +162,7 @@ class Exchange:
                 case Portion() as portion:
                     push, frame = await asyncio.to_thread(self._push_frame, portion)
                     if self.sender.pushed(push, len(frame)):
+                        self._pace.pushed(push.end, len(frame), asyncio.get_running_loop().time())
                         yield frame
                 case Ask(size):
                     for effect in self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log)):
@@ -195,7 +202,10 @@ class Exchange:
 
     def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
         push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld, self.sender.log)
-        return push, wire.encode(push)
+        if self.sender.plain:
+            return push, wire.encode(push, self._pace.level, dictionary=NO_DICTIONARY)
+        ordinal_of = self._references.within(push, self.sender.withheld)
+        return push, wire.encode(push, self._pace.level, ordinal_of=ordinal_of)
 
     def _count(self, frame: bytes) -> bytes:
         self.traffic.sent_bytes += len(frame)
@@ -233,6 +243,8 @@ class Exchange:
             case Holds() | Declined():
                 await self._take_about_file(message)
                 return
+            case Ack(size):
+                self._pace.acknowledged(size, asyncio.get_running_loop().time())
         for effect in self.sender.receive(message):
             if isinstance(effect, KeepReceipt):
                 await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))

@@ -9,6 +9,17 @@ class RemoteProtocolError(SyncError):
     """The peer, or a file that claims to be ours, said something that the protocol does not allow."""
 
 
+class UnreadableForm(RemoteProtocolError):
+    """A push is packed with what is not here: a dictionary, or the subject of a stream. In plain form it can be read.
+
+    `start` is the push's, where it could be read.
+    """
+
+    def __init__(self, text: str, start: int | None = None) -> None:
+        super().__init__(text)
+        self.start = start
+
+
 class VerificationError(SyncError):
     """A proof, signature or commitment does not hold."""
 

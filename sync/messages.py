@@ -91,6 +91,12 @@ class NoKey(NamedTuple):
     ordinals: list[int]
 
 
+class AskPlain(NamedTuple):
+    """The hub holds this many entries, and could not read the form of a push: it asks for plain ones from there on."""
+
+    size: int
+
+
 class Confirm(NamedTuple):
     """The node's signed checkpoint at a size that the hub should hold now: it asks for a receipt."""
 
@@ -236,4 +242,5 @@ class Delivery(NamedTuple):
 AboutLogs = Succeed | Compare | Roots | Logs | Follow | Carry | Took
 AboutOutbox = OutboxAt | Delivery
 AboutFiles = Offer | Chunk | Holds | Declined
-Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | AboutFiles | AboutLogs | AboutOutbox
+AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
+Message = Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

@@ -29,7 +29,7 @@ from sync.errors import RemoteProtocolError, VerificationError
 from sync.merkle import Frontier
 from sync.messages import Ack, Delivery, ErasedRow, NoKey, PushRow
 from sync.note import checkpoint_text, verify_signature
-from sync.replicator import NO_STREAM_KEY
+from sync.reading import NO_STREAM_KEY
 
 SEQ_MAX: Final = 2**63 - 1
 

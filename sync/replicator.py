@@ -9,6 +9,7 @@ other state to repair.
     Push(start, rows, signature)  ------------>      verify, Append, then Ack(size)
     Push …                        ------------>      … pipelined: the node does not wait for Acks
                                                      or NoKey(size, streams): send these in erased form
+                                                     or AskPlain(size): its form cannot be read here, go on plainly
     Confirm(size, root, signature) ----------->      compare with what is held, then Receipt(cosignature)
 
 The node begins at its last acknowledged size without waiting; after a cut it waits for Held, so that nothing that
@@ -25,24 +26,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from sync.batch import Arrived, Batch, NewStream, SignedSize, StreamRef
-from sync.entry import (
-    ERASED,
-    STREAM_KEY_SIZE,
-    Body,
-    check_body,
-    commitment,
-    derive_unremembered,
-    leaf,
-    log_id,
-    origin,
-    pack_body,
-    stream_id,
-)
+from sync.batch import Batch, SignedSize, StreamRef
+from sync.entry import log_id, origin
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Confirm, ErasedRow, Held, Hello, Message, NoKey, Push, Receipt, Refusal
+from sync.messages import Ack, AskPlain, Confirm, Held, Hello, Message, NoKey, Push, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
+from sync.reading import KnownStreams
 
 PROTOCOL: Final = 1
 PUSH_SIZE_BYTES_MIN: Final = 2_000
@@ -50,7 +40,6 @@ PUSH_SIZE_BYTES_FIRST: Final = 8_000
 PUSH_SIZE_BYTES_MAX: Final = 64_000
 PUSH_ROWS_MAX: Final = 2_000
 IN_FLIGHT_MAX: Final = 16
-NO_STREAM_KEY: Final = bytes(STREAM_KEY_SIZE)
 RECEIPT_EVERY_PUSHES: Final = 16
 
 
@@ -122,10 +111,12 @@ class Sender:
         self.hub_lost = False  # the hub holds less than its last receipt said: it was restored from a backup
         self.push_size_bytes = push_size_bytes
         self.withheld: frozenset[int] = frozenset()  # streams whose entries the hub can only take in erased form
+        self.plain = False  # the hub cannot read what pushes are packed with: no dictionary, no references
         self._hub_key = hub_key
         self._cursor = acknowledged
         self._ask_first = ask_first
         self._row_size_bytes = 80.0
+        self._unread = 0  # pushes that were on their way when the hub first asked for plain ones
         self._in_flight: list[tuple[int, int]] = []  # where each push ends, and the size that it was to have
         self._has_pushed = False
         self._pushes = 0  # since the last time a receipt was asked for
@@ -205,6 +196,9 @@ class Sender:
             case NoKey(size, ordinals):
                 self._withhold(size, ordinals)
                 return []
+            case AskPlain(size):
+                self._speak_plainly(size)
+                return []
             case Receipt(size, cosignature):
                 return self._keep(size, cosignature)
             case Refusal("gap" | "later", text):  # we had begun behind what the hub still holds; or its disk is full
@@ -234,6 +228,20 @@ class Sender:
         if size > self._cursor or self.withheld.issuperset(ordinals):
             raise RemoteProtocolError(f"the hub asks without reason for the erased form of {len(ordinals)} streams")
         self.withheld |= frozenset(ordinals)
+        self._go_back(size)
+
+    def _speak_plainly(self, size: int) -> None:
+        """Go back to what the hub holds and push it plainly. Each push that was on its way may be answered so."""
+        if self.plain and self._unread:
+            self._unread -= 1
+            return
+        if self.plain or size > self._cursor or not self._in_flight:
+            raise RemoteProtocolError("the hub asks without reason for plain pushes")
+        self.plain = True
+        self._unread = len(self._in_flight) - 1
+        self._go_back(size)
+
+    def _go_back(self, size: int) -> None:
         self._cursor = size
         self._in_flight.clear()
         self._asked = {asked: signed for asked, signed in self._asked.items() if asked <= size}  # to be asked again
@@ -269,11 +277,9 @@ class Receiver:
         self.log = log
         self._public_key = public_key
         self._held = held
-        self._streams = streams  # how many streams of the log are known
-        self._find = find
+        self._streams = KnownStreams(log, streams, find)
         self._root_at = root_at
-        self._known: dict[int, StreamRef] = {}
-        self._awaits_erased = False
+        self._awaits_other_form = False  # it was asked for a push in erased or in plain form
 
     @property
     def size(self) -> int:
@@ -303,23 +309,34 @@ class Receiver:
         assert self._root_at is not None  # whoever answers Hello was given it
         return self._root_at(size)
 
+    def subject_of(self, ordinal: int) -> bytes | None:
+        """What a stream is about, for who reads a frame; None if it has not begun or was erased here."""
+        return self._streams.subject_of(ordinal)
+
+    def cannot_read(self, start: int | None) -> list[Effect]:
+        """A push came whose form cannot be read here; `start` where that much could be read."""
+        if start is not None and start > self.size:
+            return [Send(Ack(self.size))]  # a gap: what it refers to may be in what did not arrive
+        self._awaits_other_form = True
+        return [Send(AskPlain(self.size))]
+
     def _take(self, push: Push) -> list[Effect]:
         if push.start > self.size or push.end <= self.size:
             return [Send(Ack(self.size))]  # a gap, or a repeat of what is held
         verify_signature(self._public_key, self._text(push.end, push.root), push.signature)
-        begun, known = self._begin(push)
-        if unreadable := self._unreadable(push, known):
-            self._awaits_erased = True
+        begun, known = self._streams.begin(push)
+        fresh = push.rows[self.size - push.start :]
+        if unreadable := self._streams.without_key(fresh, known):
+            self._awaits_other_form = True
             return [Send(NoKey(self.size, unreadable))]
-        arrived, leaves = self._read(push, known)
+        arrived, leaves = self._streams.read(fresh, self.size + 1, known)
         frontier, trees = self._held.extend(leaves)
         if frontier.root() != push.root:
             raise VerificationError(f"entries {self.size + 1} to {push.end} do not give the root that the log signed")
         batch = Batch(self.log, self.size, arrived, begun, frontier, trees, push.signature)
         self._held = frontier
-        self._awaits_erased = False
-        self._streams += len(begun)
-        self._known.update(known)
+        self._awaits_other_form = False
+        self._streams.learn(known)
         return [Append(batch), Send(Ack(self.size))]
 
     def _text(self, size: int, root: bytes) -> str:
@@ -328,69 +345,11 @@ class Receiver:
             raise RemoteProtocolError(f"no log of {size} entries has the root {root.hex()}")
         return checkpoint_text(origin(self.log), size, root)
 
-    def _begin(self, push: Push) -> tuple[list[NewStream], dict[int, StreamRef]]:
-        """The streams of this push that are not known yet."""
-        if push.streams and push.first_ordinal > self._streams + 1:
-            raise RemoteProtocolError(f"stream {push.first_ordinal} begins before stream {self._streams + 1}")
-        begun: list[NewStream] = []
-        known: dict[int, StreamRef] = {}
-        for ordinal, (subject, key, named) in enumerate(push.streams, push.first_ordinal):
-            salt, name = None, named
-            if key == NO_STREAM_KEY:
-                raise RemoteProtocolError(f"stream {ordinal} begins with a key of zeros, which stands for no key")
-            if subject is not None and key is not None:
-                keys = derive_unremembered(key)  # whether it may be kept is the store's to know
-                salt, name = keys.salt, named or stream_id(keys.label, self.log, subject)
-            if name is None:
-                raise RemoteProtocolError(f"stream {ordinal} begins with neither key nor name")
-            if ordinal > self._streams:
-                begun.append(NewStream(ordinal, name, subject, key))
-                known[ordinal] = StreamRef(name, subject, salt)
-        return begun, known
-
-    def _unreadable(self, push: Push, begun: dict[int, StreamRef]) -> list[int]:
-        """The streams of new rows that come with content, although their keys are destroyed or never came here."""
-        ordinals = {row.ordinal for row in push.rows[self.size - push.start :] if not isinstance(row, ErasedRow)}
-        return sorted(n for n in ordinals if self._stream(n, begun).salt is None)
-
-    def _stream(self, ordinal: int, begun: dict[int, StreamRef]) -> StreamRef:
-        return begun.get(ordinal) or self._known.get(ordinal) or self._lookup(ordinal)
-
-    def _read(self, push: Push, begun: dict[int, StreamRef]) -> tuple[list[Arrived], list[bytes]]:
-        """The rows that are new, with body, commitment and leaf recomputed here."""
-        arrived, leaves = [], []
-        fresh = push.rows[self.size - push.start :]
-        for seq, row in enumerate(fresh, self.size + 1):
-            stream = self._stream(row.ordinal, begun)
-            if isinstance(row, ErasedRow):
-                arrived.append(Arrived(row.ordinal, ERASED, 0, row.commitment, None))
-                leaves.append(leaf(self.log, seq, stream.name, row.commitment))
-                continue
-            assert stream.subject is not None
-            assert stream.salt is not None  # see `_unreadable`
-            ordinal, kind, actor, lamport, recorded_at_ms, deps, payload, extensions = row
-            body = Body(kind, actor, stream.subject, lamport, recorded_at_ms, deps, payload, extensions)
-            check_body(body)
-            packed = pack_body(body)
-            committed = commitment(stream.salt, self.log, seq, packed)
-            arrived.append(Arrived(ordinal, body.type, lamport, committed, packed))
-            leaves.append(leaf(self.log, seq, stream.name, committed))
-        if idle := begun.keys() - {row.ordinal for row in fresh}:
-            raise RemoteProtocolError(f"stream {min(idle)} is said to begin, but no entry is in it")
-        return arrived, leaves
-
-    def _lookup(self, ordinal: int) -> StreamRef:
-        found = self._find(ordinal) if 0 < ordinal <= self._streams else None
-        if found is None:
-            raise RemoteProtocolError(f"an entry names stream {ordinal}, which has not begun")
-        self._known[ordinal] = found
-        return found
-
     def _confirm(self, signed: SignedSize) -> list[Effect]:
         verify_signature(self._public_key, self._text(signed.size, signed.root), signed.signature)
         if signed.size < self.size:
             return [Send(Refusal("ahead", f"the hub holds {self.size} entries of this log, the node {signed.size}"))]
-        if signed.size > self.size and self._awaits_erased:  # it was sent before the node could read our NoKey
+        if signed.size > self.size and self._awaits_other_form:  # sent before the node could read what we asked
             return [Send(Ack(self.size))]
         if signed.size > self.size:
             return [Send(Ack(self.size)), Send(Refusal("gap", f"the hub holds {self.size} of {signed.size} entries"))]

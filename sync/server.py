@@ -23,7 +23,7 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, PATH
 from sync.database import NotStored
-from sync.errors import RemoteProtocolError, StaleVersion, VerificationError
+from sync.errors import RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.messages import (
@@ -115,12 +115,24 @@ class ExchangeServer:
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
                 for frame in frames.feed(chunk):
-                    await self._hear(response, talk, await asyncio.to_thread(wire.decode, frame))
+                    await self._read(response, talk, frame)
                     if talk.is_over:
                         return
         finally:
             if talk.receiver is not None and self._running.get(talk.receiver.log) is asyncio.current_task():
                 del self._running[talk.receiver.log]
+
+    async def _read(self, response: web.StreamResponse, talk: _Talk, frame: bytes) -> None:
+        receiver = talk.receiver
+        try:
+            message = await asyncio.to_thread(wire.decode, frame, receiver.subject_of if receiver else None)
+        except UnreadableForm as error:
+            if receiver is None:
+                raise
+            for effect in receiver.cannot_read(error.start):
+                await self._perform(response, receiver, effect)
+            return
+        await self._hear(response, talk, message)
 
     async def _hear(self, response: web.StreamResponse, talk: _Talk, message: Message) -> None:
         if talk.receiver is None:

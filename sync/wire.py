@@ -1,28 +1,29 @@
 """The byte form of messages. `PROTOCOL.md` in this folder is normative; this module alone knows it.
 
-    frame = length u32 | checksum u32 | dictionary u32 | zstd( msgpack array [kind, …] )        big-endian
+    frame = length u32 | checksum u32 | dictionary u8 | length of the raw part u24 | raw part | zstd frame without magic
 
 `length` counts what follows it; `checksum` is CRC-32 of what follows *it*: it finds a damaged line early and cheaply,
-while the signatures inside find a liar. Dictionary 0 means none. Types and actors are interned per push, times are
-differences from the row before, streams are their ordinal in the log.
+while the signatures inside find a liar. Only what bears entries (Push, Carry, Delivery) has a raw part and may use a
+dictionary; `push_form` has its form, `compression` the dictionaries. Any other message is one msgpack array [kind, …];
+of these, `wire_logs` has those about other logs.
 
-Everything here is bounded before memory is taken: the frame, the window and output of zstd (fed in small slices, since
-the one-shot call trusts a size that the sender states), the depth of msgpack. A byte of msgpack can become 72 of ours
-(an empty array), so the bound on a message is what bounds memory: about 75 MB, for a moment, from a peer that tries.
+Everything here is bounded before memory is taken: the frame, the window and output of zstd, the depth and the counts of
+msgpack. A byte of msgpack can become 72 of ours (an empty array), so the bound on a message is what bounds memory:
+about 75 MB, for a moment, from a peer that tries.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgpack
-import zstandard
 
 from sync import wire_logs
-from sync.entry import ID_SIZE, INT_MAX, STREAM_KEY_SIZE, TIME_MS_MAX, bytes_ok, int_ok, text_ok
+from sync.compression import LEVEL, NO_DICTIONARY, SHIPPED, compress, expand
+from sync.entry import ID_SIZE, INT_MAX, ITEMS_COUNT_MAX, TIME_MS_MAX, bytes_ok, int_ok, text_ok
 from sync.errors import RemoteProtocolError
 from sync.file_form import (
     CHUNKS_COUNT_MAX,
@@ -35,13 +36,12 @@ from sync.file_form import (
 )
 from sync.messages import (
     Ack,
-    Beginning,
+    AskPlain,
     Carry,
     Chunk,
     Confirm,
     Declined,
     Delivery,
-    ErasedRow,
     Held,
     Hello,
     Holds,
@@ -50,84 +50,59 @@ from sync.messages import (
     NoKey,
     Offer,
     Push,
-    PushRow,
     Receipt,
     Refusal,
 )
+from sync.push_form import OrdinalOf, SubjectOf, pack_push, unpack_push
 
 PROTOCOL: Final = 1
 PREFIX: Final = struct.Struct(">III")
 FRAME_SIZE_BYTES_MAX: Final = 1024 * 1024 + 64 * 1024  # a message that no compression makes smaller still fits
 MESSAGE_SIZE_BYTES_MAX: Final = 1024 * 1024
-WINDOW_SIZE_BYTES_MAX: Final = 8 * 1024 * 1024
-SLICE_SIZE_BYTES: Final = 64  # at most 2 MB come out of it
-ROWS_COUNT_MAX: Final = 4096
-NAMES_COUNT_MAX: Final = 4096
-LEVEL: Final = 9  # measured: 7 % fewer bytes than 3 at two thirds of its speed, still 90,000 entries a second
-NO_DICTIONARY: Final = 0
-COMMITMENT_SIZE: Final = 32
 
-_WITHOUT_DICTIONARY: Final = struct.pack(">I", NO_DICTIONARY)
+RAW_BITS: Final = 24
+RAW_MASK: Final = (1 << RAW_BITS) - 1
 
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
 OFFER, HOLDS, DECLINED, CHUNK = 9, 10, 11, 12
-CARRY, DELIVERY = 18, 21
+CARRY, DELIVERY, ASK_PLAIN = 18, 21, 32
 KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
-                Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK, **wire_logs.KINDS}  # fmt: skip
+                Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK,
+                AskPlain: ASK_PLAIN, **wire_logs.KINDS}  # fmt: skip
 
 
-def encode(message: Message, level: int = LEVEL) -> bytes:
-    """One message as one frame."""
-    packed = msgpack.packb(_elements(message))
-    if len(packed) > MESSAGE_SIZE_BYTES_MAX:
-        raise ValueError(f"a message may have {MESSAGE_SIZE_BYTES_MAX} bytes, this one has {len(packed)}")
-    squeezed = zstandard.ZstdCompressor(level=level, write_content_size=False).compress(packed)
-    rest = _WITHOUT_DICTIONARY + squeezed
+def encode(
+    message: Message, level: int = LEVEL, *, dictionary: int = SHIPPED, ordinal_of: OrdinalOf | None = None
+) -> bytes:
+    """One message as one frame. The dictionary serves what bears entries, `ordinal_of` (see `push_form`) a Push."""
+    match message:
+        case Push():
+            raw, content = pack_push([PUSH], message, ordinal_of, MESSAGE_SIZE_BYTES_MAX)
+        case Carry(log, push):
+            raw, content = pack_push([CARRY, log], push, None, MESSAGE_SIZE_BYTES_MAX)
+        case Delivery(log, push, logs, origins, seqs):
+            before = [DELIVERY, log, logs, origins, wire_logs.steps(seqs)]
+            raw, content = pack_push(before, push, None, MESSAGE_SIZE_BYTES_MAX)
+        case _:
+            return _framed(NO_DICTIONARY, b"", msgpack.packb(_elements(message)), level)
+    return _framed(dictionary, raw, content, level)
+
+
+def _framed(dictionary: int, raw: bytes, content: bytes, level: int) -> bytes:
+    if len(content) > MESSAGE_SIZE_BYTES_MAX:
+        raise ValueError(f"a message may have {MESSAGE_SIZE_BYTES_MAX} bytes, this one has {len(content)}")
+    rest = (dictionary << RAW_BITS | len(raw)).to_bytes(4, "big") + raw + compress(content, level, dictionary)
     return struct.pack(">II", len(rest) + 4, zlib.crc32(rest)) + rest
 
 
 def _elements(message: Message) -> list[Any]:
     match message:
-        case Push():
-            return _push_elements(message)
-        case Carry(log, push):
-            return [CARRY, log, *_push_elements(push)[1:]]
-        case Delivery(log, push, logs, origins, seqs):
-            return [DELIVERY, log, logs, origins, wire_logs.steps(seqs), *_push_elements(push)[1:]]
         case Logs(logs):
             return [wire_logs.KINDS[Logs], [list(one) for one in logs]]
         case Offer((media, size, hashes), key, subjects, signature):
             return [OFFER, media, size, list(hashes), key, list(subjects), signature]
         case _:
             return [KINDS[type(message)], *message]
-
-
-def _push_elements(push: Push) -> list[Any]:
-    types: dict[str, int] = {}
-    actors: dict[str, int] = {}
-    rows: list[list[Any]] = []
-    before = base = next((row.recorded_at_ms for row in push.rows if isinstance(row, PushRow)), 0)
-    for whole in push.rows:
-        if isinstance(whole, ErasedRow):
-            rows.append(list(whole))
-            continue
-        ordinal, kind, actor, lamport, recorded_at_ms, deps, payload, extensions = whole
-        row = [
-            ordinal,
-            types.setdefault(kind, len(types)),
-            actors.setdefault(actor, len(actors)),
-            lamport,
-            recorded_at_ms - before,
-            payload,
-        ]
-        if deps or extensions:
-            row += [deps, extensions]
-        rows.append(row)
-        before = recorded_at_ms
-    streams = [[part for part in stream if part is not None] for stream in push.streams]
-    return [
-        PUSH, push.start, push.first_ordinal, base, list(types), list(actors), streams, rows, push.root, push.signature,
-    ]  # fmt: skip
 
 
 class FrameBuffer:
@@ -155,47 +130,62 @@ class FrameBuffer:
         return len(self._held)
 
 
-def decode(frame: bytes) -> Message:
-    """Read one frame.
+def decode(frame: bytes, subject_of: SubjectOf | None = None) -> Message:
+    """Read one frame. `subject_of` gives the subjects of the log's streams by ordinal, None where it is not known.
 
     Raises:
-        RemoteProtocolError: for anything that is not exactly a message; nothing else, whatever the bytes.
+        UnreadableForm: a push is packed with a dictionary or a reference that is not known here.
+        RemoteProtocolError: for anything else that is not exactly a message; nothing else, whatever the bytes.
     """
     if not PREFIX.size <= len(frame) <= FRAME_SIZE_BYTES_MAX + 4:
         raise RemoteProtocolError(f"a frame of {len(frame)} bytes")
-    length, checksum, dictionary = PREFIX.unpack_from(frame)
+    length, checksum, form = PREFIX.unpack_from(frame)
     if length != len(frame) - 4:
         raise RemoteProtocolError(f"a frame says it has {length} bytes, {len(frame) - 4} are there")
     if zlib.crc32(frame[8:]) != checksum:
         raise RemoteProtocolError("a frame was damaged on the way: its checksum does not hold")
-    if dictionary != NO_DICTIONARY:
-        raise RemoteProtocolError(f"dictionary {dictionary} is not known here")
-    elements = _unpack(_expand(frame[PREFIX.size :]))
-    if not isinstance(elements, list) or not elements or type(elements[0]) is not int:
-        raise RemoteProtocolError("a message is an array that begins with its kind")
+    dictionary, behind = form >> RAW_BITS, PREFIX.size + (form & RAW_MASK)
+    if behind > len(frame):
+        raise RemoteProtocolError("a frame whose uncompressed part is longer than itself")
+    content = expand(frame[behind:], dictionary, MESSAGE_SIZE_BYTES_MAX)
+    elements, rows = _split(content)
+    raw = frame[PREFIX.size : behind]
+    if elements[0] in (PUSH, CARRY, DELIVERY):
+        return _with_entries(elements, rows, raw, subject_of)
+    if rows or dictionary != NO_DICTIONARY or raw:
+        raise RemoteProtocolError("only what bears entries has rows, a dictionary and a part that is not compressed")
     return _message(elements)
 
 
-def _expand(squeezed: bytes) -> bytes:
-    try:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_SIZE_BYTES_MAX).decompressobj()
-        packed = bytearray()
-        for at in range(0, len(squeezed), SLICE_SIZE_BYTES):
-            packed += decompressor.decompress(squeezed[at : at + SLICE_SIZE_BYTES])
-            if len(packed) > MESSAGE_SIZE_BYTES_MAX:
-                raise RemoteProtocolError(f"a frame grows beyond {MESSAGE_SIZE_BYTES_MAX} bytes")
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise RemoteProtocolError(f"a frame that cannot be decompressed: {error}") from None
-    if not decompressor.eof or decompressor.unused_data:
-        raise RemoteProtocolError("a frame that is more or less than one whole zstd frame")
-    return bytes(packed)
+def _with_entries(elements: list[Any], rows: bytes, raw: bytes, subject_of: SubjectOf | None) -> Message:
+    match elements:
+        case [kind, *head] if kind == PUSH:
+            return unpack_push(head, rows, raw, subject_of)
+        case [kind, bytes(log), *head] if kind == CARRY:
+            bytes_ok(log, "log", ID_SIZE)
+            return Carry(log, unpack_push(head, rows, raw, None))
+        case [kind, bytes(log), list(logs), list(origins), list(steps), *head] if kind == DELIVERY:
+            return Delivery(log, unpack_push(head, rows, raw, None), *wire_logs.origins(log, logs, origins, steps))
+    raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
 
 
-def _unpack(packed: bytes) -> Any:
+def _split(content: bytes) -> tuple[list[Any], bytes]:
+    """The array that begins with the message's kind, and what is behind it."""
+    unpacker = msgpack.Unpacker(
+        strict_map_key=False,
+        max_buffer_size=MESSAGE_SIZE_BYTES_MAX,
+        max_array_len=ITEMS_COUNT_MAX,
+        max_map_len=ITEMS_COUNT_MAX,
+        max_ext_len=0,
+    )
+    unpacker.feed(content)
     try:
-        return msgpack.unpackb(packed, strict_map_key=False, max_ext_len=0)
-    except (ValueError, RecursionError, TypeError, msgpack.exceptions.UnpackException) as error:
+        elements = unpacker.unpack()
+    except (ValueError, RecursionError, TypeError, MemoryError, msgpack.exceptions.UnpackException) as error:
         raise RemoteProtocolError(f"a frame that is not msgpack: {error or type(error).__name__}") from None
+    if not isinstance(elements, list) or not elements or type(elements[0]) is not int:
+        raise RemoteProtocolError("a message is an array that begins with its kind")
+    return elements, content[unpacker.tell() :]
 
 
 def _message(elements: list[Any]) -> Message:
@@ -210,7 +200,6 @@ def _message(elements: list[Any]) -> Message:
         case [kind, int(size)] if kind == ACK:
             return Ack(_size(size))
         case [kind, int(size), list(ordinals)] if kind == NO_KEY:
-            _list_ok(ordinals, "streams", ROWS_COUNT_MAX)
             for ordinal in ordinals:
                 int_ok(ordinal, "stream", 1, INT_MAX)
             return NoKey(_size(size), ordinals)
@@ -225,10 +214,10 @@ def _message(elements: list[Any]) -> Message:
             text_ok(code, "code", 40)
             text_ok(text, "text", 2000)
             return Refusal(code, text)
-        case [kind, *rest] if kind == PUSH and len(rest) == 9:
-            return _push(rest)
+        case [kind, int(size)] if kind == ASK_PLAIN:
+            return AskPlain(_size(size))
         case [kind, *rest] if kind >= OFFER:
-            return _about_file(kind, rest) if kind <= CHUNK else _about_logs(kind, rest)
+            return _about_file(kind, rest) if kind <= CHUNK else wire_logs.message(kind, rest)
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
 
 
@@ -259,16 +248,6 @@ def _about_file(kind: int, rest: list[Any]) -> Message:
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 
-def _about_logs(kind: int, rest: list[Any]) -> Message:
-    match rest:
-        case [bytes(log), *push] if kind == CARRY and len(push) == 9:
-            bytes_ok(log, "log", ID_SIZE)
-            return Carry(log, _push(push))
-        case [bytes(log), list(logs), list(origins), list(steps), *push] if kind == DELIVERY and len(push) == 9:
-            return Delivery(log, _push(push), *wire_logs.origins(log, logs, origins, steps))
-    return wire_logs.message(kind, rest)
-
-
 def _size(value: int) -> int:
     int_ok(value, "size", 0, INT_MAX)
     return value
@@ -277,72 +256,3 @@ def _size(value: int) -> int:
 def _clock(value: int) -> int:
     int_ok(value, "clock", -TIME_MS_MAX, TIME_MS_MAX)
     return value
-
-
-def _push(elements: Sequence[Any]) -> Push:
-    start, first_ordinal, base, types, actors, streams, rows, root, signature = elements
-    int_ok(start, "start", 0, INT_MAX)
-    int_ok(first_ordinal, "first stream", 1, INT_MAX)
-    int_ok(base, "base time", 0, TIME_MS_MAX)
-    bytes_ok(root, "root", 32)
-    bytes_ok(signature, "signature", 64)
-    for names in (types, actors):
-        _list_ok(names, "names", NAMES_COUNT_MAX)
-        for name in names:
-            text_ok(name, "name", 120)
-    _list_ok(streams, "streams", ROWS_COUNT_MAX)
-    _list_ok(rows, "rows", ROWS_COUNT_MAX)
-    return Push(
-        start, first_ordinal, [_beginning(s) for s in streams], _rows(rows, base, types, actors), root, signature
-    )
-
-
-def _list_ok(value: object, name: str, count_max: int) -> None:
-    if type(value) is not list or len(value) > count_max:
-        raise RemoteProtocolError(f"{name} must be an array of at most {count_max}")
-
-
-def _beginning(element: Any) -> Beginning:
-    _list_ok(element, "a stream", 3)
-    if not element:
-        raise RemoteProtocolError("a stream is its subject and its key, or its name")
-    if len(element) == 1:
-        bytes_ok(element[0], "stream name", ID_SIZE)
-        return Beginning(None, None, element[0])
-    bytes_ok(element[0], "subject", ID_SIZE)
-    bytes_ok(element[1], "stream key", STREAM_KEY_SIZE)
-    if len(element) == 3:
-        bytes_ok(element[2], "stream name", ID_SIZE)
-    return Beginning(element[0], element[1], element[2] if len(element) == 3 else None)
-
-
-def _rows(rows: list[Any], base: int, types: list[str], actors: list[str]) -> list[PushRow | ErasedRow]:
-    out: list[PushRow | ErasedRow] = []
-    recorded_at_ms = base
-    nothing: dict[Any, Any] = {}
-    for row in rows:
-        match row:
-            case [int(ordinal), int(kind), int(actor), int(lamport), int(later_ms), payload]:
-                deps, extensions = nothing, nothing
-            case [
-                int(ordinal),
-                int(kind),
-                int(actor),
-                int(lamport),
-                int(later_ms),
-                payload,
-                dict(deps),
-                dict(extensions),
-            ]:
-                pass
-            case [int(ordinal), bytes(committed)]:
-                bytes_ok(committed, "commitment", COMMITMENT_SIZE)
-                out.append(ErasedRow(ordinal, committed))
-                continue
-            case _:
-                raise RemoteProtocolError("a row that does not fit its form")
-        if not (0 <= kind < len(types) and 0 <= actor < len(actors)):
-            raise RemoteProtocolError("a row names a type or an actor that the frame does not list")
-        recorded_at_ms += later_ms
-        out.append(PushRow(ordinal, types[kind], actors[actor], lamport, recorded_at_ms, deps, payload, extensions))
-    return out

@@ -1,6 +1,7 @@
 """Benchmarks: tables of ratios between what we do and what it is measured beside. Nothing here passes or fails.
 
-    python -m tests.bench [--only import|sync|store|cipher|views|verify|grown] [--quick] [--sizes 10k,1m,5m]
+    python -m tests.bench [--only import|sync|wire|store|cipher|views|verify|grown] [--quick] [--sizes 10k,1m,5m]
+                          [--facts FILE]
 
 Without --only all parts but `grown`, which grows a log to a million entries (about 5 minutes, 1.2 GB), or to what
 --sizes says (five million: reckon with 20 minutes and 6 GB; it asks the disk first).
@@ -23,7 +24,7 @@ import apsw
 from rich.console import Console
 
 from node.cli import COLLECT_AFTER
-from tests.bench import encrypting, exchange, following, growing, importing, storing, verifying
+from tests.bench import encrypting, exchange, following, growing, importing, storing, verifying, wiring
 from tests.bench.facts import Workshop
 from tests.bench.measuring import Findings
 
@@ -33,6 +34,7 @@ Part = Callable[[Workshop, int], Iterable[Findings]]
 PARTS: dict[str, Part] = {
     "import": importing.run,
     "sync": exchange.run,
+    "wire": wiring.run,
     "store": storing.run,
     "cipher": encrypting.run,
     "views": following.run,
@@ -47,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", choices=[*PARTS, GROWN], help="this part; may be repeated")
     parser.add_argument("--quick", action="store_true", help=f"{RUNS_QUICK} rounds instead of {RUNS}")
     parser.add_argument("--sizes", type=_sizes, default=growing.SIZES, help=f"where {GROWN} measures: 10k,1m,5m")
+    parser.add_argument("--facts", type=Path, help="what `wire` measures: JSON lines, not those of the sample")
     arguments = parser.parse_args(argv)
     gc.set_threshold(*COLLECT_AFTER)  # as every command of ours does
     runs = RUNS_QUICK if arguments.quick else RUNS
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _print(console, growing.run(workshop, runs, arguments.sizes))
                 continue
             with console.status(f"{name} …"):
-                tables = PARTS[name](workshop, runs)
+                tables = PARTS[name](workshop, runs) if name != "wire" else wiring.run(workshop, runs, arguments.facts)
             _print(console, tables)
     console.print(f"\n{time.perf_counter() - began:.0f} s")
     return 0

@@ -24,14 +24,16 @@ from typing import Any
 
 from sync import verify, wire
 from sync.batch import Draft
+from sync.compression import NO_DICTIONARY
 from sync.entry import EXT_SOURCE, origin
-from sync.errors import RefusedByPeer, StaleVersion, Unreachable
+from sync.errors import RefusedByPeer, StaleVersion, Unreachable, UnreadableForm
 from sync.file_form import CHUNK_SIZE_BYTES
 from sync.file_keeping import chunk_of, keep, offer_of
 from sync.file_transfer import FileReceiver, FileSender, MakeOffer, ReadChunk
 from sync.messages import Ack, Chunk, Declined, Held, Hello, Holds, Message, Offer, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
+from sync.references import References
 from sync.replicator import (
     Append,
     Ask,
@@ -223,7 +225,10 @@ class Home(Disk):
         match self.sender.next():
             case Portion(start, rows_count):
                 push = push_of(self.store, start, rows_count)
-                frame = wire.encode(push)
+                if self.sender.plain:
+                    frame = wire.encode(push, dictionary=NO_DICTIONARY)
+                else:
+                    frame = wire.encode(push, ordinal_of=References(self.store).within(push, self.sender.withheld))
                 if self.sender.pushed(push, len(frame)):
                     self.line.send(frame)
             case Ask(size):
@@ -316,13 +321,17 @@ class Hub(Disk):
         if line.refused:
             return
         try:
-            message = wire.decode(frame)
+            message = wire.decode(frame, line.receiver.subject_of if line.receiver else None)
             if line.receiver is None:
                 line.receiver = self._open(line, message)
             if isinstance(message, Offer | Chunk):
                 self._hear_of_file(line, line.receiver, message)
                 return
             for effect in line.receiver.receive(message, self.clock_ms()):
+                self._perform(line, effect)
+        except UnreadableForm as error:
+            assert line.receiver is not None
+            for effect in line.receiver.cannot_read(error.start):
                 self._perform(line, effect)
         except StaleVersion as error:
             self._world.fired["refused as stale"] += 1
@@ -528,9 +537,18 @@ class World:
                 assert kept is not None, "a receipt that the hub does not know"
                 assert kept.size >= receipt.size, "a receipt that the hub does not know"
 
+    def _end_overtaken(self) -> None:
+        """Of two exchanges about one log, one is or will be stale: what the faults left behind ends with them."""
+        logs = Counter(line.receiver.log for line in self.lines if line.receiver is not None)
+        for line in [line for line in self.lines if line.receiver is not None]:
+            log = line.receiver.log
+            if logs[log] > 1 or line.receiver.size != self.hub.store.size(log):
+                self.cut(line)
+
     def settle(self) -> None:
         """Faults stop; a few exchanges later everything is at the hub, once, and proven."""
         self.faulty = False
+        self._end_overtaken()
         for node in (self.hub, *self.homes):
             node.clock_offset_ms = 0
         self._drain()  # what began in trouble ends

@@ -18,7 +18,7 @@ from sync.database import OutcomeUnknown
 from sync.entry import origin
 from sync.errors import RefusedByPeer, RemoteProtocolError, SyncError, Unreachable, VerificationError
 from sync.merkle import EMPTY_ROOT
-from sync.messages import Ack, Held, Hello, Receipt, Refusal
+from sync.messages import Ack, AskPlain, Held, Hello, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
 from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
@@ -239,6 +239,34 @@ def test_exchanges_follow_each_other_as_the_log_grows(node, hub, sizes_of):
 
     run(work())
     assert sizes_of(hub.store) == {hub.store.log: 0, node.log: 401}
+
+
+def test_somebody_erased_at_the_hub_is_named_plainly(node, hub, monkeypatch):
+    """Who is named by ordinal arrives as who they are; what names somebody erased at the hub arrives all the same."""
+    hub.watch_answers(monkeypatch)
+    subjects = [draft.subject for draft in drafts(3)]
+    node.record(drafts(3)).result(10)
+
+    def record(subject: bytes) -> None:
+        node.record([Draft("list/1", "li", subject, CLOCK_MS, {"present": subjects})]).result(10)
+
+    async def work() -> None:
+        async with serving(hub):
+            await exchange(node, hub.url, sender_of(node, hub.key))
+            record(b"first list".ljust(16))
+            size = node.size(node.log)
+            await exchange(node, hub.url, sender_of(node, hub.key, size - 1))
+            assert not any(isinstance(said, AskPlain) for said in hub.said)
+            check_complete(node, hub)
+            await asyncio.to_thread(hub.store.erase, [subjects[1]], by="dir", ground="order 7", now_ms=CLOCK_MS)
+            record(b"second list".ljust(16))
+            await exchange(node, hub.url, sender_of(node, hub.key, size))
+
+    run(work())
+    assert [said for said in hub.said if isinstance(said, AskPlain)] == [AskPlain(node.size(node.log) - 1)]
+    assert hub.store.size(node.log) == node.size(node.log)
+    last = [list(store.entries_of_log(node.log))[-1].packed for store in (node, hub.store)]
+    assert last[0] == last[1] is not None
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])

@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import zstandard
 
-from sync import bundle, entry, errors, note, recipients, sealing, succession, wire
+from sync import bundle, compression, entry, errors, note, recipients, sealing, succession, wire
 from sync.cipher import expand
 from sync.file_form import (
     CHUNK_SIZE_BYTES,
@@ -28,6 +28,7 @@ from sync.file_form import (
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import (
     Ack,
+    AskPlain,
     Beginning,
     Carry,
     Chunk,
@@ -54,6 +55,7 @@ from sync.messages import (
     Took,
 )
 from sync.outbox import outbox_id
+from sync.push_form import REFERENCES_COUNT_MAX
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -69,9 +71,9 @@ def read_vectors() -> dict[str, dict[str, str]]:
 VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
-    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "erased Push",
+    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "erased Push", "AskPlain",
 )  # fmt: skip
-NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3}
+NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32}
 
 
 def hexed(vector: str, name: str) -> bytes:
@@ -96,6 +98,7 @@ def messages() -> dict[str, object]:
         "Hello": Hello(1, hexed("log", "log"), 2, 1_741_392_000_000),
         "Held": Held(0, 1_741_392_001_500, EMPTY_ROOT),
         "Push": push,
+        "AskPlain": AskPlain(0),
         "Ack": Ack(2),
         "Confirm": Confirm(2, root, signature),
         "Receipt": Receipt(2, hexed("receipt", "cosignature")),
@@ -288,17 +291,29 @@ def test_a_frame_of_every_kind_is_read(kind):
 def test_a_frame_of_every_kind_is_written(kind):
     """Each message expands to the bytes in the text, behind a length and a checksum that hold."""
     frame = wire.encode(messages()[kind])
-    length, checksum, dictionary = struct.unpack_from(">III", frame)
-    assert (length, checksum, dictionary) == (len(frame) - 4, zlib.crc32(frame[8:]), 0)
-    expanded = zstandard.ZstdDecompressor().decompressobj().decompress(frame[12:])
+    length, checksum, form = struct.unpack_from(">III", frame)
+    assert (length, checksum) == (len(frame) - 4, zlib.crc32(frame[8:]))
+    raw, dictionary = frame[12 : 12 + (form & 0xFFFFFF)], form >> 24
+    known = zstandard.ZstdCompressionDict(compression.shipped()) if dictionary else None
+    reader = zstandard.ZstdDecompressor(dict_data=known, format=zstandard.FORMAT_ZSTD1_MAGICLESS)
+    expanded = reader.decompressobj().decompress(frame[12 + len(raw) :])
     assert expanded == hexed(f"frame {kind}", "message")
-    assert msgpack.unpackb(expanded, strict_map_key=False)[0] == NUMBERS[kind]
+    assert raw == bytes.fromhex(VECTORS[f"frame {kind}"].get("raw", ""))
+    assert expanded[1] == NUMBERS[kind]
+
+
+def test_the_dictionary_is_the_one_in_the_text():
+    """The text names the shipped dictionary by its SHA-256 and size."""
+    assert hashlib.sha256(compression.shipped()).hexdigest() == compression.SHIPPED_SHA256
+    assert compression.SHIPPED_SHA256 in TEXT
+    assert f"{len(compression.shipped()):,}" in TEXT
 
 
 def test_the_text_states_the_programs_bounds():
     """Every number that bounds a reader stands in the text as the program has it."""
     numbers = (entry.BODY_SIZE_BYTES_MAX, entry.ITEMS_COUNT_MAX, entry.TEXT_SIZE_BYTES_MAX, entry.TIME_MS_MAX,
-               wire.FRAME_SIZE_BYTES_MAX, wire.MESSAGE_SIZE_BYTES_MAX, wire.ROWS_COUNT_MAX,
+               wire.FRAME_SIZE_BYTES_MAX, wire.MESSAGE_SIZE_BYTES_MAX, REFERENCES_COUNT_MAX,
+               compression.WINDOW_SIZE_BYTES_MAX,
                CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, FILE_SIZE_BYTES_MAX, SEALED_SIZE_BYTES_MAX,
                TIES_COUNT_MAX, bundle.HEAD_SIZE_BYTES_MAX, bundle.ENCLOSED_SIZE_BYTES_MAX)  # fmt: skip
     assert [n for n in numbers if f"{n:,}" not in TEXT] == []
