@@ -62,7 +62,7 @@ async def _serve(
     clock: Clock,
 ) -> None:
     api = Api(store, registry, folder.config.name, owner)
-    exchanges = ExchangeServer(store, registry.key_of, clock, registry.logs_of, registry.succeed)
+    exchanges = ExchangeServer(store, registry.key_of, clock, registry.logs_of, registry.admit)
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     app.add_routes(exchanges.routes())

@@ -4,7 +4,7 @@
     log.db keys.db  the entries; the keys that open them                 precious: back up both
     key.json        slots of the master key, under which the databases are encrypted      precious
     node.key        the key file of the first slot; may lie elsewhere, or be replaced by a passphrase
-    checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness that nothing reads at start yet
+    checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness; see `incarnations`
     exchange.json   when the last exchange was, and how it went          may be lost
     backup.json     when the last verified backup was made               may be lost
     control.json    address and token of a running `serve`, for its owner's commands       while it runs

@@ -59,7 +59,7 @@ class Exchanger:
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
         self._left = False  # whether the last exchange did not come to all photographs and other logs
-        self._is_unknown = False  # whether the hub has forgotten how the own log came to be
+        self._unknown: set[bytes] = set()  # logs that the hub has forgotten, of which it is told how they came to be
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -137,11 +137,11 @@ class Exchanger:
         sender = Sender(
             log, self._hub_key, size, acknowledged,
             receipted=receipted, ask_first=ask_first, push_size_bytes=self._push_size_bytes,
+            asks_on_the_way=is_own or await asyncio.to_thread(self._store.has_key, log),
         )  # fmt: skip
         waiting = await asyncio.to_thread(self._store.files.waiting) if is_own else []
         waiting.sort(key=lambda name: name == self._put_last)
-        introduced = await asyncio.to_thread(healing.introductions, self._store, self._is_unknown)
-        self._is_unknown = False
+        introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
         exchange = Exchange(self._store, sender, self._url, self._clock, waiting, introduced)
         is_cut = True
         try:
@@ -151,8 +151,7 @@ class Exchanger:
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._put_last = exchange.files.current
             if isinstance(error, RefusedByPeer):
-                if error.code.startswith(UNKNOWN) and not introduced and healing.has_gone_on(self._store):
-                    self._is_unknown = True
+                if error.code.startswith(UNKNOWN) and self._has_forgotten(log):
                     raise Unreachable(
                         f"{self._url} does not know this log: the next exchange says where it comes from"
                     ) from None
@@ -163,7 +162,15 @@ class Exchanger:
             if is_own:
                 self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
                 await self._note_own(exchange)
+        self._unknown.discard(log)
         return kept, exchange.logs
+
+    def _has_forgotten(self, log: bytes) -> bool:
+        """Whether it helps to tell the hub where a log comes from that it does not know; tried once."""
+        if log in self._unknown or not healing.introductions(self._store, log, True):
+            return False
+        self._unknown.add(log)
+        return True
 
     async def _note_own(self, exchange: Exchange) -> None:
         self._chunks += exchange.files.acknowledged

@@ -20,7 +20,7 @@ from sync.errors import Diverged, KeyDestroyed, LogCorrupt, RemoteProtocolError,
 from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
-from sync.messages import Carry, Chunk, Declined, Held, Holds, Logs, Message, Offer, Push, Roots, Succeed
+from sync.messages import Carry, Chunk, Declined, Held, Holds, Introduction, Logs, Message, Offer, Push, Roots
 from sync.outgoing import push_of
 from sync.replicator import Ask, KeepReceipt, Portion, Send, Sender, Wait
 from sync.store import Store
@@ -61,7 +61,7 @@ class Exchange:
         url: str,
         clock_ms: Callable[[], int],
         waiting: Sequence[bytes] = (),
-        introduced: Sequence[Succeed] = (),
+        introduced: Sequence[Introduction] = (),
     ) -> None:
         """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
         self.sender = sender

@@ -163,6 +163,14 @@ class Succeed(NamedTuple):
     new_signature: bytes
 
 
+class Vouch(NamedTuple):
+    """A node tells a hub that was restored that a log belongs to its home (`succession.text_of_vouch`)."""
+
+    by_key: bytes
+    key: bytes
+    signature: bytes
+
+
 class Compare(NamedTuple):
     """A node asks for the hub's roots of a log at these sizes (ascending), to find where their copies part."""
 
@@ -212,6 +220,7 @@ class Took(NamedTuple):
     size: int
 
 
-AboutLogs = Succeed | Compare | Roots | Logs | Follow | Carry | Took
+Introduction = Succeed | Vouch
+AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took
 AboutFiles = Offer | Chunk | Holds | Declined
 Message = Hello | Held | Push | Ack | NoKey | Confirm | Receipt | Refusal | AboutFiles | AboutLogs

@@ -66,7 +66,7 @@ def read_vectors() -> dict[str, dict[str, str]]:
 VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
-    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "erased Push",
+    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "Vouch", "erased Push",
 )  # fmt: skip
 NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3}
 
@@ -117,6 +117,9 @@ def messages() -> dict[str, object]:
         "Follow": Follow(log, 1),
         "Carry": Carry(log, push),
         "Took": Took(log, 2),
+        "Vouch": succession.vouch(
+            note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
+        ),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 

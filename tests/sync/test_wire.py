@@ -39,6 +39,7 @@ from sync.messages import (
     Roots,
     Succeed,
     Took,
+    Vouch,
 )
 from sync.wire import FrameBuffer, decode, encode
 
@@ -134,6 +135,7 @@ messages = (
     | st.builds(Follow, log=exactly(16), size=sizes)
     | st.builds(Carry, log=exactly(16), push=pushes)
     | st.builds(Took, log=exactly(16), size=sizes)
+    | st.builds(Vouch, by_key=exactly(32), key=exactly(32), signature=exactly(64))
 )
 junk = st.recursive(
     scalars | st.floats(),
@@ -267,7 +269,7 @@ def test_arbitrary_bytes_in_a_frame_are_refused(data):
     decoded_or_refused(framed(data))
 
 
-@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 20)).map(list) | st.builds(
+@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 21)).map(list) | st.builds(
     lambda kind, rest: [kind, *rest], st.integers(0, 13), st.lists(junk | st.integers() | exactly(32), max_size=10)
 ))  # fmt: skip
 def test_any_framed_msgpack_is_a_message_or_refused(value):
