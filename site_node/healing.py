@@ -49,14 +49,13 @@ def introductions(store: Store, log: bytes, is_unknown: bool) -> list[Introducti
 
 
 def take_in(store: Store, fetched: Fetching, clock: Clock) -> bool:
-    """Act on what an exchange has shown of the home's other logs; whether there is more to fetch."""
+    """Act on what an exchange has shown of the home's other logs; whether there is more to exchange."""
     fetcher = fetched.fetcher
     for log, size in fetcher.forks.items():
         if log != store.log:
             go_on(store, Diverged(log, size, fetcher.logs[log].size), clock)
-    if fetcher.fetched:
-        erasure.follow_orders(store, clock())
-    return bool(fetcher.forks or fetcher.is_stopped)
+    has_erased = bool(fetcher.fetched) and erasure.follow_orders(store, clock())
+    return bool(fetcher.forks or fetcher.is_stopped or has_erased)
 
 
 def behind(store: Store, fetched: Fetching) -> list[Behind]:
