@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage import x25519
 
 
 def digest(yard: Any, folder: Path, program: str = "site-node") -> dict[str, str]:
@@ -108,8 +109,32 @@ def test_an_old_copy_that_was_not_used_gets_the_rest_back(yard, hub, home, facts
     yard.quick("site-node", "import", old, facts(160, 180))
     yard.quick("site-node", "sync", old)
     assert status(yard, old)["log"] == log, "it healed once"
+    everything = yard.home("everything")
+    yard.quick("site-node", "import", everything, facts(0, 180))
+    assert digest(yard, old) == digest(yard, everything), "the new log's edits know what the old one said"
     assert digest(yard, old) == digest(yard, yard / "hub", "central-hub")
     verified(yard, old, yard / "hub")
+
+
+def test_a_restored_backup_never_writes_in_the_old_log(yard, hub, home, facts):
+    """`restore` opens a new log at once, so nothing has to be set aside when the county turns out to hold more."""
+    identity = x25519.Identity.generate()
+    (yard / "identity").write_text(str(identity))
+    yard.quick("site-node", "backup", home, yard / "backup", "--to", str(identity.to_public()))
+    yard.quick("site-node", "import", home, facts(100, 160))
+    yard.quick("site-node", "sync", home)
+    back = yard / "back"
+    yard.quick("site-node", "restore", yard / "backup", back, "--identity", yard / "identity")
+    yard.quick("site-node", "import", back, facts(160, 200))
+    yard.quick("site-node", "sync", back)
+    assert [(one["why"], one["recorded_again"]) for one in status(yard, back)["healed"]] == [("backup", 0)]
+    assert "set_aside" not in json.dumps(
+        [yard.quick("site-node", "history", back, c, "--json").json() for c in children(yard, back)]
+    )
+    assert digest(yard, back) == digest(yard, yard / "hub", "central-hub")
+    assert set(facts_of(yard, home)) <= set(facts_of(yard, back))
+    assert status(yard, back)["waiting"] == 0
+    verified(yard, back, yard / "hub")
 
 
 def test_a_copy_older_than_its_own_receipt_knows_it_at_once(yard, hub, home, facts):
