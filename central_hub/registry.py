@@ -16,14 +16,15 @@ from domain.errors import Refused
 from node.clock import Clock
 from sync.batch import Draft
 from sync.entry import log_id
-from sync.messages import Succeed
+from sync.messages import Introduction, Succeed, Vouch
 from sync.store import Store
 from sync.stored_log import StoredLog
-from sync.succession import verify_succession
+from sync.succession import verify_succession, verify_vouch
 
 INVITED: Final = "home-invited/1"
 JOINED: Final = "node-joined/1"
 SUCCEEDED: Final = "log-succeeded/1"
+VOUCHED: Final = "log-vouched/1"
 DAY_MS: Final = 24 * 3600 * 1000
 DAYS: Final = 3
 DAYS_MAX: Final = 60  # for a home that only a courier reaches
@@ -75,8 +76,11 @@ class Registry:
                 self._invited[digest].used_by = log
                 self._homes[code].logs[log] = public_key
                 self._code_of[log] = code
-            case "log-succeeded/1", {"code": code, "old_key": old_key, "new_key": new_key}:
-                for key in (old_key, new_key):
+            case ("log-succeeded/1", {"code": code, "old_key": first, "new_key": second}) | (
+                "log-vouched/1",
+                {"code": code, "by_key": first, "key": second},
+            ):
+                for key in (first, second):
                     self._homes[code].logs[log_id(key)] = key
                     self._code_of[log_id(key)] = code
 
@@ -145,6 +149,23 @@ class Admissions(Registry):
                 raise InvitationRefused("这台电脑已经加入过了", "this node belongs to a home of the county already")
             self._store.add_log(log, public_key).result()
             self._record(JOINED, {"code": code, "digest": digest, "public_key": public_key})
+
+    def admit(self, said: Introduction) -> None:
+        """Act on what a node says before Hello; see `succeed` and `vouch`."""
+        if isinstance(said, Succeed):
+            self.succeed(said)
+        else:
+            self.vouch(said)
+
+    def vouch(self, said: Vouch) -> None:
+        """Admit a log that a node of its home vouches for: this county was restored to before it knew it."""
+        with self._lock:
+            code = self._code_of.get(log_id(said.by_key))
+            if code is None or log_id(said.key) in self._code_of:
+                return
+            verify_vouch(said)
+            self._store.add_log(log_id(said.key), said.key).result()
+            self._record(VOUCHED, {"code": code, **said._asdict()})
 
     def succeed(self, said: Succeed) -> None:
         """Admit a log that goes on for one that the county knows, or the other way about; see PROTOCOL.md 6.1.

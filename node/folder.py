@@ -5,7 +5,7 @@
     files.db        photographs and scans, from the first one on         precious
     key.json        slots of the master key, under which the databases are encrypted      precious
     node.key        the key file of the first slot; may lie elsewhere, or be replaced by a passphrase
-    checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness that nothing reads at start yet
+    checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness; see `incarnations`
     exchange.json   when the last exchange was, and how it went          may be lost
     backup.json     when the last verified backup was made               may be lost
     bundle.json     at a home, what answers by stick asked for           may be lost

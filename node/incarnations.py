@@ -23,6 +23,7 @@ from sync.stored_log import StoredLog
 from sync.succession import SET_ASIDE, Change, changes
 
 RESTORED: Final = "restored"
+BACKUP: Final = "backup"
 BEHIND: Final = "behind"
 FORKED: Final = "forked"
 
@@ -30,6 +31,8 @@ WORDS: Final = {
     RESTORED: "打开时发现，这里的记录比县里的回执旧，是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"
     " (When it was opened, this folder was older than its own receipt, so it was restored from an earlier copy. It goes"
     " on in a new log, and what it lacks comes from the county.)",
+    BACKUP: "从备份恢复的文件夹，已另开一本新日志，缺的记录从县里取回。"
+    " (The folder was restored from a backup. It goes on in a new log, and what it lacks comes from the county.)",
     BEHIND: "县里的记录比这里的多，这里是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"
     " (The county holds more than this folder had, so it was restored from an earlier copy. It goes on in a new log,"
     " and what it lacks comes from the county.)",
@@ -56,6 +59,15 @@ def notice(folder: Folder, store: Store, clock: Clock) -> None:
     hub = folder.config.hub
     folder.save_checkpoint(store, bytes.fromhex(hub.key) if hub else None)
     print(f"{folder.path}: {WORDS[RESTORED]}", file=sys.stderr)
+
+
+def restored(folder: Folder, clock: Clock) -> None:
+    """A folder that was just restored from a backup: its first life may have gone on, so it has a log of its own."""
+    store = Store(folder.path, folder.master)
+    try:
+        store.succeed(store.size(store.log), BACKUP, clock())
+    finally:
+        store.close()
 
 
 def _last_told(folder: Folder) -> Checkpoint | None:

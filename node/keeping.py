@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from node import cli, exits, opening, passphrase
+from node import cli, exits, incarnations, opening, passphrase
 from node.clock import Clock, system_clock
 from node.folder import CHECKPOINT_FILE, CONFIG_FILE, Folder, Kind
 from node.progress import bar
@@ -153,6 +153,9 @@ def restore(arguments: argparse.Namespace, kind: Kind) -> int:
         folder = Folder(making, kind)
         with closing(StoredLog(making, master)) as store:
             _require_whole(store, folder)
+        if kind == "home":
+            folder.open_with(master)
+            incarnations.restored(folder, system_clock())
         folder.save_backup(int(header["made_at_ms"]), int(header["entries"]))
         if path.exists():
             raise FolderError(f"{path} exists already: a backup is never restored over a folder")

@@ -76,7 +76,7 @@ class Exchanger:
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
         self._left = False  # whether the last exchange did not come to all photographs and other logs
-        self._is_unknown = False  # whether the hub has forgotten how the own log came to be
+        self._unknown: set[bytes] = set()  # logs that the hub has forgotten, of which it is told how they came to be
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came from the county
         self._put_last: bytes | None = None
@@ -171,12 +171,12 @@ class Exchanger:
         sender = Sender(
             log, self._hub_key, size, acknowledged,
             receipted=receipted, ask_first=ask_first, push_size_bytes=self._push_size_bytes,
+            asks_on_the_way=is_own or await asyncio.to_thread(self._store.has_key, log),
         )  # fmt: skip
         waiting = await asyncio.to_thread(self._store.files.waiting) if is_own else []
         waiting = [name for name in waiting if name not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
-        introduced = await asyncio.to_thread(healing.introductions, self._store, self._is_unknown)
-        self._is_unknown = False
+        introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
         outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
         exchange = Exchange(self._store, sender, self._url, self._clock, waiting, introduced, outbox)
         is_cut = True
@@ -187,8 +187,7 @@ class Exchanger:
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._put_last = exchange.files.current
             if isinstance(error, RefusedByPeer):
-                if error.code.startswith(UNKNOWN) and not introduced and healing.has_gone_on(self._store):
-                    self._is_unknown = True
+                if error.code.startswith(UNKNOWN) and self._has_forgotten(log):
                     raise Unreachable(
                         f"{self._url} does not know this log: the next exchange says where it comes from"
                     ) from None
@@ -199,7 +198,15 @@ class Exchanger:
             if is_own:
                 self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
                 await self._note_own(exchange)
+        self._unknown.discard(log)
         return kept, exchange.logs
+
+    def _has_forgotten(self, log: bytes) -> bool:
+        """Whether it helps to tell the hub where a log comes from that it does not know; tried once."""
+        if log in self._unknown or not healing.introductions(self._store, log, True):
+            return False
+        self._unknown.add(log)
+        return True
 
     async def _note_own(self, exchange: Exchange) -> None:
         self._chunks += exchange.files.acknowledged

@@ -12,7 +12,7 @@ from node.incarnations import BEHIND, FORKED
 from sync import erasure, succession
 from sync.errors import Diverged
 from sync.fetching import Fetching
-from sync.messages import Succeed
+from sync.messages import Introduction
 from sync.store import Store
 from sync.stored_log import StoredLog
 
@@ -36,30 +36,26 @@ def go_on(store: Store, found: Diverged, clock: Clock) -> None:
         store.set_aside(found.log, found.size, why, clock())
 
 
-def introductions(store: Store, is_unknown: bool) -> list[Succeed]:
-    """How the hub gets from a log that it knows to the one that is written.
+def introductions(store: Store, log: bytes, is_unknown: bool) -> list[Introduction]:
+    """How the hub gets from a log that it knows to the one that an exchange is about.
 
-    Nothing where it has given a receipt for that one, unless it says that it does not know it: it was restored, too.
+    Nothing where it has given a receipt, unless it says that it does not know the log: it was restored, too.
     """
-    if not is_unknown and store.last_checkpoint(store.log, with_receipt=True) is not None:
+    if not is_unknown and (log != store.log or store.last_checkpoint(log, with_receipt=True) is not None):
         return []
-    return succession.introductions(store)
-
-
-def has_gone_on(store: Store) -> bool:
-    """Whether this node ever opened a log in place of another."""
-    return bool(succession.changes(store))
+    if store.has_key(log):
+        return list(succession.introductions(store))
+    return [succession.vouch(store.signer, next(b.public_key for b in store.branches() if b.log == log))]
 
 
 def take_in(store: Store, fetched: Fetching, clock: Clock) -> bool:
-    """Act on what an exchange has shown of the home's other logs; whether there is more to fetch."""
+    """Act on what an exchange has shown of the home's other logs; whether there is more to exchange."""
     fetcher = fetched.fetcher
     for log, size in fetcher.forks.items():
         if log != store.log:
             go_on(store, Diverged(log, size, fetcher.logs[log].size), clock)
-    if fetcher.fetched:
-        erasure.follow_orders(store, clock())
-    return bool(fetcher.forks or fetcher.is_stopped)
+    has_erased = bool(fetcher.fetched) and erasure.follow_orders(store, clock())
+    return bool(fetcher.forks or fetcher.is_stopped or has_erased)
 
 
 def behind(store: Store, fetched: Fetching) -> list[Behind]:

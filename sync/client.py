@@ -29,13 +29,13 @@ from sync.messages import (
     Delivery,
     Held,
     Holds,
+    Introduction,
     Logs,
     Message,
     Offer,
     OutboxAt,
     Push,
     Roots,
-    Succeed,
 )
 from sync.outbox_fetching import OutboxFetching
 from sync.outgoing import push_of
@@ -80,7 +80,7 @@ class Exchange:
         url: str,
         clock_ms: Callable[[], int],
         waiting: Sequence[bytes] = (),
-        introduced: Sequence[Succeed] = (),
+        introduced: Sequence[Introduction] = (),
         outbox: OutboxFetching | None = None,
     ) -> None:
         """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""

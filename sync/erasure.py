@@ -83,14 +83,19 @@ def _own_affairs(store: StoredLog) -> list[Entry]:
     return [entry for log in logs for entry in store.entries_of_subject(log) if entry.log == log]
 
 
-def follow_orders(store: Store, now_ms: int) -> None:
-    """Erase what another log of this home had ordered, once its entries came here, and say so in the own log."""
+def follow_orders(store: Store, now_ms: int) -> bool:
+    """Erase what another log of this home had ordered, once its entries came here, and say so in the own log.
+
+    Whether there was anything to erase.
+    """
     ordered = ledger(store).ordered
     known = store.keyring.erased_subjects()
-    if fresh := {subject: by for subject, by in ordered.items() if subject not in known}:
+    fresh = {subject: by for subject, by in ordered.items() if subject not in known}
+    if fresh:
         _carry_out(store, fresh, fresh, now_ms)
         with suppress(ErasureUnfinished):
             empty_wals(store, 0)
+    return bool(fresh)
 
 
 def erased_subjects(store: StoredLog) -> set[bytes]:

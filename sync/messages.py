@@ -169,6 +169,14 @@ class Succeed(NamedTuple):
     new_signature: bytes
 
 
+class Vouch(NamedTuple):
+    """A node tells a hub that was restored that a log belongs to its home (`succession.text_of_vouch`)."""
+
+    by_key: bytes
+    key: bytes
+    signature: bytes
+
+
 class Compare(NamedTuple):
     """A node asks for the hub's roots of a log at these sizes (ascending), to find where their copies part."""
 
@@ -239,7 +247,8 @@ class Delivery(NamedTuple):
     seqs: list[int]
 
 
-AboutLogs = Succeed | Compare | Roots | Logs | Follow | Carry | Took
+Introduction = Succeed | Vouch
+AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took
 AboutOutbox = OutboxAt | Delivery
 AboutFiles = Offer | Chunk | Holds | Declined
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt

@@ -101,6 +101,7 @@ class Sender:
         receipted: int = 0,
         ask_first: bool,
         push_size_bytes: int,
+        asks_on_the_way: bool = True,
     ) -> None:
         self.log = log
         self.size = size
@@ -115,6 +116,7 @@ class Sender:
         self._hub_key = hub_key
         self._cursor = acknowledged
         self._ask_first = ask_first
+        self._asks_on_the_way = asks_on_the_way  # whether the log can be signed anywhere, not only where it ends
         self._row_size_bytes = 80.0
         self._unread = 0  # pushes that were on their way when the hub first asked for plain ones
         self._in_flight: list[tuple[int, int]] = []  # where each push ends, and the size that it was to have
@@ -149,7 +151,7 @@ class Sender:
         """At the end; and on the way for what an attempt before this one, or the last pushes, brought to the hub."""
         if self._cursor >= self.size:
             return True
-        known = self.hub_clock_ms is not None and self._cursor > self.receipted
+        known = self._asks_on_the_way and self.hub_clock_ms is not None and self._cursor > self.receipted
         return known and (self._pushes >= RECEIPT_EVERY_PUSHES or not (self._asked or self._has_pushed))
 
     def pushed(self, push: Push, frame_size_bytes: int) -> bool:
@@ -271,7 +273,6 @@ class Receiver:
         find: Callable[[int], StreamRef | None],
         root_at: Callable[[int], bytes] | None = None,
     ) -> None:
-        """`root_at` gives the root at a past size, which only Hello asks for."""
         if log_id(public_key) != log:
             raise LocalProtocolError("a log's id is the hash of its key")
         self.log = log

@@ -32,12 +32,12 @@ from sync.messages import (
     Compare,
     Follow,
     Hello,
+    Introduction,
     Message,
     NoKey,
     Offer,
     Receipt,
     Refusal,
-    Succeed,
     Took,
 )
 from sync.receiving import receiver_of
@@ -68,7 +68,7 @@ class ExchangeServer:
         key_of: Callable[[bytes], bytes | None],
         clock_ms: Callable[[], int],
         logs_of: Callable[[bytes], Mapping[bytes, bytes]] = lambda _: {},
-        admit: Callable[[Succeed], None] = lambda _: None,
+        admit: Callable[[Introduction], None] = lambda _: None,
         outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
@@ -162,7 +162,7 @@ class ExchangeServer:
 
     async def _begin(self, response: web.StreamResponse, talk: _Talk, message: Message) -> None:
         """Until the node has said which log this is about, and been told what is held of it."""
-        if isinstance(message, Succeed):
+        if isinstance(message, Introduction):
             await asyncio.to_thread(self._admit, message)
             return
         receiver = await self._open(message)

@@ -27,10 +27,10 @@ import apsw
 from sync import fork_sql, log_sql
 from sync.batch import Draft
 from sync.entry import EXT_FIRST_ID, Body, entry_id, log_id, unpack_body
-from sync.errors import LocalProtocolError, StaleVersion
+from sync.errors import LocalProtocolError, StaleVersion, VerificationError
 from sync.log_schema import Branch, Kind, Row
-from sync.messages import Succeed
-from sync.note import Signer, verify_bytes
+from sync.messages import Succeed, Vouch
+from sync.note import Signer, is_public_key, verify_bytes
 
 if TYPE_CHECKING:
     from sync.store import Store
@@ -100,9 +100,15 @@ def open_log(
 
 
 def set_aside(store: Store, tail: Tail, db: apsw.Connection, log: bytes, keep: int, why: str, now_ms: int) -> None:
-    """In the writer's transaction: go on in the own log from a size of another log of the home."""
+    """In the writer's transaction: go on in the own log from a size of another log of the home.
+
+    A log whose key is elsewhere is cut where that key has signed: what is left must be of use to a hub that lost it.
+    """
     if tail.own.log == log:
         raise LocalProtocolError("a node cannot set aside the log that it writes without opening another")
+    branch = tail.live_branch(log)
+    if not branch.own:
+        keep = log_sql.signed_size_until(db, branch.id, keep)
     lost = _cut(tail, db, log, keep)
     tail.reload(db)
     _record_again(store, tail, db, SET_ASIDE, log, keep, lost, why, now_ms)
@@ -204,6 +210,24 @@ def succeed(old: Signer, new: Signer, size: int) -> Succeed:
     """The message that asks the hub to admit a new log."""
     text = text_of(log_id(old.public_key), log_id(new.public_key), size)
     return Succeed(old.public_key, new.public_key, size, old.sign_bytes(text), new.sign_bytes(text))
+
+
+def text_of_vouch(by: bytes, log: bytes) -> bytes:
+    """What a node signs to say that a log belongs to its home: the ids of its own log, and of that one."""
+    return f"homeward/vouch/1\n{by.hex()}\n{log.hex()}\n".encode()
+
+
+def vouch(by: Signer, key: bytes) -> Vouch:
+    """The message that asks a hub to admit a log of the node's home that the hub has forgotten."""
+    return Vouch(by.public_key, key, by.sign_bytes(text_of_vouch(log_id(by.public_key), log_id(key))))
+
+
+def verify_vouch(message: Vouch) -> None:
+    """The node has signed; raises VerificationError, also where what it vouches for is no key."""
+    if not is_public_key(message.key):
+        raise VerificationError(f"not an acceptable Ed25519 public key: {message.key.hex()}")
+    text = text_of_vouch(log_id(message.by_key), log_id(message.key))
+    verify_bytes(message.by_key, text, message.signature)
 
 
 def verify_succession(message: Succeed) -> None:

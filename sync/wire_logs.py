@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
-from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took
+from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch
 
 COMPARED_COUNT_MAX: Final = 16
 LOGS_COUNT_MAX: Final = 256
@@ -15,11 +15,12 @@ ROOT_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 64
 
 OUTBOX_AT: Final = 20
+VOUCH: Final = 22
 ROWS_COUNT_MAX: Final = 4096
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH,
 }  # fmt: skip
 
 
@@ -32,6 +33,11 @@ def message(kind: int, rest: list[Any]) -> Message:
             for signature in (by_old, by_new):
                 bytes_ok(signature, "signature", SIGNATURE_SIZE)
             return Succeed(old, new, _size(size), by_old, by_new)
+        case [bytes(by), bytes(key), bytes(signature)] if kind == VOUCH:
+            for one in (by, key):
+                bytes_ok(one, "public key", KEY_SIZE)
+            bytes_ok(signature, "signature", SIGNATURE_SIZE)
+            return Vouch(by, key, signature)
         case [bytes(log), list(sizes)] if kind == COMPARE:
             _count_ok(sizes, COMPARED_COUNT_MAX)
             return Compare(_log(log), [_size(size) for size in sizes])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyrage import x25519
 
 
 def digest(yard: Any, folder: Path, program: str = "site-node") -> dict[str, str]:
@@ -106,8 +109,32 @@ def test_an_old_copy_that_was_not_used_gets_the_rest_back(yard, hub, home, facts
     yard.quick("site-node", "import", old, facts(160, 180))
     yard.quick("site-node", "sync", old)
     assert status(yard, old)["log"] == log, "it healed once"
+    everything = yard.home("everything")
+    yard.quick("site-node", "import", everything, facts(0, 180))
+    assert digest(yard, old) == digest(yard, everything), "the new log's edits know what the old one said"
     assert digest(yard, old) == digest(yard, yard / "hub", "central-hub")
     verified(yard, old, yard / "hub")
+
+
+def test_a_restored_backup_never_writes_in_the_old_log(yard, hub, home, facts):
+    """`restore` opens a new log at once, so nothing has to be set aside when the county turns out to hold more."""
+    identity = x25519.Identity.generate()
+    (yard / "identity").write_text(str(identity))
+    yard.quick("site-node", "backup", home, yard / "backup", "--to", str(identity.to_public()))
+    yard.quick("site-node", "import", home, facts(100, 160))
+    yard.quick("site-node", "sync", home)
+    back = yard / "back"
+    yard.quick("site-node", "restore", yard / "backup", back, "--identity", yard / "identity")
+    yard.quick("site-node", "import", back, facts(160, 200))
+    yard.quick("site-node", "sync", back)
+    assert [(one["why"], one["recorded_again"]) for one in status(yard, back)["healed"]] == [("backup", 0)]
+    assert "set_aside" not in json.dumps(
+        [yard.quick("site-node", "history", back, c, "--json").json() for c in children(yard, back)]
+    )
+    assert digest(yard, back) == digest(yard, yard / "hub", "central-hub")
+    assert set(facts_of(yard, home)) <= set(facts_of(yard, back))
+    assert status(yard, back)["waiting"] == 0
+    verified(yard, back, yard / "hub")
 
 
 def test_a_copy_older_than_its_own_receipt_knows_it_at_once(yard, hub, home, facts):
@@ -191,3 +218,91 @@ def test_a_stolen_computers_successor_shows_all_children(yard, hub, home, facts)
     yard.quick("site-node", "sync", new)
     assert digest(yard, new) == digest(yard, yard / "hub", "central-hub")
     verified(yard, new, yard / "hub")
+
+
+def test_a_node_killed_while_it_heals_heals_the_next_time(yard, hub, home, facts):
+    """Killed again and again at any moment of its healing exchange, a copy ends with everything, once."""
+    dice = random.Random(7)
+    old = yard / "old"
+    shutil.copytree(home, old)
+    yard.quick("site-node", "import", home, facts(100, 160))
+    yard.quick("site-node", "sync", home)
+    yard.quick("site-node", "import", old, facts(160, 220))
+    before = facts_of(yard, old)
+    for _ in range(6):
+        process = yard.begin("site-node", "sync", old)
+        time.sleep(dice.uniform(0.3, 1.5))
+        process.kill()
+        process.wait(10)
+    yard.quick("site-node", "sync", old)
+    after = facts_of(yard, old)
+    assert set(before) | set(facts_of(yard, home)) == set(after)
+    assert len(status(yard, old)["healed"]) == 1
+    assert digest(yard, old) == digest(yard, yard / "hub", "central-hub")
+    verified(yard, old, yard / "hub")
+
+
+def test_a_serving_node_heals_while_people_look(yard, hub, home, facts):
+    """`serve` on an old copy heals in the background, and its pages show what the lost disk showed."""
+    old = yard / "old"
+    shutil.copytree(home, old)
+    yard.quick("site-node", "import", home, facts(100, 160))
+    yard.quick("site-node", "sync", home)
+    server = yard.serve("site-node", "serve", old, "--listen", "127.0.0.1:0", "--exchange-every", "1")
+    deadline = time.monotonic() + 30
+    while digest(yard, old) != digest(yard, home) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert digest(yard, old) == digest(yard, home)
+    assert [one["why"] for one in status(yard, old)["healed"]] == ["behind"]
+    assert server.stop() == 0
+    assert yard.quick("site-node", "rebuild", old, "--json").json()["equal"]
+
+
+def test_what_the_lost_computer_erased_stays_erased(yard, hub, home, facts):
+    """An order of erasure comes back with the log that it stands in, and the old copy carries it out."""
+    old = yard / "old"
+    shutil.copytree(home, old)
+    child = children(yard, home)[0]
+    yard.quick("site-node", "erase", home, child, "--by", "li", "--ground", "家长要求", "--yes")
+    yard.quick("site-node", "sync", home)
+    assert child in children(yard, old)
+    yard.quick("site-node", "sync", old)
+    assert child not in children(yard, old)
+    assert digest(yard, old) == digest(yard, home)
+    verified(yard, old)
+
+
+def test_home_and_county_are_restored_both(yard, hub, home, facts):
+    """Each is put back to another day: what either still has is at both in the end."""
+    assert hub.stop() == 0
+    shutil.copytree(yard / "hub", yard / "hub-old")
+    server = yard.hub()
+    yard.quick("site-node", "import", home, facts(100, 140))
+    move_to(home, server.url)
+    yard.quick("site-node", "sync", home)
+    old = yard / "old"
+    shutil.copytree(home, old)
+    yard.quick("site-node", "import", home, facts(140, 180))
+    yard.quick("site-node", "sync", home)
+    assert server.stop() == 0
+    shutil.rmtree(yard / "hub")
+    shutil.copytree(yard / "hub-old", yard / "hub")
+    server = yard.hub()
+    for folder in (old, home):
+        move_to(folder, server.url)
+    yard.quick("site-node", "import", old, facts(180, 200))
+    for folder in (old, home, old):
+        yard.quick("site-node", "sync", folder)
+    assert digest(yard, old) == digest(yard, home) == digest(yard, yard / "hub", "central-hub")
+    assert plain(yard, old) == plain(yard, home)
+    everything = yard.home("everything")
+    yard.quick("site-node", "import", everything, facts(0, 200))
+    assert plain(yard, home) == plain(yard, everything)
+    verified(yard, old, home, yard / "hub")
+
+
+def move_to(folder: Path, url: str) -> None:
+    """The hub listens on another port now."""
+    config = json.loads((folder / "config.json").read_text())
+    config["hub"]["url"] = url
+    (folder / "config.json").write_text(json.dumps(config))

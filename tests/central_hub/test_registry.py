@@ -7,8 +7,10 @@ import pytest
 from central_hub.registry import DAY_MS, DAYS, Admissions, InvitationRefused, Registry
 from domain.errors import Refused
 from sync.entry import log_id
+from sync.errors import VerificationError
 from sync.note import Signer
 from sync.store import Store
+from sync.succession import succeed, vouch
 
 
 class Clock:
@@ -141,3 +143,57 @@ def test_the_last_name_counts(store, clock):
     for code, name, digest in (("b", "乙", b"1" * 32), ("a", "甲", b"2" * 32), ("b", "丙", b"3" * 32)):
         admissions.invite(code, name, digest)
     assert [(home.code, home.name) for home in Registry(store).homes()] == [("a", "甲"), ("b", "丙")]
+
+
+def signer(number):
+    return Signer(f"homeward/{number}", bytes([number]) * 32)
+
+
+def admitted(store, clock):
+    admissions = Admissions(store, clock)
+    admissions.invite("home-01", "南沟村", DIGEST)
+    admissions.join("home-01", DIGEST, key(1))
+    return admissions
+
+
+def test_a_log_goes_on_in_another_one(store, clock):
+    """Both keys' signatures admit the new log to the home of the old one, durably, and once."""
+    admissions = admitted(store, clock)
+    admissions.admit(succeed(signer(1), signer(2), 7))
+    size = store.size(store.log)
+    admissions.admit(succeed(signer(1), signer(2), 7))
+    assert store.size(store.log) == size
+    for registry in (admissions, Registry(store)):
+        assert registry.code_of(log_id(key(2))) == "home-01"
+        assert registry.logs_of(log_id(key(2))) == {log_id(key(n)): key(n) for n in (1, 2)}
+
+
+def test_an_older_log_may_be_told_of_later(store, clock):
+    """A node that joined with its new log may still bring the one before."""
+    admissions = admitted(store, clock)
+    admissions.admit(succeed(signer(3), signer(1), 7))
+    assert admissions.code_of(log_id(key(3))) == "home-01"
+
+
+def test_nobody_is_admitted_without_the_old_key(store, clock):
+    """A signature that does not hold admits nobody; a chain that leads to no known log is left alone."""
+    admissions = admitted(store, clock)
+    size = store.size(store.log)
+    with pytest.raises(VerificationError):
+        admissions.admit(succeed(signer(1), signer(2), 7)._replace(old_signature=bytes(64)))
+    admissions.admit(succeed(signer(4), signer(5), 7))
+    assert (store.size(store.log), admissions.code_of(log_id(key(2)))) == (size, "")
+
+
+def test_a_node_vouches_for_a_log_of_its_home(store, clock):
+    """A hub that has forgotten a log learns from the home's own node where it belongs; a stranger's word is none."""
+    admissions = admitted(store, clock)
+    admissions.admit(vouch(signer(6), key(7)))
+    assert admissions.key_of(log_id(key(7))) is None
+    with pytest.raises(VerificationError):
+        admissions.admit(vouch(signer(1), key(7))._replace(signature=bytes(64)))
+    with pytest.raises(VerificationError):
+        admissions.admit(vouch(signer(1), bytes(32)))
+    admissions.admit(vouch(signer(1), key(7)))
+    for registry in (admissions, Registry(store)):
+        assert registry.code_of(log_id(key(7))) == "home-01"

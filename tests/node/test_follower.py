@@ -2,6 +2,7 @@
 
 import gc
 import lzma
+import shutil
 import time
 from pathlib import Path
 
@@ -279,3 +280,37 @@ def test_late_entries_of_other_homes(pushes, tmp_path_factory, dice):
     one_by_one = [(log, push) for log, (_, _, portions) in reversed(pushes.items()) for push in portions]
     live = received(tmp_path_factory.mktemp("live"), pushes, mixed, follow=True)
     assert received(tmp_path_factory.mktemp("late"), pushes, one_by_one, follow=False) == live
+
+
+@pytest.mark.parametrize("keep", [0, 250, 600, 702])
+@pytest.mark.parametrize("is_live", [True, False])
+def test_what_is_recorded_again_shows_what_it_showed(store, expected, tmp_path, keep, is_live):
+    """A node that went on in a new log shows what one that never had to does, live and rebuilt, row for row."""
+    folder = Path(shutil.copytree(store.folder, tmp_path / "copy"))
+    copy = Store(folder)
+    projection = Projection(copy, tmp_path / "views.db", home_of)
+    if is_live:
+        for _ in projection.catch_up():
+            pass
+    copy.succeed(keep, "forked", 1_725_148_800_000)
+    for _ in projection.catch_up():
+        pass
+    assert projection.views.digest() == expected
+    assert rebuild(copy, tmp_path / "views.db", home_of, no_progress, copy.position()) == expected
+    projection.close()
+    copy.close()
+
+
+def test_a_view_made_before_the_change_is_brought_in_line(store, expected, tmp_path):
+    """A follower that starts with the rows of the set-aside entries, and remembers nothing of them, corrects them."""
+    folder = Path(shutil.copytree(store.folder, tmp_path / "copy"))
+    copy = Store(folder)
+    views = Views.create(tmp_path / "views.db", copy.master)
+    for _ in Follower(copy, views, home_of).catch_up():
+        pass
+    copy.succeed(100, "forked", 1_725_148_800_000)
+    for _ in Follower(copy, views, home_of).catch_up(batch_count=7):
+        pass
+    assert views.digest() == expected
+    views.close()
+    copy.close()

@@ -123,7 +123,8 @@ class Line:
                     end.transport.abort()
                 return
         if not sink.transport.is_closing():
-            sink.write_eof()
+            with contextlib.suppress(OSError):
+                sink.write_eof()
 
 
 @contextlib.asynccontextmanager

@@ -42,6 +42,7 @@ from sync.messages import (
     Roots,
     Succeed,
     Took,
+    Vouch,
 )
 from sync.push_form import pack_push
 from sync.wire import FrameBuffer, decode, encode
@@ -152,6 +153,7 @@ messages = (
         origins=st.lists(st.integers(0, 1), max_size=3),
         seqs=st.lists(st.integers(1, INT_MAX), max_size=4),
     )
+    | st.builds(Vouch, by_key=exactly(32), key=exactly(32), signature=exactly(64))
 )
 junk = st.recursive(
     scalars | st.floats(),
@@ -326,7 +328,7 @@ def test_arbitrary_bytes_in_a_frame_are_refused(data):
     decoded_or_refused(framed(data))
 
 
-@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 20)).map(list) | st.builds(
+@given(junk | st.lists(junk, min_size=1) | st.tuples(st.integers(0, 21)).map(list) | st.builds(
     lambda kind, rest: [kind, *rest], st.integers(0, 13), st.lists(junk | st.integers() | exactly(32), max_size=10)
 ))  # fmt: skip
 def test_any_framed_msgpack_is_a_message_or_refused(value):
