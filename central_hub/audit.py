@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from central_hub.cli import homes_of
-from node import cli, exits, photos
+from node import cli, conflicts, exits, photos, returning
 from node.clock import rfc3339
 from node.folder import Folder
 from node.opening import reading
@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     made = cli.add(commands, "checkpoint", checkpoint, "a log's last checkpoint and receipt as a C2SP signed note")
     made.add_argument("log", metavar="LOG", help="the log's id, 32 hex digits")
     cli.add_reading(commands, "hub", homes_of)
+    conflicts.add_reading(commands, "hub", homes_of)
+    returning.add_reading(commands, "hub", homes_of)
     photos.add_reading(commands, "hub")
     return cli.main(top, argv)
 

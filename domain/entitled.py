@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from domain import events as e
-from domain.event import Event
+from domain.event import RevokedEvent
 from domain.records import Record
 from domain.stays import COUNTY
 
@@ -42,8 +42,8 @@ class Entitled:
         """Take note of an entry; whether entries of homes met before are judged otherwise from now on."""
         event = record.event
         writer = (record.home, record.log)
-        moves = isinstance(event, _MOVING)
-        if event is None or (writer in self._met and not record.deps and not moves):
+        moves = type(event) in _MOVING
+        if (writer in self._met and not record.deps and not moves) or event is None or type(event) is RevokedEvent:
             return False
         met, before = {home for home, _ in self._met}, self.strangers
         self._met = _with(self._met, writer)
@@ -69,4 +69,4 @@ class Entitled:
         return frozenset(found - {home for home, log in self._saw if owners.get(log) != home})
 
 
-_MOVING: tuple[type[Event], ...] = (e.ChildRegistered, e.ChildTransferAccepted, e.ChildTransferRequested)
+_MOVING = frozenset({e.ChildRegistered, e.ChildTransferAccepted, e.ChildTransferRequested})

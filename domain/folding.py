@@ -93,7 +93,7 @@ class Folding:
         new = self._repeats.note(record) if order > self._last else None
         if new is None:
             return self._repeats.holds(record)
-        if not isinstance(record.event, RevokedEvent) and self._entitled.changes(record):
+        if self._entitled.changes(record):
             records = canonical(self._repeats.all())
             self._begin()
             for one in records:

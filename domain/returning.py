@@ -61,6 +61,8 @@ def refusal(record: Record, state: State) -> Refusal | None:
 
 def returned(state: State) -> list[tuple[Record, Refusal]]:
     """Every entry that the state leaves out, with the reason, by log and seq."""
+    if not (state.aside or state.unusable or state.early):
+        return []
     early = (state.records[id_] for id_ in state.early)
     found = []
     for record in (*state.aside, *state.unusable, *early):

@@ -38,8 +38,8 @@ NAMED: Final = ("child", "home", "worker")  # tables whose rows have a name
 Shown = dict[str, Any]
 
 
-def add_commands(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
-    """`conflicts` and `settle`."""
+def add_reading(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """`conflicts`."""
 
     def show(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
@@ -47,6 +47,12 @@ def add_commands(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder]
             found = listed(views)
         _print({"conflicts": found}, found, arguments)
         return exits.DONE
+
+    cli.add(commands, "conflicts", show, "every field with several values that nobody has chosen from", as_json=True)
+
+
+def add_settling(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """`settle`."""
 
     def settle(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
@@ -63,7 +69,6 @@ def add_commands(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder]
         cli.show(done, arguments.json)
         return exits.DONE
 
-    cli.add(commands, "conflicts", show, "every field with several values that nobody has chosen from", as_json=True)
     made = cli.add(commands, "settle", settle, "choose the value of a contested field", as_json=True)
     made.add_argument("subject", type=cli.subject_id, metavar="SUBJECT", help="the subject's id")
     made.add_argument("field", metavar="FIELD", help="the field, as `conflicts` names it")

@@ -17,19 +17,31 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
 import apsw
 
+from node import mailbox
 from node.clock import Clock
+from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
 from site_node import healing
 from sync.client import Exchange
 from sync.database import NotStored
 from sync.entry import log_id
-from sync.errors import Diverged, LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.errors import (
+    Diverged,
+    ErasureUnfinished,
+    FolderInUse,
+    LocalProtocolError,
+    RefusedByPeer,
+    RemoteProtocolError,
+    Unreachable,
+    VerificationError,
+)
 from sync.fetching import Fetching
 from sync.messages import UNKNOWN
 from sync.outbox_fetching import OutboxFetching
@@ -44,7 +56,11 @@ TRIES_WITHOUT_PROGRESS_MAX: Final = 5
 class Exchanger:
     """One home's exchanges with its hub; use it from one task."""
 
-    def __init__(self, folder: Folder, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, folder: Folder, store: Store, clock: Clock, erase: Callable[[Order], object] = lambda _: None
+    ) -> None:
+        """`erase` carries out what the county orders."""
+        self._erase = erase
         hub = folder.config.hub
         if hub is None:
             raise LocalProtocolError("a home that has not joined has nobody to exchange with")
@@ -99,6 +115,20 @@ class Exchanger:
                 continue
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
+
+    def _obey(self) -> int:
+        """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
+        done = 0
+        for order in mailbox.pending_orders(self._store, self._hub_key, self._folder.config.code):
+            try:
+                self._erase(Order(order.subjects, order.by, order.ground))
+                done += 1
+            except (
+                ErasureUnfinished,
+                FolderInUse,
+            ) as error:  # keys went first: old pages wait for readers
+                self._note(last_failure=str(error))
+        return done
 
     async def once(self) -> KeepReceipt:
         """One attempt, about the own log and then about the home's other ones."""
@@ -175,7 +205,8 @@ class Exchanger:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
         self._delivered += exchange.outbox.taken
-        self._left = bool(exchange.files.left or exchange.outbox.left > 0)
+        obeyed = await asyncio.to_thread(self._obey)
+        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed)
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:

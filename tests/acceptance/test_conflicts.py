@@ -163,6 +163,7 @@ def test_the_county_settles_where_a_child_belongs_and_nothing_else(yard):
         yard.quick("site-node", "sync", home)
     found = {one["field"]: one for one in conflicts(yard, yard / "hub", "central-hub")}
     assert {value["home"] for value in found["guardian_phone"]["values"]} == {"home-01", "home-02"}
+    assert conflicts(yard, yard / "hub", "hub-audit") == list(found.values())
     refused = settle(yard, yard / "hub", "1", program="central-hub", code=REFUSED)
     assert "home-01, home-02" in refused.err
     number = next(str(value["number"]) for value in found["home"]["values"] if value["value"] == "home-02")

@@ -41,6 +41,11 @@ def verdict_of(folder) -> Verdict:
         stored.close()
 
 
+def own_log(folder) -> bytes:
+    with closing(StoredLog(folder)) as stored:
+        return stored.log
+
+
 def tamper(folder, *statements: str, name: str = "log.db") -> None:
     with closing(by_hand(folder / name)) as db:
         for statement in statements:
@@ -121,7 +126,6 @@ def test_every_kind_of_tampering_is_found(hub, statements, seq):
         (["UPDATE run SET position=9 WHERE position=8"], (8, 1, 3)),
         (["INSERT INTO run VALUES(3, 1, 99)"], (3, 1, 5)),
         (["UPDATE branch SET size=11 WHERE id=2"], (16, 1, 4)),
-        (["INSERT INTO head VALUES((1<<40)+77, 1, 99, 1)"], (99, 1, 0)),
         ([COPY.format("99, 13, stream, version+1, position", SIZE)], (17, 1, 5)),
         ([COPY.format("99, 1, stream+(5<<40), version, prev", 7)], (17, 1, 5)),
         (["UPDATE entry SET position=99 WHERE position=16"], (16, 1, 5)),
@@ -132,7 +136,41 @@ def test_what_stands_in_the_wrong_place_is_named_by_it(hub, statements, place):
     folder, author = hub
     tamper(folder, *statements)
     bad = verdict_of(folder).first_bad
-    assert (bad.position, 2 if bad.log == author.log else 1, bad.seq) == place, bad
+    assert (bad.position, {own_log(folder): 1, author.log: 2}[bad.log], bad.seq) == place, bad
+
+
+STRANGER = COPY.replace("stream>>40=2 AND seq={}", "seq=7").format("{}, 1, stream+(5<<40), version, prev")
+
+
+@pytest.mark.parametrize(
+    ("statements", "place", "why"),
+    [
+        (["INSERT INTO run VALUES(99, 2, 99)"], (99, 2, 99), "a run says that it stands here"),
+        (["INSERT INTO run VALUES(99, 6, 1)"], (99, 1, 1), "a run says that it stands here"),
+        ([STRANGER.format(17), "INSERT INTO run VALUES(17, 7, 1)"], (17, 1, 1),
+         "17 entries stand at 17 positions, the branches hold 16"),
+        ([STRANGER.format(99), "INSERT INTO run VALUES(99, 7, 1)"], (17, 1, 0),
+         "17 entries stand at 99 positions, the branches hold 16"),
+        (["INSERT INTO head VALUES((1<<40)+77, 1, 99, 1)"], (99, 1, 0), "its stream's head says something else"),
+    ],
+)  # fmt: skip
+def test_what_belongs_to_no_log_is_named(hub, statements, place, why):
+    """Runs, entries and heads that no log leads to: by position, and as the own log's where their log is not known."""
+    folder, author = hub
+    tamper(folder, *statements)
+    bad = verdict_of(folder).first_bad
+    assert (bad.position, {own_log(folder): 1, author.log: 2}[bad.log], bad.seq, bad.why) == (*place, why)
+    assert scrubbed(folder, 100)[1] == [bad]
+
+
+def test_entries_beyond_a_peers_size_are_named_as_its_own(stores, author):
+    """Where a peer's log is said to hold less than stands there, the newest of its entries is named."""
+    hub = stores("hub")
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(author.write(1).receiver().receive(author.push(0, 1), 0)[0].batch).result(10)
+    hub.close()
+    tamper(hub.folder, "UPDATE branch SET size=0 WHERE id=2")
+    assert verdict_of(hub.folder).first_bad[:3] == (1, author.log, 1)
 
 
 def scrubbed(folder, count: int) -> tuple[list[Mark], list[Bad]]:
@@ -302,6 +340,20 @@ def test_a_tree_that_no_signature_covers_is_compared_too(stores, draft):
     tamper(node.folder, "UPDATE entry SET tree=zeroblob(32) WHERE position=5")
     assert verdict_of(node.folder).first_bad[:3] == (5, node.log, 5)
     assert [bad[:3] for bad in scrubbed(node.folder, 2)[1]] == [(5, node.log, 5)]
+
+
+@pytest.mark.parametrize(("statement", "seq", "position"), [
+    (f"UPDATE entry SET tree=X'' WHERE {EIGHTH}", 8, 10),
+    (f"DELETE FROM entry WHERE stream>>40=2 AND seq={SIZE}", SIZE, None),
+])  # fmt: skip
+def test_a_portion_that_the_tree_does_not_lead_to_is_a_finding(hub, statement, seq, position):
+    """Where the tree up to a mark is not there any more, the entry before the mark is named, if it is there itself."""
+    folder, author = hub
+    tamper(folder, statement, "UPDATE branch SET size=size+1 WHERE id=2")
+    with closing(StoredLog(folder)) as stored:
+        mark, bad = scrub(stored, None, Mark(2, seq, 0), 3)
+    assert bad == Bad(position, author.log, seq, "the tree stored up to it has a gap")
+    assert mark == Mark(2, min(seq + 3, SIZE + 1), min(3, SIZE + 1 - seq))
 
 
 def test_a_lost_stream_key_is_found(hub):
