@@ -370,7 +370,8 @@ def test_a_destroyed_name_brings_nothing_back(stores, author, draft):
     hub = stores("hub")
     hub.record([draft(1), draft(2)]).result(10)
     names = [
-        hub.reading(lambda db, one=one: log_sql.stream_of_subject(db, one, hub.own_branch)).name for one in (ONE, TWO)
+        hub.reading(lambda db, one=one: log_sql.stream_of_subject(db, one, hub.branch_id(hub.log))).name
+        for one in (ONE, TWO)
     ]
     for one in (ONE, TWO):
         hub.erase([one], **BY)

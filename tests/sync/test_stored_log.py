@@ -81,7 +81,7 @@ def test_a_stream_is_known_from_its_first_entry_on(stores, draft):
     """Of a stream that has begun a receiver learns its name and subject, of the next one nothing."""
     node = stores()
     node.record([draft(1), draft(2)]).result(10)
-    stream = node.reading(lambda db: log_sql.stream_of_subject(db, draft(2).subject, node.own_branch))
+    stream = node.reading(lambda db: log_sql.stream_of_subject(db, draft(2).subject, node.branch_id(node.log)))
     assert node.stream_ref(node.log, 2)[:2] == (stream.name, draft(2).subject)
     assert node.stream_ref(node.log, 3) is None
 
