@@ -198,7 +198,8 @@ def test_a_peers_log_is_held_as_it_was_written(stores, authors, sizes_of, draft)
     for start, end in ((0, 1), (1, 8), (8, 15)):
         assert hub.append(batch_of(first, start, end)).result(10) == end
         assert hub.append(batch_of(second, start, end)).result(10) == end
-        hub.record([draft(end)]).result(10)
+        (own,) = hub.record([draft(end)]).result(10)
+        assert (own.position, own.position - own.seq) == (hub.position(), 2 * end)
     for author, size in ((first, 15), (second, 15)):
         assert [entry.packed for entry in hub.entries_of_log(author.log)] == author.bodies[:size]
         assert [hub.root(author.log, n) for n in range(size + 1)] == [
