@@ -7,7 +7,8 @@ nothing of any of them, after it everything: SQLite's own recovery at the next o
 
 What many small requests add may be collected in memory and written together: the owner's `flush` writes it, before the
 commit and before anything that reads the database. A request that is *whole*, one that has changed nothing when it
-raises, needs no savepoint then.
+raises, needs no savepoint then. Where a request is taken back and the owner cannot read again what it had cached,
+nothing of the group is written, and the file is opened anew as after a COMMIT that raises.
 
 A COMMIT that raises has an *unknown* outcome: the rows may be on the disk. A second fsync would lie, and reading would
 prove nothing, because the kernel may have dropped the pages while its cache still shows them. So the writer
@@ -99,6 +100,10 @@ class _Answer(NamedTuple):
 
 class _RoomMade(Exception):
     """There was no room, and now there is some."""
+
+
+class _OwnerLost(SyncError):
+    """The owner could not read again what was taken back: nobody knows any more what its next `flush` would write."""
 
 
 class Writer:
@@ -228,6 +233,8 @@ class Writer:
         try:
             with naming_damage(self._db):
                 return _Answer(task.future, task.work(self._db) if task.whole else self._alone(task.work), None)
+        except _OwnerLost:
+            raise  # the whole group is taken back, and the file opened anew
         except BaseException as error:
             if isinstance(error, apsw.FullError) and self._owner.make_room():
                 raise _RoomMade from error
@@ -242,13 +249,19 @@ class Writer:
             self._owner.flush(self._db)
         except BaseException:
             if self._db.in_transaction:
-                self._db.execute("ROLLBACK TO request")
-                self._db.execute("RELEASE request")
-                self._owner.rolled_back(self._db)
+                self._take_back_request()
             raise
         if self._db.in_transaction:
             self._db.execute("RELEASE request")
         return result
+
+    def _take_back_request(self) -> None:
+        try:
+            self._db.execute("ROLLBACK TO request")
+            self._db.execute("RELEASE request")
+            self._owner.rolled_back(self._db)
+        except (apsw.Error, SyncError) as error:
+            raise _OwnerLost(str(error)) from error
 
     def _head_to_come(self) -> Head:
         """The head that the open transaction leaves."""

@@ -12,8 +12,8 @@ modules and which tests. What is printed is counted here, twice, so that no figu
 A mutant that runs until its time is up counts as noticed; these have a column of their own, for on a busy machine they
 may only have been slow. Not mutated are constants, defaults that are calls, and functions under a decorator
 (properties, caches): mutmut cannot exchange those while it runs. The stores of the tests lie in memory, where there is
-/dev/shm: no mutant is about the disk's own time. Exit code 1 if a module's
-behaviour figure is below 90 %, or if equivalent.toml names a mutant that was killed or is no more.
+/dev/shm: no mutant is about the disk's own time. Exit code 1 if a module's behaviour figure is below 90 %, or if
+equivalent.toml names a mutant that was killed or is no more.
 """
 
 from __future__ import annotations

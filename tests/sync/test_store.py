@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from sync import keyring, note, store, stored_log, tail, verify
+from sync import keyring, log_sql, note, store, stored_log, tail, verify
 from sync.database import NotStored, OutcomeUnknown
 from sync.entry import entry_id, origin
 from sync.errors import FolderError, LocalProtocolError, LogCorrupt, NewerFormat, RemoteProtocolError, StaleVersion
@@ -198,7 +198,8 @@ def test_a_peers_log_is_held_as_it_was_written(stores, authors, sizes_of, draft)
     for start, end in ((0, 1), (1, 8), (8, 15)):
         assert hub.append(batch_of(first, start, end)).result(10) == end
         assert hub.append(batch_of(second, start, end)).result(10) == end
-        hub.record([draft(end)]).result(10)
+        (own,) = hub.record([draft(end)]).result(10)
+        assert (own.position, own.position - own.seq) == (hub.position(), 2 * end)
     for author, size in ((first, 15), (second, 15)):
         assert [entry.packed for entry in hub.entries_of_log(author.log)] == author.bodies[:size]
         assert [hub.root(author.log, n) for n in range(size + 1)] == [
@@ -665,3 +666,27 @@ def test_an_entrys_id_is_its_commitments_beginning(stores, draft):
     (recorded,) = node.record([draft(1)]).result(10)
     (entry,) = node.entries_after(0)
     assert recorded.id == entry.id == entry_id(entry.commitment)
+
+
+@pytest.mark.parametrize(("times", "answer"), [(1, NotStored), (9, OutcomeUnknown)])
+def test_what_was_taken_back_is_never_written_later(stores, authors, sizes_of, draft, monkeypatch, times, answer):
+    """Where a batch fails and the caches cannot be read again, nothing of it is stored; the node goes on if it can."""
+    hub, author = stores(), authors(1).write_many(3)
+    hub.add_log(author.log, author.public_key).result(10)
+    batch, left, types = batch_of(author, 0, 3), [times], log_sql.types
+
+    def fail(*_) -> None:
+        raise apsw.IOError("the disk is gone for a moment")
+
+    def fail_for_a_while(db):
+        left[0] -= 1
+        return fail() if left[0] >= 0 else types(db)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(log_sql, "put_checkpoint", fail)
+        disk.setattr(log_sql, "types", fail_for_a_while)
+        assert type(hub.append(batch).exception(10)) is answer
+    recorded = hub.record([draft(1)]).exception(10)
+    assert type(recorded) is (type(None) if times == 1 else OutcomeUnknown)
+    hub.close()
+    assert sizes_of(stores()) == {hub.log: int(times == 1), author.log: 0}

@@ -505,7 +505,8 @@ def test_nobody_waits_for_ever_when_the_owner_fails(path, broken, error):
     _, waiting = wait(futures, 10)
     assert waiting == set()
     writer.close()
-    assert type(writer.submit(insert(6)).exception(10)) is OutcomeUnknown
+    refused = writer.submit(insert(6)).exception(10)
+    assert (type(refused), str(refused)) == (OutcomeUnknown, f"the store stopped writing: {error}")
 
 
 def test_a_request_taken_back_in_time_is_not_run(watched, path):
@@ -538,12 +539,19 @@ def test_a_request_cannot_be_taken_back_once_it_runs(watched, path):
     assert stored(path) == [1, 2]
 
 
+def test_the_writers_thread_says_whose_it_is_and_keeps_no_process_alive(watched):
+    """A stack of all threads names it, and a process whose main thread ends does not wait for it."""
+    threads = [thread for thread in threading.enumerate() if thread.name == "writer test"]
+    assert [thread.daemon for thread in threads] == [True]
+
+
 def test_closing_finishes_what_was_asked(watched, path):
     """What was asked before the end is stored; what is asked after it is refused at once."""
     futures = [watched.writer.submit(insert(n)) for n in range(300)]
     watched.writer.close()
     assert [future.result(0) for future in futures] == list(range(300))
-    assert type(watched.writer.submit(insert(999)).exception(0)) is OutcomeUnknown
+    refused = watched.writer.submit(insert(999)).exception(0)
+    assert (type(refused), str(refused)) == (OutcomeUnknown, "the store stopped writing: closed")
     assert stored(path) == list(range(300))
 
 
