@@ -2,7 +2,8 @@
 
 The order stands in each such home's mailbox before the hub erases anything: *a power cut behind it leaves homes that
 erase and a hub that is asked again; nobody is forgotten, because afterwards nothing here leads to who held it.* Running
-it again orders nothing twice.
+it again orders nothing twice. A home that was offline and writes about the subject for the first time afterwards is
+told when that arrives: the hub's store notes it in the transaction that takes the entries in, without their content.
 """
 
 from __future__ import annotations
@@ -28,6 +29,23 @@ def address(store: Store, order: Order, now_ms: int) -> None:
             drafts.append(mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms))
     if drafts:
         store.record(drafts).result()
+
+
+def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: int) -> None:
+    """Tell homes that write about what was erased before they were heard; inside the writer's transaction."""
+    drafts = []
+    key = store.signer.public_key
+    for log, subject in outbox_sql.again(db):
+        home = registry.code_of(log)
+        said = {one for order in mailbox.read(store, key, home).orders for one in order.subjects}
+        for entry in erasure.entries_about(store, subject)[:1] if home and subject not in said else ():
+            body = entry.body()
+            assert body is not None
+            ground = str(body.payload.get("ground", ""))
+            drafts.append(mailbox.order(mailbox.mailbox_of(key, home), [subject], body.actor, ground, now_ms))
+    if drafts:
+        store.record_in(db, drafts)
+    outbox_sql.told(db)
 
 
 def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list[bytes]]:

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 import apsw
 
+from central_hub import ordering
 from central_hub.registry import Registry
 from domain import schema
 from domain.folding import fold
@@ -164,6 +165,7 @@ class _Batch:
         decided = {step.subject for step in self._steps if step.grants is not None}
 
         def followed(db: apsw.Connection) -> list[Step]:
+            self._has_mail |= bool(outbox_sql.again(db))
             homes = {box.id: box.home for box in outbox_sql.outboxes(db)}
             return [
                 step
@@ -185,6 +187,7 @@ class _Batch:
         for step in self._steps:
             self._perform(db, step, boxes, loads)
         self._assign_logs(db, loads)
+        ordering.address_late(self._store, db, self._registry, self._clock())
         for code, box in boxes.items():
             rows = loads[code].rows()
             if rows or self._has_mail:

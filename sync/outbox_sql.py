@@ -4,7 +4,8 @@ An outbox is a log whose entries are entries of other logs, so it stores none of
 entry of this store stands at number n, with the tree nodes that its leaf fills (as `entry.tree` does for a log of its
 own). `outbox_stream` numbers the streams that began in it, and says up to which of its versions each is in it: that
 alone makes routing a thing that can be repeated. `outbox_scope` names the subjects that an outbox follows.
-`outbox_tie` names subjects that hang on another one; who erases either takes both tables' rows away.
+`outbox_tie` names subjects that hang on another one; who erases either takes both tables' rows away. `outbox_again`
+names peers' logs in which streams about erased subjects began to arrive: whoever wrote them has yet to be told.
 
 Branches of the kind PART are not here from their beginning to their end: at a home those of the logs whose streams came
 to it through an outbox. Their entries have no tree of their own (`entry.tree` is empty), each gap in their
@@ -38,6 +39,7 @@ CREATE TABLE outbox_checkpoint(outbox INTEGER NOT NULL, size INTEGER NOT NULL, r
     signature BLOB NOT NULL, PRIMARY KEY(outbox, size)) WITHOUT ROWID, STRICT;
 CREATE TABLE outbox_scope(subject BLOB NOT NULL, outbox INTEGER NOT NULL, PRIMARY KEY(subject, outbox))
     WITHOUT ROWID, STRICT;
+CREATE TABLE outbox_again(log BLOB NOT NULL, subject BLOB NOT NULL, PRIMARY KEY(log, subject)) WITHOUT ROWID, STRICT;
 CREATE TABLE outbox_tie(subject BLOB NOT NULL, hangs BLOB NOT NULL, PRIMARY KEY(subject, hangs)) WITHOUT ROWID, STRICT;
 """
 LATER_QUERY: Final = (
@@ -195,6 +197,22 @@ def tie(db: apsw.Connection, subject: bytes, hangs: bytes) -> None:
 def hanging_on(db: apsw.Connection, subject: bytes) -> list[bytes]:
     """The subjects that hang on this one."""
     return [hangs for (hangs,) in db.execute("SELECT hangs FROM outbox_tie WHERE subject=? ORDER BY hangs", (subject,))]
+
+
+def add_again(db: apsw.Connection, log: bytes, subject: bytes) -> None:
+    """A peer's log writes about a subject that was erased here."""
+    db.execute("INSERT OR IGNORE INTO outbox_again VALUES(?,?)", (log, subject))
+
+
+def again(db: apsw.Connection) -> list[tuple[bytes, bytes]]:
+    """Who is yet to be told that a subject was erased: (log, subject)."""
+    rows: list[Any] = db.execute("SELECT log, subject FROM outbox_again ORDER BY log, subject").fetchall()
+    return rows
+
+
+def told(db: apsw.Connection) -> None:
+    """All of them were."""
+    db.execute("DELETE FROM outbox_again")
 
 
 def forget(db: apsw.Connection, subject: bytes) -> None:

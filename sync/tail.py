@@ -16,7 +16,7 @@ from typing import Final
 
 import apsw
 
-from sync import log_sql
+from sync import log_sql, outbox_sql
 from sync.batch import Batch, Draft, NewStream, Recorded, SignedSize
 from sync.entry import (
     FORMAT_SUITE,
@@ -32,7 +32,7 @@ from sync.entry import (
 )
 from sync.errors import LocalProtocolError, StaleVersion, SubjectErased
 from sync.keyring import NO_KEY
-from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Run, Stream
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Kind, Run, Stream
 from sync.merkle import Frontier, leaf_hash
 from sync.sealing import Seal, seal_body
 from sync.stored_log import StoredLog
@@ -268,6 +268,9 @@ class Tail:
             heads[number] = Stream(number, head.name, head.subject, head.key, version, position, lamport)
         moved = [(s.id, s.version, s.head, s.lamport) for s in heads.values() if s.head is not None]
         self._add(branch, begun, moved, types, rows, batch.frontier)
+        for new in batch.streams if branch.kind == Kind.PEER else ():
+            if new.subject in self.erased:
+                outbox_sql.add_again(db, batch.log, new.subject)
         root = batch.frontier.root()
         log_sql.put_checkpoint(db, branch.id, SignedSize(batch.frontier.size, root, batch.signature, None))
         return batch.frontier.size

@@ -269,3 +269,20 @@ def test_an_order_that_cannot_be_carried_out_is_not_addressed(town):
     with pytest.raises(LocalProtocolError):
         address(town.hub, order_of(town.hub.log), 1)
     assert mailbox.read(town.hub, town.key, OLD).orders == []
+
+
+def test_who_writes_about_the_erased_too_late_is_told_then(town):
+    """A home that was offline and wrote about a child after its erasure is ordered to erase when that arrives."""
+    register(town)
+    town.exchange()
+    address(town.hub, order_of(CHILD), 1)
+    town.hub.erase([CHILD], by="li", ground="家长申请", now_ms=1)
+    town.record(NEW, CHILD, talk(3, "离线时写的"))
+    town.exchange()
+    (told,) = mailbox.pending_orders(town.homes[NEW], town.key, NEW)
+    assert told == AddressedOrder((CHILD,), "li", "家长申请")
+    assert town.hub.reading(outbox_sql.again) == []
+    town.record(NEW, CHILD, talk(4))
+    town.exchange()
+    assert len(mailbox.read(town.homes[NEW], town.key, NEW).orders) == 1
+    town.require_whole()

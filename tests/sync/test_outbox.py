@@ -410,6 +410,7 @@ def test_a_folder_of_the_older_format_is_brought_up(stores, county):
         "outbox_checkpoint",
         "outbox_scope",
         "outbox_tie",
+        "outbox_again",
     ):
         db.execute(f"DROP TABLE {table}")
     db.execute("PRAGMA user_version=2")
