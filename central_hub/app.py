@@ -68,7 +68,13 @@ async def _serve(
     api = Api(store, registry, folder.config.name, owner)
     router = Router(store, registry, clock)
     exchanges = ExchangeServer(
-        store, registry.key_of, clock, registry.logs_of, registry.admit, outbox_of=router.outbox_of
+        store,
+        registry.key_of,
+        clock,
+        registry.logs_of,
+        registry.admit,
+        outbox_of=router.outbox_of,
+        route=router.catch_up_quickly,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())

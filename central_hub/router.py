@@ -83,20 +83,29 @@ class Router:
 
     def catch_up(self, batch_count: int = BATCH_COUNT) -> Iterator[int]:
         """Follow to the newest entry, a batch at a time; gives the position after each."""
-        while True:
-            with self._one_at_a_time:
-                entries = self._store.entries_after(self.position, batch_count)
-                if not entries:
-                    return
-                self.take(entries)
+        while self._take_next(batch_count, -1):
             yield self.position
 
-    def outbox_of(self, log: bytes) -> tuple[bytes, int]:
-        """Id and epoch of the outbox for a log's home, brought up to date if that takes no more than a moment."""
+    def _take_next(self, batch_count: int, wait_s: float) -> bool:
+        """Route one batch; False if nothing is left, or somebody else is at it for longer than `wait_s`."""
+        if not self._one_at_a_time.acquire(timeout=wait_s):
+            return False
+        try:
+            entries = self._store.entries_after(self.position, batch_count)
+            if entries:
+                self.take(entries)
+            return bool(entries)
+        finally:
+            self._one_at_a_time.release()
+
+    def catch_up_quickly(self) -> None:
+        """Route what was just brought, if that takes no more than a moment; the rest comes with another exchange."""
         deadline = time.monotonic() + A_MOMENT_S
-        for _ in self.catch_up():
-            if time.monotonic() > deadline:
-                break
+        while (left := deadline - time.monotonic()) > 0 and self._take_next(BATCH_COUNT, left):
+            pass
+
+    def outbox_of(self, log: bytes) -> tuple[bytes, int]:
+        """Id and epoch of the outbox for a log's home."""
         code = self._registry.code_of(log)
         return outbox.outbox_id(self._store.signer.public_key, code, self._epoch), self._epoch
 

@@ -70,15 +70,17 @@ class ExchangeServer:
         logs_of: Callable[[bytes], Mapping[bytes, bytes]] = lambda _: {},
         admit: Callable[[Introduction], None] = lambda _: None,
         outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
+        route: Callable[[], None] = lambda: None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
         `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
-        `outbox_of` brings the outbox of a log's home up to date, as far as that is quick; its id and epoch.
+        `outbox_of` gives id and epoch of the outbox of a log's home; `route` fills outboxes, if that is quick.
         """
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
+        self._route = route
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
@@ -148,15 +150,15 @@ class ExchangeServer:
             case _:
                 for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
                     if isinstance(effect, Cosign) and talk.logs is not None:
-                        await self._tell_outbox(response, receiver.log, talk.logs)
+                        await self._tell_outbox(response, talk.logs)
                     await self._perform(response, receiver, effect)
 
     def _served(self, log: bytes) -> ServedLogs:
         return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log))
 
-    async def _tell_outbox(self, response: web.StreamResponse, log: bytes, logs: ServedLogs) -> None:
+    async def _tell_outbox(self, response: web.StreamResponse, logs: ServedLogs) -> None:
         """What the county has for the home, as of what the home has just brought."""
-        await asyncio.to_thread(self._outbox_of, log)
+        await asyncio.to_thread(self._route)
         if (told := await asyncio.to_thread(logs.outbox_at)) is not None:
             await self._send(response, told)
 
