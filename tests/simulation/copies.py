@@ -366,6 +366,8 @@ async def live(seed: int, folder: Path, steps_count: int) -> Counter[str]:
                 await county.settle(url)
             finally:
                 server.close()
+                await asyncio.sleep(0.05)  # its connections see the end
+                await county.end_exchanges()
     finally:
         county.close()
     return county.fired
