@@ -180,7 +180,7 @@ def test_a_commit_that_failed_and_is_there_is_said_to_be_stored(path, work):
 
         def execute(self, sql, *bindings):
             done = self._db.execute(sql, *bindings)
-            if sql == "COMMIT" and self.fails:
+            if sql.upper() == "COMMIT" and self.fails:
                 self.fails = False
                 raise apsw.IOError("the sync failed, the frames are there")
             return done
