@@ -83,7 +83,7 @@ def test_photographs_over_a_bad_link(yard, lines_of, write_lines):
 
 
 def test_a_child_that_the_county_erased(yard):
-    """Erased at the county, its photographs are gone there, are not taken again, and the home erases them on contact."""
+    """Erased at the county, its photographs are gone there, not taken again, and the home erases them on contact."""
     hub, home = yard.hub(), yard.home()
     yard.quick("site-node", "join", home, yard.invite())
     one, two = registered(yard, home), registered(yard, home)
