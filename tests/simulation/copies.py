@@ -22,8 +22,8 @@ import apsw
 from central_hub.registry import Admissions
 from node import incarnations
 from node.folder import Config, Folder, Hub, create_folder
+from node.projection import Projection
 from node.records import draft_of
-from node.views import Projection
 from site_node.exchanging import Exchanger
 from sync.entry import EXT_FIRST_ID
 from sync.errors import RefusedByPeer, Unreachable
