@@ -68,17 +68,18 @@ def test_a_county_that_has_never_held_it(yard, lines_of, write_lines):
 
 
 def test_a_county_that_has_erased_takes_no_more_of_it(county):
-    """What the home goes on recording about the child arrives without content, and the receipt covers it all."""
+    """What the home recorded before it knew arrives without content and is covered; on contact the home erases too."""
     home, hub = county / "home", county / "hub"
     erased = a_child(county, "central-hub", hub)
     county.quick("central-hub", "erase", hub, erased, *WHY)
     payload = json.dumps({"field": "school", "value": "金丝雀小学"})
+    change = ("site-node", "record", home, "child-details-changed/1", "--subject", erased, "--by", "w")
     for _ in range(3):
-        county.quick("site-node", "record", home, "child-details-changed/1", "--subject", erased, "--by", "w",
-                     "--payload-json", payload)  # fmt: skip
+        county.quick(*change, "--payload-json", payload)
         register(county, home, "new")
-        sync(county, home)
-    assert erased in ids(county, "site-node", home)
+    sync(county, home)
+    assert "was erased here" in county.quick(*change, "--payload-json", payload, code=6).err
+    assert erased not in ids(county, "site-node", home)
     assert erased not in ids(county, "central-hub", hub)
     assert county.quick("central-hub", "verify", hub, "--json").json()["ok"]
     shown = county.quick("central-hub", "history", hub, erased, "--json").json()["entries"]
