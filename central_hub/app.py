@@ -65,7 +65,7 @@ async def _serve(
     exchanges = ExchangeServer(store, registry.key_of, clock)
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
-    app.add_routes(exchanges.routes())
+    exchanges.add_to(app)
     Eraser(folder, store, follower, owner, clock).add_to(app)
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(

@@ -5,6 +5,10 @@ but brought something forward is followed by the next one almost at once; one th
 as the one before, up to a ceiling, with jitter so that a county's homes do not come back all in one second, for ever.
 The only state that counts is on the disks: the hub's size of our log, and our last receipt.
 
+Between exchanges the connection is kept. Where nothing waits here, and an exchange was not long ago, the hub is only
+asked whether it still holds what its receipt said, in the fewest bytes: a day of asking costs less than one photograph.
+A proxy that does not let a request be streamed is remembered for a day, then tried again.
+
 Photographs follow behind the receipt, some in each exchange, so that a new entry never waits for more than the chunks
 that are on their way. Where the hub turns out to hold less than its receipt said, all of them are offered again. One
 that ends an exchange with an error goes behind the others the next time.
@@ -15,6 +19,8 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -23,17 +29,20 @@ import apsw
 
 from node.clock import Clock
 from node.folder import CONFIG_FILE, Folder
-from sync.client import Exchange
+from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
 from sync.messages import UNKNOWN
-from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
+from sync.pacing import PUSH_SIZE_BYTES_FIRST, Pace
+from sync.replicator import KeepReceipt, Sender
 from sync.store import Store
 
-PAUSE_S_MIN: Final = 0.2
+PAUSE_S_MIN: Final = 0.1
 PAUSE_S_MAX: Final = 300.0
 TRIES_WITHOUT_PROGRESS_MAX: Final = 5
+WHOLE_EVERY_MS: Final = 3600 * 1000  # an exchange with a receipt, even if nothing is new: the county sees it was here
+SINGLY_FOR_MS: Final = 24 * 3600 * 1000
 
 
 class Exchanger:
@@ -48,8 +57,11 @@ class Exchanger:
         self._clock = clock
         self._url = hub.url
         self._hub_key = bytes.fromhex(hub.key)
+        self._http: aiohttp.ClientSession | None = None
+        self.pace = Pace()
         self._push_size_bytes = PUSH_SIZE_BYTES_FIRST
-        self._was_cut = False
+        self._asks_first = False
+        self._exchanged_ms: int | None = None
         self._pause_s = PAUSE_S_MIN
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.acknowledged = self._receipted = receipt.size if receipt else 0
@@ -59,14 +71,49 @@ class Exchanger:
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
-        while True:
-            try:
-                await self.until_receipt()
-            except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
-                self._note(last_failure=str(error))  # waiting may help: a person at the county may act
-            except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
-                self._note(last_failure=f"the receipt is not stored: {error}")
-            await asyncio.sleep(every_s)
+        async with connect() as self._http:
+            while True:
+                pause_s = every_s
+                try:
+                    await self.turn()
+                except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
+                    self._note(last_failure=str(error))  # waiting may help: a person at the county may act
+                    self._pause_s = min(PAUSE_S_MAX, self._pause_s * 2)
+                    pause_s = max(every_s, self._pause_s)
+                except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
+                    self._note(last_failure=f"the receipt is not stored: {error}")
+                await asyncio.sleep(pause_s * random.uniform(0.9, 1.1))  # noqa: S311 -- jitter, not a secret
+
+    async def turn(self) -> None:
+        """What the time asks for: an exchange, or only the question whether one is needed."""
+        if not await self._is_settled():
+            await self.until_receipt()
+
+    async def _is_settled(self) -> bool:
+        now_ms = self._clock()
+        if self._exchanged_ms is None or not 0 <= now_ms - self._exchanged_ms < WHOLE_EVERY_MS:
+            return False
+        size = await asyncio.to_thread(self._store.size, self._store.log)
+        waiting = await asyncio.to_thread(self._store.files.waiting)
+        if size != self._receipted or waiting:
+            return False
+        try:
+            async with self._connection() as http:
+                is_settled = not await has_news(http, self._url, self._store.log, size)
+        except Unreachable:  # the exchange that is now due says it, and is tried again
+            return False
+        if is_settled:
+            self._note(last_exchange_ms=now_ms)
+        return is_settled
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """The connection that is kept, or one for this moment."""
+        if self._http is not None:
+            yield self._http
+            return
+        async with connect() as http:
+            yield http
 
     async def until_receipt(self, tries_max: int | None = None) -> KeepReceipt:
         """Try until the hub's receipt covers all entries and no photograph is left that it would take.
@@ -100,17 +147,30 @@ class Exchanger:
             size,
             min(self.acknowledged, size),
             receipted=min(self._receipted, size),
-            ask_first=self._was_cut,
+            ask_first=self._asks_first,
             push_size_bytes=self._push_size_bytes,
+            pace=self.pace,
         )
         waiting = await asyncio.to_thread(self._store.files.waiting)
         waiting.sort(key=lambda name: name == self._put_last)
-        exchange = Exchange(self._store, sender, self._url, self._clock, waiting)
-        self._was_cut = True
+        exchange = Exchange(
+            self._store,
+            sender,
+            self._url,
+            self._clock,
+            waiting,
+            singly=self._goes_singly(),
+            drain=self._http is not None,
+        )
+        self._asks_first = True
         try:
-            async with aiohttp.ClientSession() as http:
+            async with self._connection() as http:
                 kept = await exchange.run(http)
-            self._was_cut = False
+            self._asks_first = False
+        except Unreachable:
+            self._asks_first = sender.is_unsure
+            sender.was_cut()
+            raise
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._put_last = exchange.files.current
             if isinstance(error, RefusedByPeer):
@@ -118,15 +178,23 @@ class Exchanger:
             raise
         finally:
             self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
-            self._push_size_bytes = sender.size_after_cut if self._was_cut else sender.push_size_bytes
+            self._push_size_bytes = sender.push_size_bytes
             self._chunks += exchange.files.acknowledged
+            if exchange.buffered:
+                self._note(singly_url=self._url, singly_until_ms=self._clock() + SINGLY_FOR_MS)
             if sender.receipt is not None:
                 await asyncio.to_thread(self._finished, sender.receipt, exchange.declined)
             if sender.hub_lost:
                 await asyncio.to_thread(self._store.files.offer_again, self._store.log)
         self._left = exchange.files.left
         self._pause_s = PAUSE_S_MIN
+        self._exchanged_ms = self._clock()
         return kept
+
+    def _goes_singly(self) -> bool:
+        """Whether a proxy on the way was found to keep requests until they are whole, not long ago."""
+        state = self._folder.exchange_state()
+        return state.singly_url == self._url and 0 < state.singly_until_ms - self._clock() <= SINGLY_FOR_MS
 
     def _explained(self, error: RefusedByPeer) -> RefusedByPeer:
         """A stranger's refusal in words: that the address leads to another hub than the one that was joined."""
