@@ -95,7 +95,9 @@ class ExchangeServer:
             conversation = asyncio.create_task(self._converse(request, response))
             try:
                 await conversation
-            except (RemoteProtocolError, VerificationError, StaleVersion, apsw.ConstraintError) as error:
+            except StaleVersion as error:  # another exchange was quicker: nobody did wrong
+                await self._send(response, Refusal("gap", str(error)[:500]))
+            except (RemoteProtocolError, VerificationError, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
             except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
                 logger.warning("an exchange was put off, the disk refused to store: %s", error)
