@@ -1,6 +1,7 @@
 """What a peer or its line does wrong is one sentence in the hub's log at most, never a traceback."""
 
 import contextlib
+import resource
 import socket
 import struct
 import time
@@ -54,3 +55,20 @@ def test_the_log_says_one_sentence(yard, reset):
     assert [line for line in said if "Traceback" in line or line.startswith(" ")] == []
     assert len(said) <= len(CASES)
     assert max(map(len, said), default=0) < 300
+
+
+def test_more_connections_than_a_process_usually_may_have(yard):
+    """Where the system allows it, the hub takes more connections than the limit that it was started with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        hub = yard.hub()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", hub.port), timeout=10))
+            connection.sendall(HEAD)
+        assert "清溪县" in hub.page()[0]
+    assert hub.stop() == 0
+    assert "Traceback" not in hub.process.stdout.read()
