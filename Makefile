@@ -5,7 +5,7 @@ BIN := .venv/bin
 CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest format bench bench-store test-long crash simulate mutants lock clean
+.PHONY: help setup demo test lint types imports pytest format bench bench-store bench-sync test-long crash simulate mutants lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: setup ## benchmarks: a table of ratios, no verdict
 
 bench-store: setup ## the store alone, and grown to a million entries; SIZES=10k,1m,5m grows it to five
 	@$(BIN)/python -m tests.bench --only store --only cipher --only verify --only grown $(if $(SIZES),--sizes $(SIZES))
+
+bench-sync: setup ## exchanges: over loopback, over a bad link with cuts, and a thousand homes at once
+	@$(BIN)/python -m tests.bench --only sync --only link --only crowd
 
 lock: setup ## write the locks again, for every Python and machine we support
 	@sh deploy/lock.sh
