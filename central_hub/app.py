@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from central_hub import reports, revoking
+from central_hub import ordering, reports, revoking
 from central_hub.api import Api
 from central_hub.cli import homes_of, status_of
 from central_hub.registry import Admissions
@@ -74,7 +74,7 @@ async def _serve(
     app.add_routes(api.routes())
     exchanges.add_to(app)
     ServedTaker(folder, store, registry, owner, clock).add_to(app)
-    Eraser(folder, store, follower, owner, clock).add_to(app)
+    Eraser(folder, store, follower, owner, clock, ordering.address).add_to(app)
     app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from central_hub import reports, revoking, taking
+from central_hub import ordering, reports, revoking, taking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Registry
 from domain.errors import Refused
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--period", metavar="PERIOD", help="R17: a month (2024-09), a year (2024) or a span (2024-09..2025-01)"
     )
-    cli.add_erasing(commands, "hub", homes_of)
+    cli.add_erasing(commands, "hub", homes_of, ordering.address)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
     conflicts.add_settling(commands, "hub", homes_of)

@@ -148,8 +148,13 @@ def add_reading(commands: Commands, kind: Kind, homes_of: Callable[[Folder], Hom
     add(commands, "verify", lambda a: _verify(folder(a), a.json), verify_help, as_json=True)
 
 
-def add_erasing(commands: Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
-    """The command that takes content away for ever, the same at a home and at the hub."""
+def add_erasing(
+    commands: Commands,
+    kind: Kind,
+    homes_of: Callable[[Folder], HomesOf],
+    before: erasing.Before = erasing.nothing_before,
+) -> None:
+    """The command that takes content away for ever; at the hub it also orders the homes that hold it to do so."""
 
     def erase(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
@@ -159,7 +164,8 @@ def add_erasing(commands: Commands, kind: Kind, homes_of: Callable[[Folder], Hom
         if not arguments.yes and not _confirmed(len(subjects)):
             print("nothing was erased", file=sys.stderr)
             return exits.REFUSED
-        show(erasing.erase(folder, homes_of(folder), subjects, by, ground, system_clock()), arguments.json)
+        erased = erasing.erase(folder, homes_of(folder), subjects, by, ground, system_clock(), before)
+        show(erased, arguments.json)
         return exits.DONE
 
     made = add(commands, "erase", erase, "erase all content about subjects on this node, for ever", as_json=True)

@@ -42,16 +42,37 @@ class Order(NamedTuple):
     ground: str
 
 
+Before = Callable[[Store, Order, int], None]  # what comes before the erasure itself, with the time in ms
+
+
+def nothing_before(_store: Store, _order: Order, _now_ms: int) -> None:
+    """At a home nobody else is told."""
+
+
 def erase(
-    folder: Folder, homes_of: HomesOf, subjects: Sequence[bytes], by: str, ground: str, clock: Clock
+    folder: Folder,
+    homes_of: HomesOf,
+    subjects: Sequence[bytes],
+    by: str,
+    ground: str,
+    clock: Clock,
+    before: Before = nothing_before,
 ) -> dict[str, Any]:
     """Erase subjects' content from all files of a folder; raises ErasureUnfinished where old pages stayed."""
     order = Order(subjects, by, ground)
-    return here_or_served(lambda: _erase_alone(folder, homes_of, order, clock), lambda: _hand_over(folder, order))
+
+    def here() -> dict[str, Any]:
+        with writing(folder) as store:
+            return erase_in(folder, store, homes_of, order, clock, before)
+
+    return here_or_served(here, lambda: _hand_over(folder, order))
 
 
-def _erase_alone(folder: Folder, homes_of: HomesOf, order: Order, clock: Clock) -> dict[str, Any]:
-    with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
+def erase_in(
+    folder: Folder, store: Store, homes_of: HomesOf, order: Order, clock: Clock, before: Before = nothing_before
+) -> dict[str, Any]:
+    """The same for the one that writes the folder and does not serve."""
+    with folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
 
         def clear_views() -> bool:
             projection = Projection(store, folder.views, homes_of(store))
@@ -60,11 +81,12 @@ def _erase_alone(folder: Folder, homes_of: HomesOf, order: Order, clock: Clock) 
             finally:
                 projection.close()
 
-        return carry_out(folder, lambda: _erase_in(store, order, clock()), clear_views)
+        def erase_log() -> Erased:
+            now_ms = clock()
+            before(store, order, now_ms)
+            return store.erase(order.subjects, by=order.by, ground=order.ground, now_ms=now_ms)
 
-
-def _erase_in(store: Store, order: Order, now_ms: int) -> Erased:
-    return store.erase(order.subjects, by=order.by, ground=order.ground, now_ms=now_ms)
+        return carry_out(folder, erase_log, clear_views)
 
 
 def _hand_over(folder: Folder, order: Order) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from aiohttp import web
 from node import exits
 from node.clock import Clock
 from node.control import Control, failed
-from node.erasing import COMMAND, carry_out, follow_and_clear
+from node.erasing import COMMAND, Before, Order, carry_out, follow_and_clear, nothing_before
 from node.folder import Folder
 from node.service import FollowerThread
+from sync.batch import Erased
 from sync.database import OutcomeUnknown
 from sync.errors import ErasureUnfinished
 from sync.store import Store
@@ -32,7 +33,16 @@ POLL_S: Final = 0.05
 class Eraser:
     """Carries out orders of erasure one after the other, beside everything else that a serving node does."""
 
-    def __init__(self, folder: Folder, store: Store, follower: FollowerThread, control: Control, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        store: Store,
+        follower: FollowerThread,
+        control: Control,
+        clock: Clock,
+        before: Before = nothing_before,
+    ) -> None:
+        self._before = before
         self._folder = folder
         self._store = store
         self._follower = follower
@@ -59,7 +69,7 @@ class Eraser:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise web.HTTPBadRequest(text="not an order") from None
         try:
-            return web.json_response(await asyncio.to_thread(self._carry_out, subjects, by, ground))
+            return web.json_response(await asyncio.to_thread(self.carry_out, Order(subjects, by, ground)))
         except OutcomeUnknown:
             raise  # ends the node
         except exits.EXPECTED as error:
@@ -67,14 +77,15 @@ class Eraser:
                 raise web.HTTPServiceUnavailable(text="this node is stopping") from None
             return failed(error)
 
-    def _carry_out(self, subjects: list[bytes], by: str, ground: str) -> dict[str, Any]:
+    def carry_out(self, order: Order) -> dict[str, Any]:
+        """Carry out one order; for any thread but the follower's."""
         with self._one_at_a_time:
-            now_ms, stopping = self._clock(), self._stopping
-            return carry_out(
-                self._folder,
-                lambda: self._store.erase(subjects, by=by, ground=ground, now_ms=now_ms, stopping=stopping),
-                self._clear_views,
-            )
+            return carry_out(self._folder, lambda: self._erase_log(order), self._clear_views)
+
+    def _erase_log(self, order: Order) -> Erased:
+        now_ms, (subjects, by, ground) = self._clock(), order
+        self._before(self._store, order, now_ms)
+        return self._store.erase(subjects, by=by, ground=ground, now_ms=now_ms, stopping=self._stopping)
 
     def _clear_views(self) -> bool:
         deadline = time.monotonic() + READERS_WAIT_S

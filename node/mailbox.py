@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from sync import erasure
 from sync.batch import Draft
 from sync.entry import log_id
 from sync.stored_log import StoredLog
@@ -71,6 +72,16 @@ def _note(found: Mailbox, kind: str, by: str, payload: Any) -> None:
         case "erasure-addressed/1", {"subjects": list(subjects), "ground": str(ground)}:
             named = tuple(one for one in subjects if type(one) is bytes)
             found.orders.append(AddressedOrder(named, by, ground))
+
+
+def pending_orders(store: StoredLog, hub_key: bytes, code: str) -> list[AddressedOrder]:
+    """At a home: the county's orders that were not carried out here yet."""
+    orders = read(store, hub_key, code).orders
+    if not orders:
+        return []
+    done = erasure.ledger(store).executed
+    left = [one._replace(subjects=tuple(s for s in one.subjects if s not in done)) for one in orders]
+    return [one for one in left if one.subjects]
 
 
 class HomesByMailbox:

@@ -63,7 +63,8 @@ async def _serve(
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     page = kit.view_page(projection, "site_node", "home.html", partial(_home_values, folder, clock))
     app.add_routes([web.get("/", page), *photos.routes(store)])
-    Eraser(folder, store, follower, owner, clock).add_to(app)
+    eraser = Eraser(folder, store, follower, owner, clock)
+    eraser.add_to(app)
     app.add_routes(ServedTaker(folder, store, owner).routes())
     app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | returning.TASKS).routes())
 
@@ -74,7 +75,7 @@ async def _serve(
     async def exchange() -> None:
         if folder.config.hub is None:
             await asyncio.Event().wait()
-        await Exchanger(folder, store, clock).keep_up(every_s)
+        await Exchanger(folder, store, clock, eraser.carry_out).keep_up(every_s)
 
     async def background() -> None:
         beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up()]

@@ -9,6 +9,7 @@ import math
 import sys
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,20 @@ from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
-from node import cli, conflicts, deciding, exits, incarnations, joining, keeping, photos, reserve, returning, scrubbing
+from node import (
+    cli,
+    conflicts,
+    deciding,
+    erasing,
+    exits,
+    incarnations,
+    joining,
+    keeping,
+    photos,
+    reserve,
+    returning,
+    scrubbing,
+)
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
@@ -215,7 +229,9 @@ def sync(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir, "home")
     _require_joined(folder)
     with writing(folder) as store:
-        exchanger = Exchanger(folder, store, system_clock())
+        clock = system_clock()
+        obey = partial(erasing.erase_in, folder, store, homes_of(folder), clock=clock)
+        exchanger = Exchanger(folder, store, clock, obey)
         with bar("exchange", store.size(store.log)) as progress:
             asyncio.run(_sync(exchanger, progress))
         recorded, held = healing.sizes(store)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -30,13 +30,24 @@ from typing import Any, Final
 import aiohttp
 import apsw
 
+from node import mailbox
 from node.clock import Clock
+from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
 from site_node import healing
 from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
-from sync.errors import Diverged, LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.errors import (
+    Diverged,
+    ErasureUnfinished,
+    FolderInUse,
+    LocalProtocolError,
+    RefusedByPeer,
+    RemoteProtocolError,
+    Unreachable,
+    VerificationError,
+)
 from sync.fetching import Fetching
 from sync.messages import UNKNOWN, Beside
 from sync.outbox_fetching import OutboxFetching
@@ -54,7 +65,11 @@ SINGLY_FOR_MS: Final = 24 * 3600 * 1000
 class Exchanger:
     """One home's exchanges with its hub; use it from one task."""
 
-    def __init__(self, folder: Folder, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, folder: Folder, store: Store, clock: Clock, erase: Callable[[Order], object] = lambda _: None
+    ) -> None:
+        """`erase` carries out what the county orders."""
+        self._erase = erase
         hub = folder.config.hub
         if hub is None:
             raise LocalProtocolError("a home that has not joined has nobody to exchange with")
@@ -74,6 +89,7 @@ class Exchanger:
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
         self._left = False  # whether the last exchange did not come to all photographs and other logs
+        self._owes = False  # whether an order of the county's could not be carried out yet
         self._is_unknown = False  # whether the hub has forgotten how the own log came to be
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came from the county
@@ -101,7 +117,9 @@ class Exchanger:
 
     async def _is_settled(self) -> bool:
         now_ms = self._clock()
-        if self._left or self._exchanged_ms is None or not 0 <= now_ms - self._exchanged_ms < WHOLE_EVERY_MS:
+        if self._left or self._owes or self._exchanged_ms is None:
+            return False
+        if not 0 <= now_ms - self._exchanged_ms < WHOLE_EVERY_MS:
             return False
         size = await asyncio.to_thread(self._store.size, self._store.log)
         waiting = await asyncio.to_thread(self._store.files.waiting)
@@ -148,6 +166,22 @@ class Exchanger:
                 continue
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
+
+    def _obey(self) -> int:
+        """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
+        done = 0
+        self._owes = False
+        for order in mailbox.pending_orders(self._store, self._hub_key, self._folder.config.code):
+            try:
+                self._erase(Order(order.subjects, order.by, order.ground))
+                done += 1
+            except (
+                ErasureUnfinished,
+                FolderInUse,
+            ) as error:  # keys went first: old pages wait for readers
+                self._owes = True
+                self._note(last_failure=str(error))
+        return done
 
     async def once(self) -> KeepReceipt:
         """One attempt, about the own log and then about the home's other ones."""
@@ -234,8 +268,9 @@ class Exchanger:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
         self._delivered += exchange.outbox.taken
+        obeyed = await asyncio.to_thread(self._obey)
         self._beside = exchange.speaker.beside
-        self._left = bool(exchange.files.left or exchange.outbox.left > 0)
+        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed)
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:

@@ -126,7 +126,7 @@ def erase(
 
     Readers of old pages are waited for, READERS_WAIT_S at most, and not any more once `stopping` is set.
     """
-    _check(store, subjects, by, ground)
+    check(store, subjects, by, ground)
     before = ledger(store)
     if fresh := [subject for subject in dict.fromkeys(subjects) if subject not in before.ordered]:
         store.record([Draft(ORDERED, by, store.log, now_ms, {"subjects": fresh, "ground": ground})]).result()
@@ -164,7 +164,8 @@ def resume(store: Store) -> None:
             empty_wals(store, 0)
 
 
-def _check(store: Store, subjects: Sequence[bytes], by: str, ground: str) -> None:
+def check(store: Store, subjects: Sequence[bytes], by: str, ground: str) -> None:
+    """Whether an order can be carried out at all; raises LocalProtocolError or RemoteProtocolError."""
     if not 0 < len(subjects) <= SUBJECTS_COUNT_MAX:
         raise LocalProtocolError(f"an erasure is about 1 to {SUBJECTS_COUNT_MAX} subjects, not {len(subjects)}")
     logs = {branch.log for branch in store.branches()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import uuid
 
 
 def record(yard, home, event, subject, *fields: str) -> dict:
@@ -55,3 +57,45 @@ def test_a_child_that_moves_brings_its_whole_file(yard):
     assert server.stop() == 0
     for command, folder in (("central-hub", yard / "hub"), ("site-node", old), ("site-node", new)):
         yard.run(command, "verify", folder)
+
+
+def test_what_the_county_erases_is_erased_at_the_homes(yard):
+    """A child that moved is erased at the county: both homes erase it on contact, say so, and still verify."""
+    server, old, new = county_of_two(yard)
+    fields = ("name=王小雨", "sex=female", "registered_on=2024-09-01")
+    child = record(yard, old, "child-registered/1", "new", *fields)["subject"]
+    record(yard, old, "child-transfer-requested/1", child, "to_home=home-02", "on=2024-10-01")
+    yard.run("site-node", "sync", old)
+    record(yard, new, "child-transfer-accepted/1", child, "on=2024-10-03")
+    yard.run("site-node", "sync", new)
+    bystander = yard.home("home-03", "home-03")
+    yard.quick("site-node", "join", bystander, yard.invite(code="home-03", name="home-03"))
+    serving = yard.serve("site-node", "serve", new, "--listen", "127.0.0.1:0", "--exchange-every", "0.5")
+
+    yard.run("central-hub", "erase", yard / "hub", child, "--by", "li", "--ground", "家长申请", "--yes")
+    yard.run("site-node", "sync", old)
+    yard.run("site-node", "sync", bystander)
+    gone = {"erasure-ordered/1", "erasure-executed/1"}
+    for command, folder in (("site-node", old), ("site-node", new), ("central-hub", yard / "hub")):
+        wait_until(lambda c=command, f=folder: kinds_of(yard, c, f, child) == gone)
+        assert yard.quick(command, "child", folder, child, "--json", code=None).code != 0
+    assert "王小雨" not in serving.page()[0]
+    assert kinds_of(yard, "site-node", bystander, child) == set()
+    for home in (old, new):
+        log = str(uuid.UUID(hex=yard.quick("site-node", "status", home, "--json").json()["log"]))
+        wait_until(lambda log=log: "erasure-executed/1" in kinds_of(yard, "central-hub", yard / "hub", log))
+    assert serving.stop() == 0
+    assert server.stop() == 0
+    for command, folder in (("central-hub", yard / "hub"), ("site-node", old), ("site-node", new)):
+        yard.run(command, "verify", folder)
+
+
+def kinds_of(yard, command: str, folder, subject: str) -> set[str]:
+    return {one["type"] for one in yard.quick(command, "history", folder, subject, "--json").json()["entries"]}
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

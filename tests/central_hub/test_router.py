@@ -5,11 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
+import msgpack
 import pytest
 
+from central_hub.ordering import address
 from domain import events as e
+from node import mailbox
+from node.erasing import Order
+from node.mailbox import AddressedOrder
 from sync import outbox_sql
-from sync.errors import SubjectErased
+from sync.errors import LocalProtocolError, SubjectErased
 from sync.store import Store
 from tests.central_hub.town import Town
 
@@ -211,3 +216,56 @@ def test_a_home_names_the_author_of_every_entry(town):
     town.homes[NEW].close()
     town.homes[NEW] = Store(town.path / NEW)
     assert town.home_of(NEW)(town.homes[OLD].log) == OLD
+
+
+def order_of(*subjects: bytes) -> Order:
+    return Order(subjects, "li", "家长申请")
+
+
+def test_an_order_goes_to_whoever_holds_anything(town):
+    """The homes that wrote about a subject or were given anything of it are told, once; nobody else is."""
+    register(town)
+    move(town)
+    register(town, b"another" + bytes(9), home=OTHER)
+    town.exchange()
+    for _ in range(2):
+        address(town.hub, order_of(CHILD), 1)
+    town.exchange()
+    orders = {code: mailbox.pending_orders(town.homes[code], town.key, code) for code in town.homes}
+    told = AddressedOrder((CHILD,), "li", "家长申请")
+    assert orders == {OLD: [told], NEW: [told], OTHER: []}
+    assert CHILD not in msgpack.packb(town.deliveries(OTHER))
+
+
+def test_an_order_that_was_carried_out_is_pending_no_more(town):
+    """A home that erased what it was told to erase is done, and what it was sent before is gone there."""
+    register(town)
+    move(town)
+    town.exchange()
+    address(town.hub, order_of(CHILD), 1)
+    town.hub.erase([CHILD], by="li", ground="家长申请", now_ms=1)
+    town.exchange()
+    (told,) = mailbox.pending_orders(town.homes[NEW], town.key, NEW)
+    town.homes[NEW].erase(told.subjects, by=told.by, ground=told.ground, now_ms=1)
+    assert mailbox.pending_orders(town.homes[NEW], town.key, NEW) == []
+    assert town.homes[NEW].entries_of_subject(CHILD) == []
+    town.record(OLD, CHILD, talk(30, "迟到的记录"))
+    town.exchange()
+    assert "迟到的记录".encode() not in b"".join(msgpack.packb(one) for one in town.deliveries(NEW))
+    town.require_whole()
+
+
+def test_only_the_countys_own_log_gives_orders(town):
+    """An entry of the same form in a home's log, or about another mailbox, orders nothing."""
+    false = mailbox.order(mailbox.mailbox_of(town.key, NEW), [CHILD], "li", "x", 1)
+    town.homes[NEW].record([false]).result(10)
+    town.homes[OLD].record([false]).result(10)
+    town.exchange()
+    assert mailbox.pending_orders(town.homes[NEW], town.key, NEW) == []
+
+
+def test_an_order_that_cannot_be_carried_out_is_not_addressed(town):
+    """What the hub cannot erase, nobody is told to erase."""
+    with pytest.raises(LocalProtocolError):
+        address(town.hub, order_of(town.hub.log), 1)
+    assert mailbox.read(town.hub, town.key, OLD).orders == []

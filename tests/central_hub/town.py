@@ -98,7 +98,7 @@ class Town:
     def deliveries(self, code: str, count: int = 20) -> list[Any]:
         """Everything that is in a home's outbox, as deliveries."""
         log, found, at = self.box(code), [], 0
-        size = self.hub.reading(lambda db: outbox.require(db, log).size)
+        size = outbox.size_of(self.hub, log)
         while at < size:
             found.append(outbox.delivery_of(self.hub, log, at, count))
             at = found[-1].push.end
@@ -108,7 +108,7 @@ class Town:
         """Carry what is in outboxes to the homes."""
         for code in codes or tuple(self.homes):
             log, home = self.box(code), self.homes[code]
-            size = self.hub.reading(lambda db, log=log: outbox.require(db, log).size)
+            size = outbox.size_of(self.hub, log)
             receiver = receiver_of(home, log)
             withheld: set[int] = set()
             while receiver.size < size:

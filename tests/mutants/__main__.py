@@ -9,8 +9,10 @@ modules and which tests. What is printed is counted here, twice, so that no figu
     behaviour  without those that only change the words of an error, and without those in equivalent.toml, which no
                test could notice and which each have their reason there
 
-A mutant that runs until its time is up counts as noticed. Not mutated are constants, defaults that are calls, and
-functions under a decorator (properties, caches): mutmut cannot exchange those while it runs. Exit code 1 if a module's
+A mutant that runs until its time is up counts as noticed; these have a column of their own, for on a busy machine they
+may only have been slow. Not mutated are constants, defaults that are calls, and functions under a decorator
+(properties, caches): mutmut cannot exchange those while it runs. The stores of the tests lie in memory, where there is
+/dev/shm: no mutant is about the disk's own time. Exit code 1 if a module's
 behaviour figure is below 90 %, or if equivalent.toml names a mutant that was killed or is no more.
 """
 

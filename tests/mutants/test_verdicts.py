@@ -70,7 +70,7 @@ def mutants(tmp_path, equivalents):
     """Reads the five mutants of one function, with these exit codes of their workers."""
 
     def read(*codes: int | None):
-        (tmp_path / "sync").mkdir()
+        (tmp_path / "sync").mkdir(exist_ok=True)
         (tmp_path / "sync" / "half.py").write_text(MUTATED)
         keys = {f"sync.half.x_half__mutmut_{n}": code for n, code in enumerate(codes, 1)}
         (tmp_path / "sync" / "half.py.meta").write_text(json.dumps({"exit_code_by_key": keys}))
@@ -106,6 +106,7 @@ def test_the_list_is_held_to_what_it_says(mutants, equivalents):
     assert [told.splitlines()[0] for told in equivalents.contradicted(read)] == [
         "listed as equivalent, but killed: half"
     ]
+    assert equivalents.contradicted(mutants(-24, -24, -24, -24, -24)) == []
     assert equivalents.unused({"sync/half.py": read}) == [
         "equivalent.toml names a mutant that is no more: sync/half.py never there"
     ]

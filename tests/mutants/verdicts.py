@@ -79,11 +79,11 @@ class Equivalents:
         return next((entry for entry in self.entries if entry.fits(module, gone, new)), None)
 
     def contradicted(self, mutants: Sequence[Mutant]) -> list[str]:
-        """A mutant that a test has killed is no equivalent one."""
+        """A mutant that a test has killed is no equivalent one. One whose time was up may have met a busy machine."""
         return [
             f"listed as equivalent, but killed: {mutant.function}\n{mutant.change}"
             for mutant in mutants
-            if mutant.equivalent and mutant.killed
+            if mutant.equivalent and mutant.verdict == "killed"
         ]
 
     def unused(self, mutants: Mapping[str, Sequence[Mutant]]) -> list[str]:

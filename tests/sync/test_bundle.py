@@ -21,7 +21,7 @@ from sync.recipients import identity_of, recipient_of
 
 HOME, HUB = (Signer(f"homeward/{n}", bytes([n]) * 32) for n in (1, 2))
 HEAD = Head(Kind.TO_HUB, HOME.public_key, log_id(HUB.public_key), 3, 5, b"note")
-FRAMES = [wire.encode(Ack(7)), wire.encode(Held(7, 0))]
+FRAMES = [wire.encode(Ack(7)), wire.encode(Held(7, 0, bytes(32)))]
 IDENTITY, RECIPIENT = identity_of(bytes([2]) * 32), recipient_of(HUB.public_key)
 
 

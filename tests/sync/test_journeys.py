@@ -552,7 +552,11 @@ def test_a_photograph_that_the_county_cannot_take_now(home, hub, draft, monkeypa
     """Declined for another reason than an erasure it is carried again the next time."""
     home.write(draft, 3)
     photograph(home, 1)
-    monkeypatch.setattr(files, "UNFINISHED_COUNT_MAX", 0)
+
+    def choosy(*_: object) -> int:
+        raise RemoteProtocolError("this hub takes no such photographs")
+
+    monkeypatch.setattr(files.Files, "begin", choosy)
     (path,) = home.bundle(photos=True)
     home.take(hub.answer(hub.take(path)))
     assert sent(home) == [Sent.WAITING]

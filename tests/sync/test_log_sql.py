@@ -50,6 +50,18 @@ def test_the_streams_of_a_branch_end_with_it(db):
     assert log_sql.stream_of_subject(db, name(3), 2) is None
 
 
+def test_streams_are_found_by_any_of_their_pseudonyms(db):
+    """Those that are named and still have a subject, with their heads; nothing where nothing is named."""
+    begin(db, 1, 1, named=1, subject=1)
+    named = begin(db, 2, 1, named=2, subject=1)
+    log_sql.put_heads(db, [(named.id, 4, 40, 400)])
+    log_sql.add_streams(db, [begin(db, 2, 2, named=3, subject=3)._replace(id=(2 << STREAM_SHIFT) + 3, subject=None)])
+    assert log_sql.streams_named(db, []) == []
+    assert log_sql.streams_named(db, {name(2)}) == [named._replace(version=4, head=40, lamport=400)]
+    assert [stream.id for stream in log_sql.streams_named(db, {name(3)})] == [(2 << STREAM_SHIFT) + 2]
+    assert log_sql.erased_streams(db) == {name(3): 1}
+
+
 def test_marks_are_counted(db):
     """Each mark changes the head by one, and names how many there are."""
     assert log_sql.head(db) == (0, 0)

@@ -41,6 +41,18 @@ def test_what_a_reader_lacks_is_named(stores, authors, harm, ask, named):
     assert "log.db" in str(raised.value)
 
 
+@pytest.mark.parametrize("sealed", [b"", b"short", bytes(60)])
+def test_content_that_does_not_open_is_no_content(stores, draft, sealed):
+    """A body that was cut or changed is named with its entry by whoever reads it; the others are read as before."""
+    node = stores()
+    node.record([draft(n, payload=n) for n in range(3)]).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=? WHERE position=2", (sealed,)).fetchall()).result(10)
+    for ask in (lambda: node.entries_after(0), lambda: node.entries_of_subject(draft(1).subject)):
+        with pytest.raises(LogCorrupt, match=f"entry 2 of log {node.log.hex()} does not open: run verify"):
+            ask()
+    assert [entry.body().payload for entry in node.entries_after(2)] == [2]
+
+
 def test_few_keys_at_hand_open_as_much(stores, draft, monkeypatch):
     """However few streams' keys are kept at hand, every body is opened, again and again."""
     monkeypatch.setattr(stored_log, "SEALS_CACHED_MAX", 2)

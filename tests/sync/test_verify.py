@@ -304,6 +304,20 @@ def test_a_tree_that_no_signature_covers_is_compared_too(stores, draft):
     assert [bad[:3] for bad in scrubbed(node.folder, 2)[1]] == [(5, node.log, 5)]
 
 
+@pytest.mark.parametrize(("statement", "seq", "position"), [
+    (f"UPDATE entry SET tree=X'' WHERE {EIGHTH}", 8, 10),
+    (f"DELETE FROM entry WHERE stream>>40=2 AND seq={SIZE}", SIZE, None),
+])  # fmt: skip
+def test_a_portion_that_the_tree_does_not_lead_to_is_a_finding(hub, statement, seq, position):
+    """Where the tree up to a mark is not there any more, the entry before the mark is named, if it is there itself."""
+    folder, author = hub
+    tamper(folder, statement, "UPDATE branch SET size=size+1 WHERE id=2")
+    with closing(StoredLog(folder)) as stored:
+        mark, bad = scrub(stored, None, Mark(2, seq, 0), 3)
+    assert bad == Bad(position, author.log, seq, "the tree stored up to it has a gap")
+    assert mark == Mark(2, min(seq + 3, SIZE + 1), min(3, SIZE + 1 - seq))
+
+
 def test_a_lost_stream_key_is_found(hub):
     """An entry whose key is gone without an erasure is named."""
     folder, author = hub

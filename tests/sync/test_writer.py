@@ -12,6 +12,7 @@ import pytest
 from sync import writer as writer_module
 from sync.cipher import connect
 from sync.database import NotStored, OutcomeUnknown, create_database, open_database
+from sync.errors import LogCorrupt
 from sync.writer import Head, Owner, Writer
 from tests.by_hand import SOME_MASTER
 
@@ -278,11 +279,38 @@ def test_a_writer_that_meets_damage_lets_go_of_the_file(path):
     futures += [watched.writer.submit(lambda _: damaged.set(), whole=True)]
     go_on.set()
     assert [type(future.exception(10)) for future in futures] == [OutcomeUnknown] * 3
+    assert all("(a page is not what it was); restart to see" in str(future.exception()) for future in futures)
     with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as other:
         insert(4)(other)
     assert (stored(path), watched.opened) == ([1, 4], 1)
     assert type(watched.writer.submit(insert(5)).exception(10)) is OutcomeUnknown
     watched.writer.close()
+
+
+def test_who_waits_for_a_place_in_the_queue_is_answered_too(path, monkeypatch):
+    """Requests that found the queue full when the writer stops are refused like those in it, whoever comes last."""
+    monkeypatch.setattr(writer_module, "QUEUE_COUNT_MAX", 1)
+
+    def fail() -> None:
+        raise apsw.IOError("the disk is gone")
+
+    watched, futures = Watched(path, committed=fail), []
+    go_on = watched.hold()
+    futures.append(watched.writer.submit(insert(0)))
+
+    def ask(n: int) -> None:
+        futures.append(watched.writer.submit(insert(n)))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    assert len(futures) == 1
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert [type(future.exception(10)) for future in futures] == [OutcomeUnknown] * 6
+    watched.writer.close()
+    assert stored(path) == []
 
 
 def test_a_file_that_another_program_writes_to_is_busy(watched, path):
@@ -328,6 +356,22 @@ def test_readers_that_stay_make_the_outcome_unknown_in_the_end(watched, path, mo
         future = watched.writer.submit(insert(2))
         go_on.set()
         assert type(future.exception(10)) is OutcomeUnknown
+
+
+def test_a_reader_who_ends_is_waited_for(watched, path):
+    """A reading of an old state delays the answer after a refused COMMIT, and does not spoil it."""
+    watched.writer.submit(insert(1)).result(10)
+    with closing(connect(path, SOME_MASTER, APPLICATION_ID)) as reader:
+        reader.execute("BEGIN; SELECT count(*) FROM t").fetchall()
+        go_on = watched.hold()
+        refuse_commits(watched, 1)
+        future = watched.writer.submit(insert(2))
+        go_on.set()
+        assert not wait([future], 0.2).done
+        reader.execute("COMMIT")
+        assert type(future.exception(10)) is NotStored
+    assert watched.writer.submit(insert(3)).result(10) == 3
+    assert stored(path) == [1, 3]
 
 
 def test_what_is_asked_meanwhile_waits(watched, path):
@@ -438,13 +482,14 @@ def test_a_full_disk_refuses_and_keeps_what_was_acknowledged(watched, path):
     assert stored(path) == good
 
 
+@pytest.mark.parametrize("error", [apsw.IOError("the disk is gone"), LogCorrupt("a row is gone")])
 @pytest.mark.parametrize("broken", ["rolled_back", "committed"])
-def test_nobody_waits_for_ever_when_the_owner_fails(path, broken):
+def test_nobody_waits_for_ever_when_the_owner_fails(path, broken, error):
     """If reading the caches again fails, all who wait are answered, and so is everybody after them."""
     begun, go_on = threading.Event(), threading.Event()
 
     def fail(*_) -> None:
-        raise apsw.IOError("the disk is gone")
+        raise error
 
     writer = Watched(path, **{broken: fail}).writer
     futures = [writer.submit(lambda db: (begun.set(), go_on.wait(10)))]

@@ -1,0 +1,47 @@
+"""The county orders its homes to erase: whoever wrote about a subject, or was given anything of it, is told.
+
+The order stands in each such home's mailbox before the hub erases anything: *a power cut behind it leaves homes that
+erase and a hub that is asked again; nobody is forgotten, because afterwards nothing here leads to who held it.* Running
+it again orders nothing twice.
+"""
+
+from __future__ import annotations
+
+import apsw
+
+from central_hub.registry import Registry
+from node import mailbox
+from node.erasing import Order
+from sync import erasure, log_sql, outbox_sql
+from sync.log_schema import STREAM_SHIFT
+from sync.store import Store
+
+
+def address(store: Store, order: Order, now_ms: int) -> None:
+    """Put an order into the mailboxes of the homes that it concerns, durably; raises as `erasure.check` does."""
+    erasure.check(store, order.subjects, order.by, order.ground)
+    registry, key = Registry(store), store.signer.public_key
+    drafts = []
+    for home, subjects in sorted(_concerned(store, registry, order).items()):
+        said = {subject for one in mailbox.read(store, key, home).orders for subject in one.subjects}
+        if fresh := [subject for subject in subjects if subject not in said]:
+            drafts.append(mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms))
+    if drafts:
+        store.record(drafts).result()
+
+
+def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list[bytes]]:
+    """Which of the subjects each home wrote about or was given, by its code."""
+
+    def work(db: apsw.Connection) -> dict[str, list[bytes]]:
+        found: dict[str, list[bytes]] = {}
+        boxes = outbox_sql.outboxes(db)
+        for subject in dict.fromkeys(order.subjects):
+            streams = [stream.id for stream in log_sql.streams_of_subject(db, subject)]
+            homes = {registry.code_of(store.log_of(db, stream >> STREAM_SHIFT)) for stream in streams}
+            homes |= {box.home for box in boxes if outbox_sql.streams(db, box.id, streams)}
+            for home in homes - {""}:
+                found.setdefault(home, []).append(subject)
+        return found
+
+    return store.reading(work)
