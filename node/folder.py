@@ -88,6 +88,8 @@ class ExchangeState:
     exchanges: int = 0
     retries: int = 0
     last_failure: str = ""
+    singly_url: str = ""  # on the way to this hub a proxy keeps requests until they are whole …
+    singly_until_ms: int = 0  # … which is believed until then
 
 
 class Folder:

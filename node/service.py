@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -23,18 +25,23 @@ from node.invitation import NotLoopback
 from node.projection import Projection
 from sync.database import NotStored, OutcomeUnknown
 from sync.errors import FolderError
+from sync.server import LINK_ERRORS
 from sync.store import Store
 
 FOLLOW_PAUSE_S: Final = 0.5
 FULL_PAUSE_S: Final = 10.0
 FULL: Final = "磁盘已满或出错，没有保存，请稍后再试 (the disk is full or refused it: nothing was stored, try later)"
 REST_S_MAX: Final = 0.2  # after working it rests as long: what arrives gains half in speed, folded in fewer turns
+BACKLOG_COUNT: Final = 2048  # a county's homes may all come back in one second
+OPEN_FILES_COUNT: Final = 8192
 SHUTDOWN_TIMEOUT_S: Final = 2.0
 FIRST_LOOK_S_MAX: Final = 1.0
 LINGERING_TIME_S: Final = 2.0  # how long the rest of a refused request is still read
+PEER_FAULT_SIZE_MAX: Final = 160
 REQUEST_SIZE_BYTES_MAX: Final = 64 * 1024
 PORT_MAX: Final = 65_535
 T = TypeVar("T")
+http_log = logging.getLogger("aiohttp.server")
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -165,6 +172,23 @@ def _end_with_the_store(follower: FollowerThread) -> Callable[..., Awaitable[web
     return middleware
 
 
+def allow_connections() -> None:
+    """Let this process have as many connections as the system allows it, up to OPEN_FILES_COUNT; 1,024 is usual."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_COUNT if hard == resource.RLIM_INFINITY else min(OPEN_FILES_COUNT, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def one_sentence(record: logging.LogRecord) -> bool:
+    """What a peer or its line did is said in one sentence; a traceback is for what we did."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, LINK_ERRORS):
+        said = " ".join(str(error).split())[:PEER_FAULT_SIZE_MAX] or type(error).__name__
+        record.msg, record.args, record.exc_info = f"{record.getMessage()}: {said}", (), None
+    return True
+
+
 async def serve(
     app: web.Application,
     host: str,
@@ -178,12 +202,14 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    allow_connections()
+    http_log.addFilter(one_sentence)
     follower.start()  # not before: its failure is a signal
     await asyncio.to_thread(follower.wait_for_first_look, FIRST_LOOK_S_MAX)  # so that the first page is not an old one
     app.middlewares.append(_end_with_the_store(follower))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S, lingering_time=LINGERING_TIME_S)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
+    site = web.TCPSite(runner, host, port, backlog=BACKLOG_COUNT)
     try:
         await site.start()
     except OSError as error:

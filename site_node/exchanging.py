@@ -5,6 +5,11 @@ but brought something forward is followed by the next one almost at once; one th
 as the one before, up to a ceiling, with jitter so that a county's homes do not come back all in one second, for ever.
 The only state that counts is on the disks: the hub's size of our log, and our last receipt.
 
+Between exchanges the connection is kept. Where nothing waits here, and an exchange was not long ago, the hub is only
+asked in the fewest bytes whether it still holds what its receipt said, and has nothing new for this home beside it: a
+day of asking costs less than one photograph. A proxy that does not let a request be streamed is remembered for a day,
+then tried again.
+
 Photographs follow behind the receipt, some in each exchange, so that a new entry never waits for more than the chunks
 that are on their way. Where the hub turns out to hold less than its receipt said, all of them are offered again. One
 that ends an exchange with an error goes behind the others the next time; one that is not taken is tried once a round.
@@ -17,7 +22,8 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -29,7 +35,7 @@ from node.clock import Clock
 from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
 from site_node import healing
-from sync.client import Exchange
+from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
 from sync.errors import (
@@ -43,14 +49,17 @@ from sync.errors import (
     VerificationError,
 )
 from sync.fetching import Fetching
-from sync.messages import UNKNOWN
+from sync.messages import UNKNOWN, Beside
 from sync.outbox_fetching import OutboxFetching
-from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
+from sync.pacing import PUSH_SIZE_BYTES_FIRST, Pace
+from sync.replicator import KeepReceipt, Sender
 from sync.store import Store
 
-PAUSE_S_MIN: Final = 0.2
+PAUSE_S_MIN: Final = 0.1
 PAUSE_S_MAX: Final = 300.0
 TRIES_WITHOUT_PROGRESS_MAX: Final = 5
+WHOLE_EVERY_MS: Final = 3600 * 1000  # an exchange with a receipt, even if nothing is new: the county sees it was here
+SINGLY_FOR_MS: Final = 24 * 3600 * 1000
 
 
 class Exchanger:
@@ -69,28 +78,70 @@ class Exchanger:
         self._clock = clock
         self._url = hub.url
         self._hub_key = bytes.fromhex(hub.key)
+        self._http: aiohttp.ClientSession | None = None
+        self.pace = Pace()
         self._push_size_bytes = PUSH_SIZE_BYTES_FIRST
-        self._was_cut = False
+        self._asks_first = False
+        self._exchanged_ms: int | None = None  # when the last exchange came to its end, if none has failed since
+        self._beside = Beside(0, 0, 0)  # what the hub has beside the own log, as it said then
         self._pause_s = PAUSE_S_MIN
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
         self._left = False  # whether the last exchange did not come to all photographs and other logs
         self._unknown: set[bytes] = set()  # logs that the hub has forgotten, of which it is told how they came to be
+        self._owes = False  # whether an order of the county's could not be carried out yet
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came from the county
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
-        while True:
-            try:
-                await self.until_receipt()
-            except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
-                self._note(last_failure=str(error))  # waiting may help: a person at the county may act
-            except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
-                self._note(last_failure=f"the receipt is not stored: {error}")
-            await asyncio.sleep(every_s)
+        async with connect() as self._http:
+            while True:
+                pause_s = every_s
+                try:
+                    await self.turn()
+                except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
+                    self._note(last_failure=str(error))  # waiting may help: a person at the county may act
+                    self._pause_s = min(PAUSE_S_MAX, self._pause_s * 2)
+                    pause_s = max(every_s, self._pause_s)
+                except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
+                    self._note(last_failure=f"the receipt is not stored: {error}")
+                await asyncio.sleep(pause_s * random.uniform(0.9, 1.1))  # noqa: S311 -- jitter, not a secret
+
+    async def turn(self) -> None:
+        """What the time asks for: an exchange, or only the question whether one is needed."""
+        if not await self._is_settled():
+            await self.until_receipt()
+
+    async def _is_settled(self) -> bool:
+        now_ms = self._clock()
+        if self._left or self._owes or self._exchanged_ms is None:
+            return False
+        if not 0 <= now_ms - self._exchanged_ms < WHOLE_EVERY_MS:
+            return False
+        size = await asyncio.to_thread(self._store.size, self._store.log)
+        waiting = await asyncio.to_thread(self._store.files.waiting)
+        if size != self._receipted or waiting:
+            return False
+        try:
+            async with self._connection() as http:
+                is_settled = not await has_news(http, self._url, self._store.log, size, self._beside)
+        except Unreachable:  # the exchange that is now due says it, and is tried again
+            return False
+        if is_settled:
+            self._note(last_exchange_ms=now_ms)
+        return is_settled
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """The connection that is kept, or one for this moment."""
+        if self._http is not None:
+            yield self._http
+            return
+        async with connect() as http:
+            yield http
 
     async def until_receipt(self, tries_max: int | None = None) -> KeepReceipt:
         """Try until the hub's receipt covers all entries and no photograph is left that it would take.
@@ -119,6 +170,7 @@ class Exchanger:
     def _obey(self) -> int:
         """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
         done = 0
+        self._owes = False
         for order in mailbox.pending_orders(self._store, self._hub_key, self._folder.config.code):
             try:
                 self._erase(Order(order.subjects, order.by, order.ground))
@@ -127,11 +179,13 @@ class Exchanger:
                 ErasureUnfinished,
                 FolderInUse,
             ) as error:  # keys went first: old pages wait for readers
+                self._owes = True
                 self._note(last_failure=str(error))
         return done
 
     async def once(self) -> KeepReceipt:
         """One attempt, about the own log and then about the home's other ones."""
+        self._exchanged_ms = None
         try:
             kept, fetched = await self._own_log()
         except Diverged as found:
@@ -144,16 +198,17 @@ class Exchanger:
             except Diverged as found:
                 await self._go_on(found)
                 self._left = True
+        self._exchanged_ms = self._clock()
         return kept
 
     async def _own_log(self) -> tuple[KeepReceipt, Fetching]:
         log = self._store.log
         size = await asyncio.to_thread(self._store.size, log)
-        was_cut, self._was_cut = self._was_cut, True
+        asks_first, self._asks_first = self._asks_first, True
         done = await self._exchange(
-            log, size, min(self.acknowledged, size), min(self._receipted, size), ask_first=was_cut
+            log, size, min(self.acknowledged, size), min(self._receipted, size), ask_first=asks_first
         )
-        self._was_cut = False
+        self._asks_first = False
         self._pause_s = PAUSE_S_MIN
         return done
 
@@ -170,7 +225,7 @@ class Exchanger:
         is_own = log == self._store.log
         sender = Sender(
             log, self._hub_key, size, acknowledged,
-            receipted=receipted, ask_first=ask_first, push_size_bytes=self._push_size_bytes,
+            receipted=receipted, ask_first=ask_first, push_size_bytes=self._push_size_bytes, pace=self.pace,
             asks_on_the_way=is_own or await asyncio.to_thread(self._store.has_key, log),
         )  # fmt: skip
         waiting = await asyncio.to_thread(self._store.files.waiting) if is_own else []
@@ -178,12 +233,18 @@ class Exchanger:
         waiting.sort(key=lambda name: name == self._put_last)
         introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
         outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
-        exchange = Exchange(self._store, sender, self._url, self._clock, waiting, introduced, outbox)
-        is_cut = True
+        exchange = Exchange(
+            self._store, sender, self._url, self._clock, waiting, introduced, outbox,
+            singly=self._goes_singly(), drain=self._http is not None,
+        )  # fmt: skip
         try:
-            async with aiohttp.ClientSession() as http:
+            async with self._connection() as http:
                 kept = await exchange.run(http)
-            is_cut = False
+        except Unreachable:
+            if is_own:
+                self._asks_first = sender.is_unsure
+            sender.was_cut()
+            raise
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._put_last = exchange.files.current
             if isinstance(error, RefusedByPeer):
@@ -194,7 +255,9 @@ class Exchanger:
                 raise self._explained(error) from None
             raise
         finally:
-            self._push_size_bytes = sender.size_after_cut if is_cut else sender.push_size_bytes
+            self._push_size_bytes = sender.push_size_bytes
+            if exchange.buffered:
+                self._note(singly_url=self._url, singly_until_ms=self._clock() + SINGLY_FOR_MS)
             if is_own:
                 self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
                 await self._note_own(exchange)
@@ -213,11 +276,17 @@ class Exchanger:
         self._put_off.update(exchange.files.put_off)
         self._delivered += exchange.outbox.taken
         obeyed = await asyncio.to_thread(self._obey)
+        self._beside = exchange.speaker.beside
         self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed)
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:
             await asyncio.to_thread(self._store.files.offer_again, self._store.log)
+
+    def _goes_singly(self) -> bool:
+        """Whether a proxy on the way was found to keep requests until they are whole, not long ago."""
+        state = self._folder.exchange_state()
+        return state.singly_url == self._url and 0 < state.singly_until_ms - self._clock() <= SINGLY_FOR_MS
 
     def _explained(self, error: RefusedByPeer) -> RefusedByPeer:
         """A stranger's refusal in words: that the address leads to another hub than the one that was joined."""

@@ -25,8 +25,9 @@ from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import GONE
 from sync.messages import Ack, Declined, Held, Hello, Holds, Message, NoKey, Receipt, Refusal
 from sync.outgoing import push_of
+from sync.pacing import PUSH_SIZE_BYTES_MAX, Pace
 from sync.recipients import identity_of, recipient_of
-from sync.replicator import PUSH_SIZE_BYTES_MAX, KeepReceipt, Portion, Send, Sender
+from sync.replicator import KeepReceipt, Portion, Send, Sender
 from sync.store import Store
 from sync.stored_log import StoredLog
 
@@ -78,7 +79,7 @@ class Bundler:
         self._clock_ms = clock_ms
         self._enclosed = enclosed
         self._part_size_bytes = part_size_bytes
-        self._push_size_bytes = min(PUSH_SIZE_BYTES_MAX, part_size_bytes // 4)
+        push_size_bytes = min(PUSH_SIZE_BYTES_MAX, part_size_bytes // 4)
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.size = store.size(store.log)
         self.receipted = min(receipt.size if receipt else 0, self.size)
@@ -86,7 +87,7 @@ class Bundler:
         self.start = self._end = min(self.receipted, resume_at)
         self._sender = Sender(
             store.log, hub_key, self.size, self.start, receipted=self.receipted, ask_first=False,
-            push_size_bytes=self._push_size_bytes,
+            push_size_bytes=push_size_bytes, pace=Pace(push_size_bytes),
         )  # fmt: skip
         if instructions.withheld:
             self._sender.receive(NoKey(self.start, sorted(instructions.withheld)))
@@ -151,7 +152,6 @@ class Bundler:
             if not self._sender.pushed(push, len(frame)):
                 raise AssertionError(push.start)
             self._sender.receive(Ack(push.end))
-            self._sender.push_size_bytes = self._push_size_bytes  # nothing was learned of a link
             yield _Item([frame], push.end)
         for name in self._waiting:
             try:

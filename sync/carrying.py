@@ -140,6 +140,11 @@ class Fetcher:
         self._receiver: Receiver | None = None
         self._is_proving = False
 
+    @property
+    def is_receiving(self) -> bool:
+        """Whether a log is open, of which something is still to come."""
+        return self._receiver is not None and bool(self._to_do)
+
     def search(self, public_key: bytes, shared_max: int) -> None:
         """Find out where the hub's copy of our own log parts from ours; both have `shared_max` entries at least."""
         self._to_do = [(LogAt(public_key, shared_max, b""), Prefix(shared_max), False)]

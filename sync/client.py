@@ -1,55 +1,59 @@
-"""The node's end of an exchange over HTTP: one streaming POST whose answer is read while it is still being sent.
+"""The node's end of an exchange over HTTP. No decisions about content: `speaking.Speaker` has the words.
 
-No decisions here: `replicator.Sender` makes them, this module reads entries, carries frames and keeps the receipt.
-Behind the receipt comes what the hub has of the home's other logs (`fetching`) and in its outbox (`outbox_fetching`),
-then photographs and scans follow, as `file_transfer.FileSender` decides, until an entry waits again. What goes wrong
-with any of these takes nothing from the receipt, which is kept when it comes.
+Frames travel in one of three ways:
+
+    at once    all there is to say fits one small request: it is sent whole, as on most days
+    streamed   one POST whose answer is read while its body is still being sent
+    singly     behind a proxy that keeps a body until it is whole: one POST for each frame or few, each answered in full
+
+A stream that hears nothing for HEARING_TIMEOUT_S ends its body. If the hub's answer comes only then, a proxy on the way
+buffers: nothing was lost, the rest goes singly, and `buffered` says so to whoever plans the next exchange.
+
+What comes down travels in the streamed request where there is one. Where all was said at once, or goes singly, it comes
+in further short requests: each asks from where the node is by then, and is answered with as much as may be unanswered.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 
 from sync import wire
-from sync.compression import NO_DICTIONARY
-from sync.errors import Diverged, KeyDestroyed, LogCorrupt, RemoteProtocolError, Unreachable
-from sync.fetching import Fetching
-from sync.file_keeping import chunk_of, offer_of
-from sync.file_transfer import FileSender, MakeOffer, ReadChunk
-from sync.messages import (
-    Ack,
-    Carry,
-    Chunk,
-    Declined,
-    Delivery,
-    Held,
-    Holds,
-    Introduction,
-    Logs,
-    Message,
-    Offer,
-    OutboxAt,
-    Push,
-    Roots,
-)
+from sync.errors import Diverged, RemoteProtocolError, Unreachable
+from sync.messages import Beside, Introduction
 from sync.outbox_fetching import OutboxFetching
-from sync.outgoing import push_of
-from sync.pace import Pace
-from sync.references import References
-from sync.replicator import Ask, KeepReceipt, Portion, Send, Sender, Wait
+from sync.replicator import KeepReceipt, Sender, Wait
+from sync.speaking import Speaker
 from sync.store import Store
 
 PATH: Final = "/v1/exchange"
+HELD_PATH: Final = "/v1/held"
 CONTENT_TYPE: Final = "application/vnd.homeward.frames"
-FILE_LEVEL: Final = 1  # what is sealed does not become smaller
 CONNECT_TIMEOUT_S: Final = 20
 SILENCE_TIMEOUT_S: Final = 60
-PUT_OFF: Final = (503, 507)
+HEARING_TIMEOUT_S: Final = 10.0  # from the first frame: a round trip, the line's queue, a hub that is busy
+UNHEARD_SIZE_BYTES_MAX: Final = 256 * 1024  # a proxy's limit on a body is 1 MB where nobody has thought of it
+AT_ONCE_ROWS_MAX: Final = 100
+AT_ONCE_SIZE_BYTES_MAX: Final = 16 * 1024
+ASK_TIMEOUT_S: Final = 20
+KEPT_S_MAX: Final = 3600  # how long an idle connection is kept
+DRAIN_TIMEOUT_S: Final = 5
+NOT_CHANGED: Final = 204
+PUT_OFF: Final = (408, 429, 502, 503, 504, 507)
+TOO_LARGE: Final = 413
+TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+
+
+def connect() -> aiohttp.ClientSession:
+    """The connection to a hub: one, kept between exchanges, with no header that nobody reads."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=KEPT_S_MAX),
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def unreachable(url: str, error: Exception) -> Unreachable:
@@ -62,12 +66,17 @@ def unreachable(url: str, error: Exception) -> Unreachable:
     )
 
 
-@dataclass
-class Traffic:
-    """What one exchange carried; bytes of frames, HTTP left out."""
+async def has_news(http: aiohttp.ClientSession, url: str, log: bytes, size: int, beside: Beside) -> bool:
+    """Ask in the fewest bytes whether the hub still holds exactly so many entries of a log, and nothing new beside it.
 
-    sent_bytes: int = 0
-    received_bytes: int = 0
+    `beside`: what it last said it has. True where only an exchange can tell. Raises Unreachable.
+    """
+    address = "/".join([f"{url.rstrip('/')}{HELD_PATH}", log.hex(), str(size), *map(str, beside)])
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S), http.get(address, allow_redirects=False) as response:
+            return response.status != NOT_CHANGED
+    except (aiohttp.ClientError, OSError) as error:
+        raise unreachable(address, error) from None
 
 
 class Exchange:
@@ -82,21 +91,27 @@ class Exchange:
         waiting: Sequence[bytes] = (),
         introduced: Sequence[Introduction] = (),
         outbox: OutboxFetching | None = None,
+        *,
+        singly: bool = False,
+        drain: bool = False,
     ) -> None:
-        """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
-        self.sender = sender
-        self.logs = Fetching(store)
-        self.outbox = outbox or OutboxFetching(store, "", b"")
-        self._introduced = introduced
-        self.files = FileSender(waiting)
-        self.declined: list[str] = []  # why files stayed behind, for a person
-        self.traffic = Traffic()
-        self._store = store
+        """`waiting`: the names of the files to send behind the entries; `introduced`: how this log came to be.
+
+        `singly`: do not try to stream; `drain`: hear the answer out behind the receipt, so that the connection can
+        serve again.
+        """
+        self.speaker = Speaker(store, sender, waiting, clock_ms, introduced, outbox)
+        self.logs, self.outbox = self.speaker.logs, self.speaker.outbox
+        self.sender, self.files, self.traffic = sender, self.speaker.files, self.speaker.traffic
+        self.declined = self.speaker.declined
+        self.buffered = False  # found to be so in this exchange
+        self._singly = singly
+        self._drain = drain
         self._url = url.rstrip("/") + PATH
-        self._clock_ms = clock_ms
-        self._references = References(store, sender.log)
-        self._pace = Pace()
         self._answered = asyncio.Event()
+        self._requests = 0
+        self._was_heard = False
+        self._ended_unheard = False
         self._failure: BaseException | None = None
 
     async def run(self, http: aiohttp.ClientSession) -> KeepReceipt:
@@ -108,165 +123,117 @@ class Exchange:
             Unreachable: the link failed or the hub fell silent. Diverged: others continued this log. RefusedByPeer,
             RemoteProtocolError, VerificationError: the hub said no, or something that cannot be right.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
-        headers = {"Content-Type": CONTENT_TYPE}
         try:
-            async with (
-                asyncio.timeout(SILENCE_TIMEOUT_S) as self._patience,  # aiohttp has none while a body is being sent
-                http.post(
-                    self._url, data=self._frames(), headers=headers, timeout=timeout, allow_redirects=False
-                ) as response,
-            ):
-                if response.status in PUT_OFF:
-                    raise Unreachable(f"{self._url} cannot store at the moment ({response.status} {response.reason})")
-                if response.status != 200 or response.content_type != CONTENT_TYPE:
-                    answer = f"{response.status} {response.reason}, {response.content_type}"
-                    raise RemoteProtocolError(f"{self._url} answered {answer}: this is not our hub")
-                await self._read(response)
+            if not self._singly:
+                await self._say_all_or_stream(http)
+            while not self.speaker.is_done and (self._singly or self.buffered):
+                body, count = await self._gather(self.sender.push_size_bytes)
+                if count == 0 and self._requests > 0:
+                    break  # an answer was not whole: the next exchange asks first
+                await self._post(http, body)
+                self.speaker.ended()
         except (aiohttp.ClientError, OSError) as error:
             if self._failure is not None:
                 raise self._failure from None
-            raise unreachable(self._url, error) from None
-        log, diverged = self.sender.log, self.sender.diverged
-        if diverged is not None and log in self.logs.fetcher.forks:
-            raise Diverged(log, self.logs.fetcher.forks[log], diverged.size)
+            if not self.speaker.is_done:
+                raise unreachable(self._url, error) from None
+        return self._outcome()
+
+    def _outcome(self) -> KeepReceipt:
+        log, diverged, forks = self.sender.log, self.sender.diverged, self.logs.fetcher.forks
+        if diverged is not None and log in forks:
+            raise Diverged(log, forks[log], diverged.size)
         if self.sender.receipt is None:
             raise Unreachable(f"{self._url}: the hub hung up before it sent a receipt")
+        if not (self.logs.done and self.outbox.done):
+            raise Unreachable(f"{self._url}: the hub hung up before it sent all that it has for this home")
         return self.sender.receipt
 
-    async def _frames(self) -> AsyncIterator[bytes]:
+    async def _say_all_or_stream(self, http: aiohttp.ClientSession) -> None:
+        is_little = self.sender.size - self.sender.acknowledged <= AT_ONCE_ROWS_MAX
+        first, _ = await self._gather(AT_ONCE_SIZE_BYTES_MAX if is_little else 0)
+        if self.speaker.has_said_all:
+            await self._post(http, first)
+            self.speaker.ended()
+            self._singly = True  # where the hub has asked for something
+            return
+        await self._post(http, self._body(first))
+        self.speaker.ended()
+        self.buffered = self._ended_unheard and self._was_heard
+
+    async def _gather(self, size_bytes_max: int) -> tuple[bytes, int]:
+        """What there is to say before the hub must be heard, up to a size; in how many frames behind the opening."""
+        body, count = bytearray(await self.speaker.opening()), 0
+        while len(body) < size_bytes_max and isinstance(step := await self.speaker.next(), bytes):
+            body += step
+            count += 1
+        return bytes(body), count
+
+    async def _body(self, first: bytes) -> AsyncIterator[bytes]:
+        """What is streamed, to the end of the exchange, or until nobody answers while it is open."""
         try:
-            async for frame in self._entry_frames():
-                yield self._count(frame)
-            async for message in self.logs.messages(self._hear):
-                yield self._count(wire.encode(message))
-            async for message in self.outbox.messages(self._hear):
-                yield self._count(wire.encode(message))
-            async for frame in self._file_frames():
-                yield self._count(frame)
+            yield first
+            size_bytes = len(first)
+            while (step := await self.speaker.next()) is not None:
+                if isinstance(step, bytes):
+                    yield step
+                    size_bytes += len(step)
+                is_much = not self._was_heard and size_bytes >= UNHEARD_SIZE_BYTES_MAX
+                if (isinstance(step, Wait) or is_much) and not await self._is_answered():
+                    self._ended_unheard = True
+                    return
         except Exception as error:  # aiohttp would call it a failure of the link
             self._failure = error
             raise
 
-    async def _entry_frames(self) -> AsyncIterator[bytes]:
-        for message in self._introduced:
-            yield wire.encode(message)
-        for effect in self.sender.start(self._clock_ms()):
-            if isinstance(effect, Send):
-                yield wire.encode(effect.message)
-        # aiohttp forgets who reads the answer if a cut meets the body's end
-        while self.sender.receipt is None and self.sender.diverged is None:
-            match self.sender.next():
-                case Wait():
-                    await self._hear()
-                case Portion() as portion:
-                    push, frame = await asyncio.to_thread(self._push_frame, portion)
-                    if self.sender.pushed(push, len(frame)):
-                        self._pace.pushed(push.end, len(frame), asyncio.get_running_loop().time())
-                        yield frame
-                case Ask(size):
-                    for effect in self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log)):
-                        if isinstance(effect, Send):
-                            yield wire.encode(effect.message)
-
-    async def _file_frames(self) -> AsyncIterator[bytes]:
-        while (step := self.files.next()) is not None:
-            if isinstance(step, Wait):
-                await self._hear()
-                continue
-            try:
-                message = await asyncio.to_thread(self._about_file, step)
-            except (KeyDestroyed, LogCorrupt) as error:  # erased or damaged here: it stays behind, the others go on
-                self.declined.append(str(error))
-                if self.files.next() == step:
-                    self.files.skip()
-                continue
-            if self.files.next() != step:
-                continue  # the hub's answer has meanwhile made it useless
-            if isinstance(message, Offer):
-                self.files.offered(len(message.manifest.hashes))
-            else:
-                self.files.sent()
-            yield wire.encode(message, FILE_LEVEL)
-
-    def _about_file(self, step: MakeOffer | ReadChunk) -> Offer | Chunk:
-        match step:
-            case MakeOffer(name):
-                return offer_of(self._store, name)
-            case ReadChunk(name, number):
-                return chunk_of(self._store, name, number)
-
-    async def _hear(self) -> None:
+    async def _is_answered(self) -> bool:
+        """Wait for the hub's next words; False if it has not said a word and that takes too long."""
         self._answered.clear()
-        await self._answered.wait()
+        try:
+            async with asyncio.timeout(None if self._was_heard else HEARING_TIMEOUT_S):
+                await self._answered.wait()
+        except TimeoutError:
+            return False
+        return True
 
-    def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
-        push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld, self.sender.log)
-        if self.sender.plain:
-            return push, wire.encode(push, self._pace.level, dictionary=NO_DICTIONARY)
-        ordinal_of = self._references.within(push, self.sender.withheld)
-        return push, wire.encode(push, self._pace.level, ordinal_of=ordinal_of)
+    async def _post(self, http: aiohttp.ClientSession, body: bytes | AsyncIterator[bytes]) -> None:
+        self._requests += 1
+        headers = {"Content-Type": CONTENT_TYPE}
+        async with (
+            asyncio.timeout(SILENCE_TIMEOUT_S) as patience,  # aiohttp has none while a body is being sent
+            http.post(self._url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False) as response,
+        ):
+            self._check(response)
+            await self._read(response, patience)
 
-    def _count(self, frame: bytes) -> bytes:
-        self.traffic.sent_bytes += len(frame)
-        return frame
+    def _check(self, response: aiohttp.ClientResponse) -> None:
+        """Raises where this is not an answer of our hub's."""
+        answer = f"{response.status} {response.reason}"
+        if response.status == TOO_LARGE and not self._singly:
+            self.buffered = True
+            raise Unreachable(f"{self._url}: a proxy on the way takes no long requests ({answer}): short ones will do")
+        if response.status in PUT_OFF:
+            raise Unreachable(f"{self._url} cannot store at the moment, or a proxy does not reach it ({answer})")
+        if response.status != 200 or response.content_type != CONTENT_TYPE:
+            found = f"{answer}, {response.content_type}"
+            raise RemoteProtocolError(f"{self._url} answered {found}: this is not our hub")
 
-    async def _read(self, response: aiohttp.ClientResponse) -> None:
-        frames = wire.FrameBuffer()
+    async def _read(self, response: aiohttp.ClientResponse, patience: asyncio.Timeout) -> None:
+        """Take the answer in, to its end where the connection is to serve again."""
+        frames, loop = wire.FrameBuffer(), asyncio.get_running_loop()
         async for chunk in response.content.iter_any():
             self.traffic.received_bytes += len(chunk)
-            self._patience.reschedule(asyncio.get_running_loop().time() + SILENCE_TIMEOUT_S)
             for frame in frames.feed(chunk):
-                await self._take(wire.decode(frame))
+                await self._hear(frame)
+                self._was_heard = True
                 self._answered.set()
-            if self.sender.diverged is not None and self.logs.done:
-                return
-            if self.sender.receipt is not None and self.logs.done and self.outbox.done and self.files.done:
+            is_over = self.speaker.is_done
+            patience.reschedule(loop.time() + (DRAIN_TIMEOUT_S if is_over else SILENCE_TIMEOUT_S))
+            if is_over and not self._drain:
                 return
 
-    async def _take(self, message: Message) -> None:
-        match message:
-            case Held():
-                await self._take_held(message)
-                return
-            case Logs() | Roots() | Carry():
-                if not (isinstance(message, Logs) and self.sender.diverged):  # its own log comes first then
-                    await self.logs.take(message)
-                    if isinstance(message, Carry) and await self._has_news():
-                        self.logs.fetcher.stop()
-                return
-            case OutboxAt() | Delivery():
-                await self.outbox.take(message)
-                if isinstance(message, Delivery) and await self._has_news():
-                    self.outbox.stop()
-                return
-            case Holds() | Declined():
-                await self._take_about_file(message)
-                return
-            case Ack(size):
-                self._pace.acknowledged(size, asyncio.get_running_loop().time())
-        for effect in self.sender.receive(message):
-            if isinstance(effect, KeepReceipt):
-                await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
-
-    async def _take_held(self, message: Held) -> None:
-        """What the hub held; where its copy is another one, find out from where on, unless it took pushes before."""
-        size = min(message.size, self.sender.size)
-        self.sender.held(message, await asyncio.to_thread(self._store.root, self.sender.log, size))
-        if self.sender.diverged is None:
-            return
-        if self.sender.has_pushed:
-            raise Unreachable(f"{self._url} holds another copy of this log: the next exchange asks first")
-        key = next(b.public_key for b in self._store.branches() if b.log == self.sender.log)
-        self.logs.fetcher.search(key, size)
-
-    async def _has_news(self) -> bool:
-        return await asyncio.to_thread(self._store.size, self.sender.log) > self.sender.size
-
-    async def _take_about_file(self, message: Holds | Declined) -> None:
-        for name, sent in self.files.receive(message):
-            await asyncio.to_thread(self._store.files.note_sent, name, sent)
-        if isinstance(message, Declined):
-            self.declined.append(message.text)
-        if await self._has_news():
-            self.files.stop()
+    async def _hear(self, frame: bytes) -> None:
+        try:
+            await self.speaker.hear(wire.decode(frame))
+        except Unreachable as error:
+            raise Unreachable(f"{self._url}: {error}") from None

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from collections.abc import Iterable
+from typing import Protocol
 
 from sync.carrying import AskRoots, Fetcher, Open, Prove
 from sync.entry import log_id
-from sync.messages import Carry, Compare, Follow, Logs, Message, Roots
+from sync.messages import Carry, Compare, Follow, Logs, Message, NoKey, Roots
+from sync.receiving import receiver_of
 from sync.replicator import Append, Receiver, Wait
 from sync.store import Store
+
+
+class Receiving(Protocol):
+    """Whoever takes a log or an outbox in, piece by piece."""
+
+    log: bytes
+
+    @property
+    def size(self) -> int:
+        """How many entries are held."""
+
+
+class Following:
+    """What is followed in one request after the other, where what comes down cannot be answered while it comes."""
+
+    def __init__(self, receiver: Receiving) -> None:
+        self._receiver = receiver
+        self._withheld: frozenset[int] = frozenset()
+        self._begun_at = receiver.size
+
+    def anew(self, unsaid: Iterable[Message]) -> list[Message]:
+        """What to begin the next request with: nothing, if the last one brought nothing and taught nothing.
+
+        `unsaid`: the answers that there was no request any more to carry. Took is not missed, Follow says as much.
+        """
+        told = frozenset(n for message in unsaid if isinstance(message, NoKey) for n in message.ordinals)
+        if self._receiver.size == self._begun_at and told <= self._withheld:
+            return []
+        self._begun_at, self._withheld = self._receiver.size, self._withheld | told
+        follow = Follow(self._receiver.log, self._receiver.size)
+        return [follow, NoKey(follow.size, sorted(self._withheld))] if self._withheld else [follow]
 
 
 class Fetching:
@@ -20,38 +52,46 @@ class Fetching:
         self.fetcher = Fetcher()
         self._store = store
         self._answers: list[Message] = []
-        self._is_busy = False
+        self._is_busy = self._was_told = False
+        self._following: Following | None = None
 
     @property
     def done(self) -> bool:
         """Whether nothing is to be asked, awaited or answered any more."""
         return self.fetcher.next() is None and not self._is_busy and not self._answers
 
-    async def messages(self, hear: Callable[[], Awaitable[None]]) -> AsyncIterator[Message]:
-        """What to say to the hub, until all is fetched; `hear` waits for its next answer."""
-        while not self.done:
-            if self._answers:
-                yield self._answers.pop(0)
-                continue
-            match None if self._is_busy else self.fetcher.next():
-                case AskRoots(log, sizes):
-                    self.fetcher.asked(await asyncio.to_thread(self._roots, log, sizes))
-                    yield Compare(log, sizes)
-                case Open(public_key):
-                    receiver = await asyncio.to_thread(self._open, public_key)
-                    self.fetcher.opened(receiver)
-                    yield Follow(receiver.log, receiver.size)
-                case Prove(log, size):
-                    self.fetcher.proving()
-                    yield Follow(log, size)
-                case Wait() | None:
-                    await hear()
+    async def next(self) -> Message | Wait | None:
+        """What to say to the hub now; Wait where it must be heard first, None when all is fetched."""
+        if self._answers:
+            return self._answers.pop(0)
+        match Wait() if self._is_busy else self.fetcher.next():
+            case AskRoots(log, sizes):
+                self.fetcher.asked(await asyncio.to_thread(self._roots, log, sizes))
+                return Compare(log, sizes)
+            case Open(public_key):
+                receiver = await asyncio.to_thread(self._open, public_key)
+                self.fetcher.opened(receiver)
+                self._following = Following(receiver)
+                return Follow(receiver.log, receiver.size)
+            case Prove(log, size):
+                self.fetcher.proving()
+                return Follow(log, size)
+            case step:
+                return step
+
+    def ended(self) -> None:
+        """A request has ended, and with it what the hub knew of this: what is still to come is followed anew."""
+        is_open = self._following is not None and self.fetcher.is_receiving
+        self._answers = self._following.anew(self._answers) if self._following is not None and is_open else []
 
     async def take(self, message: Logs | Roots | Carry) -> None:
         """The hub said something; what it carried is durable when this returns."""
         self._is_busy = True
         try:
             if isinstance(message, Logs):
+                if self._was_told:
+                    return  # in answer to a request behind the first one
+                self._was_told = True
                 held, roots = await asyncio.to_thread(self._mine, message)
                 self.fetcher.learn(message, held, roots)
                 return
@@ -82,6 +122,4 @@ class Fetching:
     def _open(self, public_key: bytes) -> Receiver:
         log = log_id(public_key)
         self._store.add_log(log, public_key, kin=True).result()
-        branch = next(b for b in self._store.branches() if b.log == log)
-        frontier = self._store.frontier(log, branch.size)
-        return Receiver(log, public_key, frontier, branch.streams, partial(self._store.stream_ref, log))
+        return receiver_of(self._store, log, public_key)

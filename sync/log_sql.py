@@ -26,9 +26,10 @@ STREAM_QUERY: Final = (
 )
 
 
-def branches(db: apsw.Connection) -> list[Branch]:
-    """All branches, in the order in which they became known."""
-    rows = db.execute("SELECT id, log, public_key, own, size, streams FROM branch ORDER BY id")
+def branches(db: apsw.Connection, number: int | None = None) -> list[Branch]:
+    """All branches, in the order in which they became known; or the one of a number."""
+    asked, values = ("", ()) if number is None else ("WHERE id=?", (number,))
+    rows = db.execute(f"SELECT id, log, public_key, own, size, streams FROM branch {asked} ORDER BY id", values)
     return [Branch(i, log, key, Kind(kind), size, streams) for i, log, key, kind, size, streams in rows]
 
 

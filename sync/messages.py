@@ -233,6 +233,17 @@ class OutboxAt(NamedTuple):
     size: int
 
 
+class Beside(NamedTuple):
+    """What a hub last said it has beside a node's own log: its outbox's epoch and size, and entries of other logs.
+
+    No message: the node gives it back when it asks whether an exchange is needed. Zeros where there was nothing.
+    """
+
+    epoch: int
+    outbox_size: int
+    entries: int
+
+
 class Delivery(NamedTuple):
     """Entries start + 1 … of an outbox, each an entry of another log, and the hub's signature at the end.
 

@@ -13,12 +13,13 @@ follows from the pinned key, this home's code and the epoch is asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 from sync.errors import RemoteProtocolError
+from sync.fetching import Following
 from sync.messages import Ack, Delivery, Follow, Message, NoKey, OutboxAt, Took
 from sync.outbox_receiving import OutboxReceiver, TakeIn
 from sync.outbox_taking import follow, receiver_of, take_in
+from sync.replicator import Wait
 from sync.store import Store
 
 
@@ -29,17 +30,16 @@ class OutboxFetching:
         """`hub_key`: the hub's pinned public key; empty for a node that takes nothing from an outbox."""
         self.taken = 0  # entries that came in this exchange
         self._store, self._home, self._hub_key = store, home, hub_key
-        self._told: OutboxAt | None = None
+        self.told: OutboxAt | None = None
         self._receiver: OutboxReceiver | None = None
         self._answers: list[Message] = []
+        self._following: Following | None = None
         self._is_busy = self._is_stopped = False
 
     @property
     def left(self) -> int:
         """How many entries the hub has for this home that are not here yet, as far as it said."""
-        if self._told is None or not self._hub_key:
-            return 0
-        return self._told.size - self._receiver.size if self._receiver is not None else self._told.size
+        return self.told.size - self._receiver.size if self.told is not None and self._receiver is not None else 0
 
     @property
     def done(self) -> bool:
@@ -50,36 +50,42 @@ class OutboxFetching:
         """Something more urgent waits: the rest comes with another exchange."""
         self._is_stopped = True
 
-    async def messages(self, hear: Callable[[], Awaitable[None]]) -> AsyncIterator[Message]:
-        """What to say to the hub, until all is here; `hear` waits for its next answer."""
-        if self._told is not None and self._hub_key:
-            receiver = self._receiver = await asyncio.to_thread(self._open, self._told.epoch)
-            if self.left > 0:
-                yield Follow(receiver.log, receiver.size)
-        while not self.done:
-            if self._answers:
-                yield self._answers.pop(0)
-            else:
-                await hear()
+    async def next(self) -> Message | Wait | None:
+        """What to say to the hub now; Wait where it must be heard first, None when all is here."""
+        if self._answers:
+            return self._answers.pop(0)
+        if self.done:
+            return None
+        if self._following is None and self._receiver is not None:
+            self._following = Following(self._receiver)
+            return Follow(self._receiver.log, self._receiver.size)
+        return Wait()
+
+    def ended(self) -> None:
+        """A request has ended, and with it what the hub knew of this: what is still to come is followed anew."""
+        is_open = self._following is not None and self.left > 0 and not self._is_stopped
+        self._answers = self._following.anew(self._answers) if self._following is not None and is_open else []
 
     def _open(self, epoch: int) -> OutboxReceiver:
         return receiver_of(self._store, follow(self._store, self._hub_key, self._home, epoch).log)
 
     async def take(self, message: OutboxAt | Delivery) -> None:
         """The hub said something; what it delivered is durable when this returns."""
-        if isinstance(message, OutboxAt):
-            if self._receiver is None:
-                self._told = message
-            return
-        if self._receiver is None:
-            raise RemoteProtocolError("a delivery that was not asked for")
-        if self._is_stopped:
-            return  # the rest of what was on its way
         self._is_busy = True
         try:
-            await asyncio.to_thread(self._take, self._receiver, message)
+            if isinstance(message, Delivery):
+                await self._take_delivery(message)
+            elif self._following is None:
+                self.told = message
+                self._receiver = await asyncio.to_thread(self._open, message.epoch) if self._hub_key else None
         finally:
             self._is_busy = False
+
+    async def _take_delivery(self, delivery: Delivery) -> None:
+        if self._receiver is None or self._following is None:
+            raise RemoteProtocolError("a delivery that was not asked for")
+        if not self._is_stopped:  # else it is the rest of what was on its way
+            await asyncio.to_thread(self._take, self._receiver, delivery)
 
     def _take(self, receiver: OutboxReceiver, delivery: Delivery) -> None:
         for effect in receiver.receive(delivery):

@@ -10,6 +10,6 @@ from sync.stored_log import StoredLog
 
 def receiver_of(store: StoredLog, log: bytes, public_key: bytes) -> Receiver:
     """A receiver that goes on from what is held of a peer's log, durably."""
-    branch = next(branch for branch in store.branches() if branch.log == log)
+    branch = store.branch(log)
     frontier = store.frontier(log, branch.size)
     return Receiver(log, public_key, frontier, branch.streams, partial(store.stream_ref, log), partial(store.root, log))

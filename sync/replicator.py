@@ -32,12 +32,10 @@ from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, 
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import Ack, AskPlain, Confirm, Held, Hello, Message, NoKey, Push, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
+from sync.pacing import Flight, Pace
 from sync.reading import KnownStreams
 
 PROTOCOL: Final = 1
-PUSH_SIZE_BYTES_MIN: Final = 2_000
-PUSH_SIZE_BYTES_FIRST: Final = 8_000
-PUSH_SIZE_BYTES_MAX: Final = 64_000
 PUSH_ROWS_MAX: Final = 2_000
 IN_FLIGHT_MAX: Final = 16
 RECEIPT_EVERY_PUSHES: Final = 16
@@ -102,7 +100,9 @@ class Sender:
         ask_first: bool,
         push_size_bytes: int,
         asks_on_the_way: bool = True,
+        pace: Pace | None = None,
     ) -> None:
+        """`pace`: what the link taught in earlier exchanges; it learns on, where the shell sets `now_s`."""
         self.log = log
         self.size = size
         self.acknowledged = acknowledged
@@ -110,25 +110,19 @@ class Sender:
         self.hub_clock_ms: int | None = None
         self.receipt: KeepReceipt | None = None
         self.hub_lost = False  # the hub holds less than its last receipt said: it was restored from a backup
-        self.push_size_bytes = push_size_bytes
+        self.now_s: float | None = None  # of a steady clock; set before each call by a shell that has one
         self.withheld: frozenset[int] = frozenset()  # streams whose entries the hub can only take in erased form
         self.plain = False  # the hub cannot read what pushes are packed with: no dictionary, no references
         self._hub_key = hub_key
         self._cursor = acknowledged
         self._ask_first = ask_first
         self._asks_on_the_way = asks_on_the_way  # whether the log can be signed anywhere, not only where it ends
-        self._row_size_bytes = 80.0
         self._unread = 0  # pushes that were on their way when the hub first asked for plain ones
-        self._in_flight: list[tuple[int, int]] = []  # where each push ends, and the size that it was to have
-        self._has_pushed = False
+        self._flight = Flight(push_size_bytes, pace or Pace())
+        self.has_pushed = False  # whether anything was sent that a hub with another copy takes for wrong
         self._pushes = 0  # since the last time a receipt was asked for
         self._asked: dict[int, SignedSize] = {}
         self.diverged: Held | None = None  # what the hub holds, where that is not a beginning of this log
-
-    @property
-    def has_pushed(self) -> bool:
-        """Whether anything was sent that a hub with another copy takes for wrong."""
-        return self._has_pushed
 
     def start(self, clock_ms: int) -> list[Effect]:
         """Open the exchange."""
@@ -136,33 +130,29 @@ class Sender:
 
     def next(self) -> Wait | Portion | Ask:
         """What to do now."""
-        if self.diverged is not None:
-            return Wait()
-        if self._ask_first and self.hub_clock_ms is None:
+        if self.diverged is not None or (self._ask_first and self.hub_clock_ms is None):
             return Wait()
         if self._cursor not in self._asked and self._wants_receipt():
             return Ask(self._cursor)
-        if self._cursor >= self.size or len(self._in_flight) >= IN_FLIGHT_MAX:
+        if self._cursor >= self.size or len(self._flight) >= IN_FLIGHT_MAX:
             return Wait()
-        count = int(self.push_size_bytes / self._row_size_bytes)
-        return Portion(self._cursor, max(1, min(count, PUSH_ROWS_MAX, self.size - self._cursor)))
+        return Portion(self._cursor, max(1, min(self._flight.rows_count, PUSH_ROWS_MAX, self.size - self._cursor)))
 
     def _wants_receipt(self) -> bool:
         """At the end; and on the way for what an attempt before this one, or the last pushes, brought to the hub."""
         if self._cursor >= self.size:
             return True
         known = self._asks_on_the_way and self.hub_clock_ms is not None and self._cursor > self.receipted
-        return known and (self._pushes >= RECEIPT_EVERY_PUSHES or not (self._asked or self._has_pushed))
+        return known and (self._pushes >= RECEIPT_EVERY_PUSHES or not (self._asked or self.has_pushed))
 
     def pushed(self, push: Push, frame_size_bytes: int) -> bool:
         """A push is ready for the link; False if the hub's answer has meanwhile made it useless."""
         if push.start != self._cursor or self.diverged is not None:
             return False
         self._cursor = push.end
-        self._in_flight.append((push.end, self.push_size_bytes))
+        self._flight.add(push.end, len(push.rows), frame_size_bytes, self.now_s)
         self._pushes += 1
-        self._has_pushed = True
-        self._row_size_bytes = max(8.0, frame_size_bytes / max(1, len(push.rows)))
+        self.has_pushed = True
         return True
 
     def ask(self, signed: SignedSize) -> list[Effect]:
@@ -181,10 +171,11 @@ class Sender:
         if size > self.size or root != own_root:
             self.diverged = message
             return
+        self._flight.held(size)
         self.hub_lost = size < self.receipted
         if size < self.acknowledged or self._ask_first or size > self._cursor:
             self._cursor = size
-            self._in_flight.clear()
+            self._flight.clear()
         self.acknowledged = size
 
     def receive(self, message: Message) -> list[Effect]:
@@ -213,17 +204,27 @@ class Sender:
     def _acknowledge(self, size: int) -> None:
         if size > self.size:
             raise RemoteProtocolError(f"the hub acknowledges {size} entries, {self.size} exist")
-        arrived = [of for end, of in self._in_flight if end <= size]
-        self._in_flight = [(end, of) for end, of in self._in_flight if end > size]
+        self._flight.arrived(size, self.now_s)
         self.acknowledged = max(self.acknowledged, size)
-        if self.push_size_bytes in arrived:  # a push of the size that is tried now got through: try twice of it
-            self.push_size_bytes = min(PUSH_SIZE_BYTES_MAX, self.push_size_bytes * 2)
 
     @property
-    def size_after_cut(self) -> int:
-        """What to try next after the link was cut: half of the smallest push that was lost."""
-        lost = min((of for _, of in self._in_flight), default=self.push_size_bytes)
-        return max(PUSH_SIZE_BYTES_MIN, lost // 2)
+    def push_size_bytes(self) -> int:
+        """How large the next push should be."""
+        return self._flight.push_size_bytes
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the hub may hold more than it acknowledged, or something else: the next exchange must ask first."""
+        return len(self._flight) > 0 or self.diverged is not None or (self._ask_first and self.hub_clock_ms is None)
+
+    @property
+    def has_asked_last(self) -> bool:
+        """Whether nothing follows but the receipt, unless the hub asks for something."""
+        return self.size in self._asked
+
+    def was_cut(self) -> None:
+        """The link failed: what that teaches goes to the next exchange."""
+        self._flight.cut()
 
     def _withhold(self, size: int, ordinals: list[int]) -> None:
         """Go back to what the hub holds; what it has no key for is sent again without content."""
@@ -237,15 +238,15 @@ class Sender:
         if self.plain and self._unread:
             self._unread -= 1
             return
-        if self.plain or size > self._cursor or not self._in_flight:
+        if self.plain or size > self._cursor or not len(self._flight):
             raise RemoteProtocolError("the hub asks without reason for plain pushes")
         self.plain = True
-        self._unread = len(self._in_flight) - 1
+        self._unread = len(self._flight) - 1
         self._go_back(size)
 
     def _go_back(self, size: int) -> None:
         self._cursor = size
-        self._in_flight.clear()
+        self._flight.clear()
         self._asked = {asked: signed for asked, signed in self._asked.items() if asked <= size}  # to be asked again
 
     def _keep(self, size: int, cosignature: bytes) -> list[Effect]:
@@ -350,10 +351,10 @@ class Receiver:
         verify_signature(self._public_key, self._text(signed.size, signed.root), signed.signature)
         if signed.size < self.size:
             return [Send(Refusal("ahead", f"the hub holds {self.size} entries of this log, the node {signed.size}"))]
-        if signed.size > self.size and self._awaits_other_form:  # sent before the node could read what we asked
-            return [Send(Ack(self.size))]
         if signed.size > self.size:
-            return [Send(Ack(self.size)), Send(Refusal("gap", f"the hub holds {self.size} of {signed.size} entries"))]
+            gap = Send(Refusal("gap", f"the hub holds {self.size} of {signed.size} entries"))
+            # what awaits another form was sent before the node could read what we asked
+            return [Send(Ack(self.size)), *([] if self._awaits_other_form else [gap])]
         if signed.root != self._held.root():
             return [Send(Refusal("fork", f"at {self.size} entries the hub holds other content than the node"))]
         return [Cosign(signed)]

@@ -5,6 +5,13 @@ acknowledgements flow while the node is still sending. Effects are performed in 
 its acknowledgement is written.
 
 One exchange a log at a time: a second one ends the first, which is then surely the remains of a cut connection.
+
+However many homes come at once, only WORKING_MAX frames are worked on at a time, the others wait their turn in order;
+what waits is not read, so TCP holds its sender back. A turn lasts from a whole frame to what it led to on the disk, and
+never while a link is waited for: a home with a slow line, or one that does not read its answers, keeps nobody waiting.
+A greeting needs no turn: who waits in the crowd hears at once that the hub is there. Each piece that goes down is read
+in a turn of its own, and only once the one before it has been handed to the link.
+What a peer or its line did wrong is one sentence to the peer, and none or one in the hub's log.
 """
 
 from __future__ import annotations
@@ -17,17 +24,19 @@ from dataclasses import dataclass
 from typing import Final
 
 import apsw
-from aiohttp import web
+from aiohttp import ClientError, web
+from aiohttp.http import HttpProcessingError
 
 from sync import wire
 from sync.batch import SignedSize
-from sync.client import CONTENT_TYPE, PATH
+from sync.client import CONTENT_TYPE, HELD_PATH, NOT_CHANGED, PATH
 from sync.database import NotStored
-from sync.errors import RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
+from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.messages import (
     UNKNOWN,
+    Beside,
     Chunk,
     Compare,
     Follow,
@@ -46,11 +55,16 @@ from sync.serving_logs import ServedLogs
 from sync.store import Store
 
 SILENCE_TIMEOUT_S: Final = 60
+HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}"
+WORKING_MAX: Final = 16
+GREETING_SIZE_BYTES_MAX: Final = 100  # of Hello; Succeed, which is larger, is checked and stored
+UNREAD_HEADERS: Final = ("Date", "Server")  # no clock but the exchange's, and nobody's business
+LINK_ERRORS: Final = (ConnectionError, TimeoutError, ClientError, HttpProcessingError, web.RequestPayloadError)
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class _Talk:
+class Talk:
     """How far one exchange has come."""
 
     receiver: Receiver | None = None
@@ -85,23 +99,53 @@ class ExchangeServer:
         self._key_of = key_of
         self._clock_ms = clock_ms
         self._running: dict[bytes, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(WORKING_MAX)
 
     def routes(self) -> list[web.RouteDef]:
         """What to add to the application's router."""
-        return [web.post(PATH, self.exchange)]
+        return [web.post(PATH, self.exchange), web.get(HELD_PATH + HELD_ASKED, self.held)]
+
+    def add_to(self, app: web.Application) -> None:
+        """Serve in an application, with answers no longer than they need be."""
+        app.add_routes(self.routes())
+        app.on_response_prepare.append(_shorten)
+
+    async def held(self, request: web.Request) -> web.Response:
+        """Whether a log has still so many entries here, and what there is beside it is what was told: 204. Else 404.
+
+        Whatever else a hub may have to say to a home must be looked at here, or the home hears it an hour later.
+        """
+        asked = request.match_info
+        with contextlib.suppress(ValueError, LocalProtocolError):
+            log, size = bytes.fromhex(asked["log"]), int(asked["size"])
+            told = Beside(int(asked["epoch"]), int(asked["outbox_size"]), int(asked["entries"]))
+            if self._key_of(log) is not None and await asyncio.to_thread(self._store.size, log) == size:
+                async with self._turns:
+                    beside = await asyncio.to_thread(self._beside, log)
+                if beside == told:
+                    return web.Response(status=NOT_CHANGED)
+        return web.Response(status=404)
+
+    def _beside(self, log: bytes) -> Beside:
+        return self._served(log).beside()
+
+    def _served(self, log: bytes) -> ServedLogs:
+        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log))
 
     async def exchange(self, request: web.Request) -> web.StreamResponse:
         """Serve one exchange."""
         if request.content_type != CONTENT_TYPE:
             raise web.HTTPUnsupportedMediaType(text=f"expected {CONTENT_TYPE}")
-        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
-        with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+        with contextlib.suppress(*LINK_ERRORS, asyncio.CancelledError):
             await response.prepare(request)
             # A task of its own: to end a former exchange is not to end the connection's task, which may linger.
             conversation = asyncio.create_task(self._converse(request, response))
             try:
                 await conversation
-            except (RemoteProtocolError, VerificationError, StaleVersion, apsw.ConstraintError) as error:
+            except StaleVersion as error:  # another exchange was quicker: nobody did wrong
+                await self._send(response, Refusal("gap", str(error)[:500]))
+            except (RemoteProtocolError, VerificationError, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
             except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
                 logger.warning("an exchange was put off, the disk refused to store: %s", error)
@@ -112,73 +156,75 @@ class ExchangeServer:
         return response
 
     async def _converse(self, request: web.Request, response: web.StreamResponse) -> None:
-        frames = wire.FrameBuffer()
-        talk = _Talk()
+        frames, talk = wire.FrameBuffer(), Talk()
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
                 for frame in frames.feed(chunk):
-                    await self._read(response, talk, frame)
+                    await self._hear(response, talk, frame)
                     if talk.is_over:
                         return
         finally:
             if talk.receiver is not None and self._running.get(talk.receiver.log) is asyncio.current_task():
                 del self._running[talk.receiver.log]
 
-    async def _read(self, response: web.StreamResponse, talk: _Talk, frame: bytes) -> None:
+    async def _hear(self, response: web.StreamResponse, talk: Talk, frame: bytes) -> None:
+        is_greeting = talk.receiver is None and len(frame) <= GREETING_SIZE_BYTES_MAX
+        async with contextlib.nullcontext() if is_greeting else self._turns:
+            answers = await self._work(talk, frame)
+        for answer in answers:
+            await self._send(response, answer)
+        if talk.receiver is not None and talk.logs is None:  # it was the greeting
+            async with self._turns:
+                talk.logs = await asyncio.to_thread(self._served, talk.receiver.log)
+                told = await asyncio.to_thread(talk.logs.logs)
+            if told is not None:
+                await self._send(response, told)
+        while talk.logs is not None and talk.logs.may_carry:
+            async with self._turns:
+                piece = await asyncio.to_thread(talk.logs.carry)
+            await self._send(response, piece)
+
+    async def _work(self, talk: Talk, frame: bytes) -> list[Message]:
+        """Do what a frame asks for, down to the disk; what is to be answered."""
         receiver = talk.receiver
         try:
             message = await asyncio.to_thread(wire.decode, frame, receiver.subject_of if receiver else None)
         except UnreadableForm as error:
             if receiver is None:
                 raise
-            for effect in receiver.cannot_read(error.start):
-                await self._perform(response, receiver, effect)
-            return
-        await self._hear(response, talk, message)
-
-    async def _hear(self, response: web.StreamResponse, talk: _Talk, message: Message) -> None:
+            return [effect.message for effect in receiver.cannot_read(error.start) if isinstance(effect, Send)]
         if talk.receiver is None:
-            await self._begin(response, talk, message)
-            return
-        receiver = talk.receiver
+            return await self._begin(talk, message)
+        log = talk.receiver.log
         match message:
             case Offer() | Chunk():
-                talk.files = talk.files or FileReceiver(receiver.log, self._key_of(receiver.log) or b"")
-                await self._take_file(response, receiver.log, talk.files, message)
+                talk.files = talk.files or FileReceiver(log, self._key_of(log) or b"")
+                return await self._take_file(log, talk.files, message)
             case Compare() | Follow() | Took() | NoKey() if talk.logs is not None:
-                await self._serve_logs(response, talk.logs, message)
-            case _:
-                for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
-                    if isinstance(effect, Cosign) and talk.logs is not None:
-                        await self._tell_outbox(response, talk.logs)
-                    await self._perform(response, receiver, effect)
+                roots = await asyncio.to_thread(talk.logs.answer, message)
+                return [] if roots is None else [roots]
+        return await self._take(talk, talk.receiver, message)
 
-    def _served(self, log: bytes) -> ServedLogs:
-        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log))
-
-    async def _tell_outbox(self, response: web.StreamResponse, logs: ServedLogs) -> None:
-        """What the county has for the home, as of what the home has just brought."""
-        await asyncio.to_thread(self._route)
-        if (told := await asyncio.to_thread(logs.outbox_at)) is not None:
-            await self._send(response, told)
-
-    async def _begin(self, response: web.StreamResponse, talk: _Talk, message: Message) -> None:
+    async def _begin(self, talk: Talk, message: Message) -> list[Message]:
         """Until the node has said which log this is about, and been told what is held of it."""
         if isinstance(message, Introduction):
             await asyncio.to_thread(self._admit, message)
-            return
-        receiver = await self._open(message)
+            return []
+        receiver = talk.receiver = await self._open(message)
         if receiver is None:
-            reason = "this county does not know the node: join again with a new invitation"
-            await self._send(response, Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason))
             talk.is_over = True
-            return
-        talk.receiver = receiver
-        talk.logs = await asyncio.to_thread(self._served, receiver.log)
+            reason = "this county does not know the node: join again with a new invitation"
+            return [Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason)]
+        return await self._take(talk, receiver, message)
+
+    async def _take(self, talk: Talk, receiver: Receiver, message: Message) -> list[Message]:
+        answers: list[Message | None] = []
         for effect in await asyncio.to_thread(receiver.receive, message, self._clock_ms()):
-            await self._perform(response, receiver, effect)
-        if (told := await asyncio.to_thread(talk.logs.logs)) is not None:
-            await self._send(response, told)
+            if isinstance(effect, Cosign) and talk.logs is not None:
+                await asyncio.to_thread(self._route)  # as of what the home has just brought
+                answers.append(await asyncio.to_thread(talk.logs.outbox_at))
+            answers.append(await self._perform(receiver, effect))
+        return [answer for answer in answers if answer is not None]
 
     async def _open(self, message: Message) -> Receiver | None:
         if not isinstance(message, Hello):
@@ -193,32 +239,28 @@ class ExchangeServer:
         task = asyncio.current_task()
         assert task is not None
         self._running[message.log] = task
-        await asyncio.wrap_future(self._store.add_log(message.log, public_key))
+        if not await asyncio.to_thread(self._store.holds, message.log):
+            await asyncio.wrap_future(self._store.add_log(message.log, public_key))
         return await asyncio.to_thread(receiver_of, self._store, message.log, public_key)
 
-    async def _serve_logs(
-        self, response: web.StreamResponse, logs: ServedLogs, message: Compare | Follow | Took | NoKey
-    ) -> None:
-        if (answer := await asyncio.to_thread(logs.answer, message)) is not None:
-            await self._send(response, answer)
-        carries = logs.carries()
-        while (carry := await asyncio.to_thread(next, carries, None)) is not None:
-            await self._send(response, carry)
+    async def _take_file(self, log: bytes, files: FileReceiver, message: Offer | Chunk) -> list[Message]:
+        effects = await asyncio.to_thread(files.receive, message)
+        return [await asyncio.to_thread(keep, self._store.files, log, effect, self._clock_ms()) for effect in effects]
 
-    async def _take_file(
-        self, response: web.StreamResponse, log: bytes, files: FileReceiver, message: Offer | Chunk
-    ) -> None:
-        for effect in await asyncio.to_thread(files.receive, message):
-            await self._send(response, await asyncio.to_thread(keep, self._store.files, log, effect, self._clock_ms()))
-
-    async def _perform(self, response: web.StreamResponse, receiver: Receiver, effect: Effect) -> None:
+    async def _perform(self, receiver: Receiver, effect: Effect) -> Message | None:
         match effect:
             case Append(batch):
-                await asyncio.wrap_future(self._store.append(batch))
+                stored = asyncio.wrap_future(self._store.append(batch))
+                try:
+                    await asyncio.shield(stored)
+                except asyncio.CancelledError:  # who comes after it must find what is held
+                    await asyncio.wait([stored])
+                    raise
+                return None
             case Send(message):
-                await self._send(response, message)
+                return message
             case Cosign(signed):
-                await self._send(response, await self._receipt(receiver.log, signed))
+                return await self._receipt(receiver.log, signed)
             case _:
                 raise AssertionError(effect)
 
@@ -229,4 +271,12 @@ class ExchangeServer:
 
     @staticmethod
     async def _send(response: web.StreamResponse, message: Message) -> None:
-        await response.write(wire.encode(message))
+        async with asyncio.timeout(SILENCE_TIMEOUT_S):  # a peer that does not read its answers
+            await response.write(wire.encode(message))
+
+
+async def _shorten(_request: web.Request, response: web.StreamResponse) -> None:
+    """Leave out of an answer between machines what only browsers read."""
+    if response.content_type == CONTENT_TYPE or response.status == NOT_CHANGED:
+        for name in UNREAD_HEADERS:
+            response.headers.popall(name, None)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from sync.carrying import Carrier
 from sync.errors import RemoteProtocolError
-from sync.messages import Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took
+from sync.messages import Beside, Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took
 from sync.outbox import delivery_of
 from sync.outbox import size_of as outbox_size
 from sync.outgoing import signed_push_of
@@ -38,15 +38,24 @@ class ServedLogs:
         size = outbox_size(self._store, self._outbox) if self._outbox else 0
         return OutboxAt(self._epoch, size) if size else None
 
+    def _others(self) -> dict[bytes, int]:
+        """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""
+        held = {log: self._store.size(log) for log in self._keys if log != self._log and self._store.holds(log)}
+        return dict([(log, size) for log, size in held.items() if size][-LOGS_COUNT_MAX:])
+
     def logs(self) -> Logs | None:
         """What the node is told behind Held; None if there is nothing beside its own log."""
-        sizes = {branch.log: branch.size for branch in self._store.branches()}
-        others = [log for log in self._keys if log != self._log and sizes.get(log, 0)][-LOGS_COUNT_MAX:]
-        found = [LogAt(self._keys[log], sizes[log], self._store.root(log, sizes[log])) for log in others]
+        others = self._others()
+        found = [LogAt(self._keys[log], size, self._store.root(log, size)) for log, size in others.items()]
         return Logs(found) if found else None
 
+    def beside(self) -> Beside:
+        """What there is beside the log of this exchange, in the fewest numbers."""
+        outbox = self.outbox_at() or OutboxAt(0, 0)
+        return Beside(outbox.epoch, outbox.size, sum(self._others().values()))
+
     def answer(self, message: Compare | Follow | Took | NoKey) -> Roots | None:
-        """Take what the node said; the answer to it, if there is one before `carries`."""
+        """Take what the node said; the answer to it, if there is one before `carry`."""
         asked = self._carrier.receive(message)
         if asked is None:
             return None
@@ -54,14 +63,19 @@ class ServedLogs:
             raise RemoteProtocolError("an outbox is not compared: what a home holds of it, the hub has signed")
         return Roots(asked.log, [self._store.root(asked.log, size) for size in asked.sizes])
 
-    def carries(self) -> Iterator[Carry | Delivery]:
-        """What may be carried now."""
-        while (step := self._carrier.next()) is not None:
-            if step.log == self._outbox:
-                delivery = delivery_of(self._store, step.log, step.start, DELIVERY_ROWS, step.withheld)
-                self._carrier.carried(delivery.push)
-                yield delivery
-                continue
-            push = signed_push_of(self._store, step.log, step.start, step.rows_count, step.withheld)
-            self._carrier.carried(push)
-            yield Carry(step.log, push)
+    @property
+    def may_carry(self) -> bool:
+        """Whether something may be carried now."""
+        return self._carrier.next() is not None
+
+    def carry(self) -> Carry | Delivery:
+        """The next piece; only where one may be carried."""
+        step = self._carrier.next()
+        assert step is not None
+        if step.log == self._outbox:
+            delivery = delivery_of(self._store, step.log, step.start, DELIVERY_ROWS, step.withheld)
+            self._carrier.carried(delivery.push)
+            return delivery
+        push = signed_push_of(self._store, step.log, step.start, step.rows_count, step.withheld)
+        self._carrier.carried(push)
+        return Carry(step.log, push)

@@ -114,6 +114,14 @@ class StoredLog:
         with self._read() as db:
             return work(db)
 
+    def holds(self, log: bytes) -> bool:
+        """Whether any branch holds this log."""
+        try:
+            self.branch_id(log)
+        except LocalProtocolError:
+            return False
+        return True
+
     def branch_id(self, log: bytes) -> int:
         """This store's number for the branch of a log that counts."""
         if log not in self._live:
@@ -142,8 +150,14 @@ class StoredLog:
 
     def size(self, log: bytes) -> int:
         """How many entries of a log are stored, durably."""
-        branch = self.branch_id(log)
-        return next(b.size for b in self.branches() if b.id == branch)
+        return self.branch(log).size
+
+    def branch(self, log: bytes) -> Branch:
+        """The branch that holds a log, with its size on the disk now; LocalProtocolError if none does."""
+        number = self.branch_id(log)
+        with self._read() as db:
+            (found,) = log_sql.branches(db, number)
+        return found
 
     def position(self) -> int:
         """The newest entry's position."""

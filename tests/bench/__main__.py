@@ -1,10 +1,11 @@
 """Benchmarks: tables of ratios between what we do and what it is measured beside. Nothing here passes or fails.
 
-    python -m tests.bench [--only import|sync|wire|store|cipher|views|verify|grown] [--quick] [--sizes 10k,1m,5m]
-                          [--facts FILE]
+    python -m tests.bench [--only import|sync|wire|link|crowd|store|cipher|views|verify|grown]
+                          [--quick] [--sizes 10k,1m,5m] [--facts FILE]
 
-Without --only all parts but `grown`, which grows a log to a million entries (about 5 minutes, 1.2 GB), or to what
---sizes says (five million: reckon with 20 minutes and 6 GB; it asks the disk first).
+Without --only all parts but `link` and `crowd`, which take some minutes (`make bench-sync`), and `grown`, which grows a
+log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20 minutes and
+6 GB; it asks the disk first).
 Data lies in a temporary folder (TMPDIR says where; durable commits are as fast as that disk) which is removed.
 """
 
@@ -24,7 +25,18 @@ import apsw
 from rich.console import Console
 
 from node.cli import COLLECT_AFTER
-from tests.bench import encrypting, exchange, following, growing, importing, storing, verifying, wiring
+from tests.bench import (
+    crowding,
+    encrypting,
+    exchange,
+    following,
+    growing,
+    importing,
+    linking,
+    storing,
+    verifying,
+    wiring,
+)
 from tests.bench.facts import Workshop
 from tests.bench.measuring import Findings
 
@@ -35,11 +47,14 @@ PARTS: dict[str, Part] = {
     "import": importing.run,
     "sync": exchange.run,
     "wire": wiring.run,
+    "link": linking.run,
+    "crowd": crowding.run,
     "store": storing.run,
     "cipher": encrypting.run,
     "views": following.run,
     "verify": verifying.run,
 }
+ASKED_FOR = {"link", "crowd"}
 GROWN = "grown"  # takes minutes to an hour: only where it is asked for
 
 
@@ -58,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="homeward-bench-") as folder:
         workshop = Workshop(Path(folder))
-        for name in arguments.only or PARTS:
+        for name in arguments.only or [part for part in PARTS if part not in ASKED_FOR]:
             if name == GROWN:  # shows its own progress
                 _print(console, growing.run(workshop, runs, arguments.sizes))
                 continue

@@ -95,7 +95,7 @@ def _join(hub: Path, home: Path) -> None:
     Folder(home, "home").save_config(hub=Hub(url="http://127.0.0.1:1", key=hub_key, name="清溪县"))
 
 
-def _start(hub: Path, *, serve: bool) -> tuple[subprocess.Popen[str], str]:
+def start_hub(hub: Path, *, serve: bool) -> tuple[subprocess.Popen[str], str]:
     """A hub in a process of its own, and where it listens."""
     real = ["-c", SERVE, "serve", str(hub), "--listen", "127.0.0.1:0"]
     bare = ["-m", "tests.bench.receiving", str(hub)]
@@ -106,7 +106,15 @@ def _start(hub: Path, *, serve: bool) -> tuple[subprocess.Popen[str], str]:
     return process, line.split()[-1]
 
 
-def _cpu_s(pid: int) -> float:
+def stop_hub(process: subprocess.Popen[str]) -> None:
+    """End it, and wait until it has ended."""
+    process.terminate()
+    process.wait(START_TIMEOUT_S)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def cpu_s(pid: int) -> float:
     """Processor seconds of another process; 0 where the system does not say."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -119,19 +127,16 @@ def _exchange(workshop: Workshop, big_home: Path, costs: Costs, *, serve: bool, 
     def case() -> Sample:
         home, hub = workshop.copy(big_home), workshop.fresh("hub")
         _join(hub, home)
-        process, url = _start(hub, serve=serve)
+        process, url = start_hub(hub, serve=serve)
         try:
-            before = _cpu_s(process.pid)
+            before = cpu_s(process.pid)
             told = _send(home, url, prepared=prepared)
-            hub_s = _cpu_s(process.pid) - before
+            hub_s = cpu_s(process.pid) - before
             if serve:
                 shown_s = told["seconds"] + _until_shown(Folder(hub, "hub"))
                 costs.shown_rate.append(told["size"] / shown_s)
         finally:
-            process.terminate()
-            process.wait(START_TIMEOUT_S)
-            assert process.stdout is not None
-            process.stdout.close()
+            stop_hub(process)
         store = StoredLog(hub)
         assert store.size(bytes.fromhex(told["log"])) == told["size"]
         store.close()

@@ -25,7 +25,7 @@ async def serve(folder: Path) -> None:
     store = Store(folder)
     exchanges = ExchangeServer(store, Registry(store).key_of, system_clock())
     app = web.Application()
-    app.add_routes(exchanges.routes())
+    exchanges.add_to(app)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     runner = web.AppRunner(app, access_log=None)

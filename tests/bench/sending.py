@@ -23,7 +23,8 @@ from sync import wire
 from sync.client import CONTENT_TYPE, PATH, Exchange
 from sync.messages import Confirm, Hello, Receipt
 from sync.outgoing import push_of
-from sync.replicator import PROTOCOL, PUSH_SIZE_BYTES_FIRST, PUSH_SIZE_BYTES_MAX, Sender
+from sync.pacing import PUSH_SIZE_BYTES_FIRST, PUSH_SIZE_BYTES_MAX
+from sync.replicator import PROTOCOL, Sender
 from sync.store import Store
 from sync.stored_log import StoredLog
 

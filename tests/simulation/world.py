@@ -335,7 +335,7 @@ class Hub(Disk):
                 self._perform(line, effect)
         except StaleVersion as error:
             self._world.fired["refused as stale"] += 1
-            self._say(line, Refusal("invalid", str(error)))
+            self._say(line, Refusal("gap", str(error)))
             line.refused = True
         except PowerCutError:
             self._world.lose_power(self)

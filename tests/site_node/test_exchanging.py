@@ -86,11 +86,12 @@ def test_a_cut_that_brought_something_is_tried_at_once(home, pauses, monkeypatch
 
 
 def test_a_refusal_is_noted_and_tried_again_later(home, pauses, monkeypatch):
-    """In the background a refusal ends nothing: it is shown, and the next round comes."""
+    """In the background a refusal ends nothing: it is shown, and the next round comes, ever more slowly."""
     made = exchanger(home, monkeypatch, [RefusedByPeer("fork", "at 5 entries the hub holds other content")] * 50)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(made.keep_up(7))
-    assert set(pauses) == {7}
+    assert pauses == sorted(pauses)
+    assert (pauses[0], max(pauses)) == (7, exchanging.PAUSE_S_MAX)
     assert "other content" in home[0].exchange_state().last_failure
 
 

@@ -86,7 +86,7 @@ def test_a_line_that_is_always_cut_brings_them_all(home, hub):
             line.up_bytes_max = 52_000
             kept = await exchanger(home, hub, line.url).until_receipt(3)
             assert kept.signed.size == 5
-            assert line.cuts > 5
+            assert line.cuts >= 5
 
     run(work())
     assert [file.name for file in hub.store.files.files_of() if file.complete] == names
@@ -145,10 +145,10 @@ def test_one_that_ends_the_exchange_goes_behind_the_others(home, hub, monkeypatc
     poison, *others = add(home[1], 4)
     take = ExchangeServer._take_file
 
-    async def choking(self, response, log, files, message) -> None:
+    async def choking(self, log, files, message):
         if message.name == poison:
             raise RemoteProtocolError("this one I cannot take")
-        await take(self, response, log, files, message)
+        return await take(self, log, files, message)
 
     monkeypatch.setattr(ExchangeServer, "_take_file", choking)
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sync import client, wire
+from sync import client, speaking, wire
 from sync.batch import Draft
 from sync.client import CONTENT_TYPE, PATH, Exchange
 from sync.database import OutcomeUnknown
@@ -21,7 +21,8 @@ from sync.merkle import EMPTY_ROOT
 from sync.messages import Ack, AskPlain, Held, Hello, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
-from sync.replicator import PUSH_SIZE_BYTES_FIRST, KeepReceipt, Sender
+from sync.pacing import PUSH_SIZE_BYTES_FIRST
+from sync.replicator import KeepReceipt, Sender
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.stored_log import StoredLog
@@ -97,7 +98,8 @@ class Line:
         self.url = ""
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections.add(asyncio.current_task())
+        self.connections.add(task := asyncio.current_task())
+        task.add_done_callback(self.connections.discard)
         other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self._target)
         both = (writer, other_writer)
         up = asyncio.create_task(self._carry(reader, other_writer, self.up_bytes_max, both))
@@ -486,6 +488,8 @@ async def half_an_answer(request: web.Request) -> web.StreamResponse:
     [
         (answering(404, b"<h1>Not Found</h1>", "text/html"), RemoteProtocolError, "404 Not Found"),
         (answering(500, b"oops", "text/plain"), RemoteProtocolError, "500"),
+        (answering(502, b"<h1>Bad Gateway</h1>", "text/html"), Unreachable, "502"),
+        (answering(413, b"<h1>Too Large</h1>", "text/html"), Unreachable, "takes no long requests"),
         (answering(200, b"<html>Please log in</html>", "text/html"), RemoteProtocolError, "text/html"),
         (answering(302, b"", "text/html", Location="/login"), RemoteProtocolError, "302 Found"),
         (answering(307, b"", "text/html", Location="/login"), RemoteProtocolError, "307"),
@@ -501,8 +505,8 @@ async def half_an_answer(request: web.Request) -> web.StreamResponse:
         (half_an_answer, Unreachable, "receipt"),
         (silent, Unreachable, "http"),
     ],
-    ids=["404", "500", "portal", "302", "307", "garbage", "html", "ack", "hello", "ahead", "refusal", "empty", "held",
-         "reset", "half", "silent"],
+    ids=["404", "500", "502", "413", "portal", "302", "307", "garbage", "html", "ack", "hello", "ahead", "refusal",
+         "empty", "held", "reset", "half", "silent"],
 )  # fmt: skip
 def test_a_wrong_answer_gets_a_clear_error(node, hub, monkeypatch, handler, error, words, ask_first):
     """Whatever answers in the hub's place, the error is ours, comes soon, says what was found, and stores nothing."""
@@ -603,7 +607,7 @@ def test_an_error_of_our_own_is_not_called_a_bad_line(node, hub, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(client, "push_of", broken)
+    monkeypatch.setattr(speaking, "push_of", broken)
 
     async def work() -> None:
         async with serving(hub):

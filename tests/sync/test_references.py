@@ -6,11 +6,11 @@ import pytest
 
 from sync import wire
 from sync.batch import StreamRef
+from sync.effort import FAST_BYTES_A_SECOND, Effort
 from sync.entry import derive
 from sync.errors import RemoteProtocolError, UnreadableForm
 from sync.messages import Ack, AskPlain, Held, NoKey
 from sync.outgoing import push_of
-from sync.pace import FAST_BYTES_A_SECOND, Pace
 from sync.references import References
 from sync.replicator import Portion, Receiver, Send, Sender
 
@@ -160,7 +160,7 @@ def test_plain_pushes_are_not_asked_for_without_reason(home):
 
 def test_a_slow_link_is_compressed_harder_for():
     """Until acknowledgements prove that bytes arrive fast, and where they arrive slowly, the harder level is taken."""
-    pace = Pace()
+    pace = Effort()
     assert pace.level == 19
     pace.pushed(100, FAST_BYTES_A_SECOND, 10.0)
     pace.pushed(200, FAST_BYTES_A_SECOND, 10.1)

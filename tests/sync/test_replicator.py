@@ -726,12 +726,30 @@ def test_a_push_grows_once_for_each_size_that_got_through():
     assert made.push_size_bytes == 1600
 
 
-def test_after_a_cut_half_of_what_was_lost_is_tried():
-    """What had got through does not count, what was under way does; with nothing under way the last size does."""
-    made = sender(size=100_000, push_size_bytes=8000)
-    assert made.size_after_cut == 4000
-    first = send_next(made)[1]
-    made.receive(Ack(first))
+def test_only_what_was_under_way_makes_a_node_unsure():
+    """After a cut the hub is asked first only if it may hold more than it acknowledged, or other content."""
+    made = sender(size=100_000)
+    assert not made.is_unsure
+    end = send_next(made)[1]
+    assert made.is_unsure
+    made.receive(Ack(end))
+    assert not made.is_unsure
+    asking = sender(size=100, acknowledged=40, ask_first=True)
+    assert asking.is_unsure
+    asking.held(Held(40, 7, ROOT), ROOT)
+    assert not asking.is_unsure
+    asking = sender(size=100, acknowledged=100, ask_first=False)
+    asking.held(Held(100, 7, bytes(32)), ROOT)
+    assert asking.is_unsure
+
+
+def test_a_node_knows_when_it_has_said_all():
+    """Nothing follows the last question for a receipt, unless the hub asks for something."""
+    made = sender(size=10)
     send_next(made)
-    assert (made.push_size_bytes, made.size_after_cut) == (16_000, 8000)
-    assert sender(push_size_bytes=2100).size_after_cut == replicator.PUSH_SIZE_BYTES_MIN
+    assert not made.has_asked_last
+    assert made.next() == Ask(10)
+    made.ask(SignedSize(10, b"R" * 32, b"G" * 64, None))
+    assert made.has_asked_last
+    made.receive(NoKey(0, [1]))
+    assert not made.has_asked_last

@@ -15,7 +15,7 @@ from sync.compression import LEVEL, LEVEL_SLOW_LINK
 FAST_BYTES_A_SECOND: Final = 80_000  # a tenth of what a core compresses at the harder level: a slow PC is no slow link
 
 
-class Pace:
+class Effort:
     """Watches one exchange. Times in seconds of any clock that only goes forward."""
 
     def __init__(self) -> None:

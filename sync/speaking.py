@@ -1,0 +1,246 @@
+"""What a node says in an exchange, frame by frame; nothing of how the frames travel.
+
+Entries go first, as `replicator.Sender` decides. Behind the receipt comes what the hub has of the home's other logs
+(`fetching`) and in its outbox (`outbox_fetching`), then photographs and scans follow, as `file_transfer.FileSender`
+decides, until an entry waits again. What goes wrong with any of these takes nothing from the receipt, which is kept
+when it comes.
+
+It serves all ways of carrying frames (`client.py`): one body that is streamed while answers are heard, and single
+requests, each of which the hub takes for an exchange of its own, so that each begins with Hello again. What comes down
+is then followed anew in each of them, from what is held by now, and the hub sends as much as may be unanswered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sync import wire
+from sync.compression import NO_DICTIONARY
+from sync.effort import Effort
+from sync.errors import KeyDestroyed, LogCorrupt, Unreachable
+from sync.fetching import Fetching
+from sync.file_keeping import chunk_of, offer_of
+from sync.file_transfer import FileSender, MakeOffer, ReadChunk
+from sync.messages import (
+    Ack,
+    Beside,
+    Carry,
+    Chunk,
+    Declined,
+    Delivery,
+    Held,
+    Holds,
+    Introduction,
+    Logs,
+    Message,
+    Offer,
+    OutboxAt,
+    Push,
+    Roots,
+)
+from sync.outbox_fetching import OutboxFetching
+from sync.outgoing import push_of
+from sync.references import References
+from sync.replicator import Ask, Effect, KeepReceipt, Portion, Send, Sender, Wait
+from sync.store import Store
+
+FILE_LEVEL = 1  # what is sealed does not become smaller
+
+
+@dataclass
+class Traffic:
+    """What one exchange carried; bytes of frames, HTTP left out."""
+
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
+class Speaker:
+    """The node's words in one exchange, and what the hub's answers do to them."""
+
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        waiting: Sequence[bytes],
+        clock_ms: Callable[[], int],
+        introduced: Sequence[Introduction] = (),
+        outbox: OutboxFetching | None = None,
+    ) -> None:
+        """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
+        self.sender = sender
+        self.logs = Fetching(store)
+        self.outbox = outbox or OutboxFetching(store, "", b"")
+        self._unsaid = list(introduced)
+        self.files = FileSender(waiting)
+        self.declined: list[str] = []  # why files stayed behind, for a person
+        self.traffic = Traffic()
+        self._store = store
+        self._clock_ms = clock_ms
+        self._offered_again: bytes | None = None
+        self._references = References(store, sender.log)
+        self._effort = Effort()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is to be said or heard any more."""
+        if self.sender.diverged is not None:
+            return self.logs.done
+        return self.sender.receipt is not None and self.logs.done and self.outbox.done and self.files.done
+
+    @property
+    def has_said_all(self) -> bool:
+        """Whether nothing is left to say, unless the hub asks for something or has something."""
+        return self.sender.has_asked_last and self.logs.done and self.outbox.done and self.files.done
+
+    @property
+    def beside(self) -> Beside:
+        """What the hub said it has beside this log."""
+        told = self.outbox.told or OutboxAt(0, 0)
+        return Beside(told.epoch, told.size, sum(one.size for one in self.logs.fetcher.logs.values()))
+
+    async def opening(self) -> bytes:
+        """What an exchange begins with; in a request behind the first one also what its chunks belong to."""
+        frames = b"".join(self._count(wire.encode(message)) for message in self._unsaid)
+        self._unsaid = []
+        frames += self._frames_of(self.sender.start(self._clock_ms()))
+        self._offered_again = self.files.current
+        if self._offered_again is not None:
+            offer = await asyncio.to_thread(offer_of, self._store, self._offered_again)
+            frames += self._count(wire.encode(offer, FILE_LEVEL))
+        return frames
+
+    def ended(self) -> None:
+        """A request has ended, answered in full."""
+        self.logs.ended()
+        self.outbox.ended()
+
+    async def next(self) -> bytes | Wait | None:
+        """The next frame; Wait where the hub must be heard first, None at the end."""
+        while self.sender.receipt is None and self.sender.diverged is None:
+            self.sender.now_s = time.monotonic()
+            match self.sender.next():
+                case Wait() as wait:
+                    return wait
+                case Portion() as portion:
+                    push, frame = await asyncio.to_thread(self._push_frame, portion)
+                    self.sender.now_s = time.monotonic()
+                    if self.sender.pushed(push, len(frame)):
+                        self._effort.pushed(push.end, len(frame), self.sender.now_s)
+                        return self._count(frame)
+                case Ask(size):
+                    return self._frames_of(
+                        self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log))
+                    )
+        for fetched in (self.logs, self.outbox):
+            message = await fetched.next()
+            if message is not None:
+                return message if isinstance(message, Wait) else self._count(wire.encode(message))
+        return await self._next_about_file() if self.sender.diverged is None else None
+
+    def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
+        push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld, self.sender.log)
+        if self.sender.plain:
+            return push, wire.encode(push, self._effort.level, dictionary=NO_DICTIONARY)
+        ordinal_of = self._references.within(push, self.sender.withheld)
+        return push, wire.encode(push, self._effort.level, ordinal_of=ordinal_of)
+
+    def _frames_of(self, effects: list[Effect]) -> bytes:
+        return b"".join(self._count(wire.encode(effect.message)) for effect in effects if isinstance(effect, Send))
+
+    def _count(self, frame: bytes) -> bytes:
+        self.traffic.sent_bytes += len(frame)
+        return frame
+
+    async def _next_about_file(self) -> bytes | Wait | None:
+        while (step := self.files.next()) is not None:
+            if isinstance(step, Wait):
+                return step
+            try:
+                message = await asyncio.to_thread(self._about_file, step)
+            except (KeyDestroyed, LogCorrupt) as error:  # erased or damaged here: it stays behind, the others go on
+                self.declined.append(str(error))
+                if self.files.next() == step:
+                    self.files.skip()
+                continue
+            if self.files.next() != step:
+                continue  # the hub's answer has meanwhile made it useless
+            if isinstance(message, Offer):
+                self.files.offered(len(message.manifest.hashes))
+            else:
+                self.files.sent()
+            return self._count(wire.encode(message, FILE_LEVEL))
+        return None
+
+    def _about_file(self, step: MakeOffer | ReadChunk) -> Offer | Chunk:
+        match step:
+            case MakeOffer(name):
+                return offer_of(self._store, name)
+            case ReadChunk(name, number):
+                return chunk_of(self._store, name, number)
+
+    async def hear(self, message: Message) -> None:
+        """The hub said something; what must be kept is on the disk when this returns."""
+        match message:
+            case Held():
+                await self._hear_held(message)
+            case Logs() if self.sender.diverged is not None:
+                pass  # its own log comes first then
+            case Logs() | Roots() | Carry():
+                await self.logs.take(message)
+                if isinstance(message, Carry) and await self._has_news():
+                    self.logs.fetcher.stop()
+            case OutboxAt() | Delivery():
+                await self.outbox.take(message)
+                if isinstance(message, Delivery) and await self._has_news():
+                    self.outbox.stop()
+            case Holds() | Declined():
+                await self._hear_about_file(message)
+            case _:
+                await self._hear_about_log(message)
+
+    async def _hear_about_log(self, message: Message) -> None:
+        self.sender.now_s = time.monotonic()
+        if isinstance(message, Ack):
+            self._effort.acknowledged(message.size, self.sender.now_s)
+        for effect in self.sender.receive(message):
+            if isinstance(effect, KeepReceipt):
+                await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
+
+    async def _hear_held(self, message: Held) -> None:
+        """What the hub held; where its copy is another one, find out from where on, unless it took pushes before."""
+        size = min(message.size, self.sender.size)
+        own_root = await asyncio.to_thread(self._store.root, self.sender.log, size)
+        if self.sender.hub_clock_ms is not None:  # of a request behind the first one
+            await self._hear_held_again(message, own_root)
+            return
+        self.sender.held(message, own_root)
+        if self.sender.diverged is None:
+            return
+        if self.sender.has_pushed:
+            raise Unreachable("the hub holds another copy of this log: the next exchange asks first")
+        self.logs.fetcher.search(self._store.branch(self.sender.log).public_key, size)
+
+    async def _hear_held_again(self, message: Held, own_root: bytes) -> None:
+        if self.sender.diverged is not None:
+            return
+        if message.size > self.sender.size or message.root != own_root:
+            raise Unreachable("the hub holds another copy of this log by now: the next exchange asks first")
+        await self._hear_about_log(Ack(message.size))
+
+    async def _has_news(self) -> bool:
+        return await asyncio.to_thread(self._store.size, self.sender.log) > self.sender.size
+
+    async def _hear_about_file(self, message: Holds | Declined) -> None:
+        if isinstance(message, Holds) and message.name == self._offered_again:
+            self._offered_again = None  # the answer to the repeated offer says nothing new
+            return
+        for name, sent in self.files.receive(message):
+            await asyncio.to_thread(self._store.files.note_sent, name, sent)
+        if isinstance(message, Declined):
+            self.declined.append(message.text)
+        if await self._has_news():
+            self.files.stop()

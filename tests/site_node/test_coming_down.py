@@ -1,0 +1,85 @@
+"""What a hub has for a home comes down in whichever way frames travel, and an idle home learns of it by asking."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync import client, log_sql, outbox
+from tests.site_node.test_connection import Home, home, homes, hub, served  # noqa: F401 -- fixtures
+from tests.sync.proxies import buffering
+from tests.sync.test_exchange import Hub as Server
+from tests.sync.test_exchange import drafts, run
+
+EPOCH = 1
+SUBJECTS = 17  # of `drafts`
+
+
+def box_of(hub: Server, home: Home) -> bytes:  # noqa: F811
+    return outbox.outbox_id(hub.key, home.folder.config.code, EPOCH)
+
+
+def route(hub: Server, home: Home, count: int) -> None:  # noqa: F811
+    """The county writes so many entries, all of them for this home."""
+    hub.store.record(drafts(count)).result(10)
+
+    def work(db):
+        box = outbox.open_outbox(hub.store, db, home.folder.config.code, EPOCH)
+        streams = [s for n in range(SUBJECTS) for s in log_sql.streams_of_subject(db, n.to_bytes(16, "big"))]
+        outbox.append(hub.store, db, box, outbox.missing(db, box, [s for s in streams if s.id >> 40 == own]))
+
+    own = hub.store.branch_id(hub.store.log)
+    hub.store.submit(work).result(10)
+    hub.server._outbox_of = lambda _: (box_of(hub, home), EPOCH)
+
+
+@pytest.mark.parametrize(("recorded", "is_buffered"), [(10, False), (300, False), (300, True)],
+                         ids=["at once", "streamed", "singly"])  # fmt: skip
+def test_an_outbox_comes_down_whichever_way_frames_travel(
+    home, hub, recorded, is_buffered, tmp_path, monkeypatch  # noqa: F811
+):  # fmt: skip
+    """More than may be unanswered at a time arrives in one turn; what is added later by the next question."""
+    monkeypatch.setattr(client, "HEARING_TIMEOUT_S", 0.4 if is_buffered else 1000)
+    home.record(recorded)
+    route(hub, home, 1700)
+
+    async def work() -> None:
+        async with served(hub) as direct, buffering(direct, tmp_path) as slow:
+            made = home.exchanger(slow if is_buffered else direct)
+            await made.turn()
+            assert (home.is_up_to_date, outbox.size_of(home.store, box_of(hub, home))) == (True, 1700)
+            exchanges = home.folder.exchange_state().exchanges
+            await made.turn()
+            assert home.folder.exchange_state().exchanges == exchanges  # it only asked
+            route(hub, home, 30)
+            await made.turn()
+            assert outbox.size_of(home.store, box_of(hub, home)) == 1730
+            assert home.folder.exchange_state().exchanges == exchanges + 1
+            assert (home.folder.exchange_state().retries, bool(home.folder.exchange_state().singly_url)) == (
+                0,
+                is_buffered,
+            )
+
+    run(work())
+
+
+def test_another_log_of_the_home_is_learned_by_asking(home, homes, hub):  # noqa: F811
+    """What another folder of the same home brought to the county comes to an idle one with the next question."""
+    other = homes()
+    keys = {one.store.log: one.store.signer.public_key for one in (home, other)}
+    hub.server._logs_of = lambda _: keys
+    home.record(10)
+    other.record(40)
+
+    async def work() -> None:
+        async with served(hub) as url:
+            made = home.exchanger(url)
+            await made.turn()
+            await other.exchanger(url).turn()
+            await made.turn()
+            assert home.store.size(other.store.log) == 40
+            other.record(5)
+            await other.exchanger(url).turn()
+            await made.turn()
+            assert home.store.size(other.store.log) == 45
+
+    run(work())
