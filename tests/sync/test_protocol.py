@@ -321,3 +321,11 @@ def test_the_text_states_the_programs_bounds():
                CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, FILE_SIZE_BYTES_MAX, SEALED_SIZE_BYTES_MAX,
                TIES_COUNT_MAX, bundle.HEAD_SIZE_BYTES_MAX, bundle.ENCLOSED_SIZE_BYTES_MAX)  # fmt: skip
     assert [n for n in numbers if f"{n:,}" not in TEXT] == []
+
+
+def test_every_fault_names_a_test_that_exists():
+    """The table of faults and outcomes names no test that somebody has renamed or removed."""
+    root = Path(__file__).resolve().parents[2]
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_[a-z_0-9]+)`", (root / "sync" / "PROTOCOL.md").read_text("utf-8"))
+    assert len(named) > 20
+    assert [pair for pair in named if f"def {pair[1]}(" not in (root / pair[0]).read_text("utf-8")] == []
