@@ -20,7 +20,7 @@ from sync.compression import LEVEL, LEVEL_SLOW_LINK
 from sync.entry import EXT_SOURCE
 from sync.messages import Beginning, Push, PushRow
 from sync.outgoing import push_of
-from sync.replicator import PUSH_SIZE_BYTES_MAX
+from sync.pacing import PUSH_SIZE_BYTES_MAX
 from sync.store import Store
 from tests.bench.facts import Workshop, import_into
 from tests.bench.measuring import Findings, Rounds, Sample, interleaved, timed
