@@ -26,12 +26,12 @@ from central_hub import ordering
 from central_hub.registry import Registry
 from domain import schema
 from domain.folding import fold
-from domain.routing import ALL, DECIDES, EVERYTHING, Grant, grants, hangs_on, urgency
+from domain.routing import ALL, DECIDES, EVERYTHING, TIES, Grant, grants, hangs_on, urgency
 from node import mailbox
 from node.clock import Clock
-from node.records import of_the_domain, record_of
+from node.records import is_of_the_domain, of_the_domain, record_of
 from sync import log_sql, outbox, outbox_sql
-from sync.batch import Entry
+from sync.batch import Headline
 from sync.database import NotStored
 from sync.log_schema import STREAM_SHIFT, Row
 from sync.outbox_sql import Outbox
@@ -91,10 +91,11 @@ class Router:
         if not self._one_at_a_time.acquire(timeout=wait_s):
             return False
         try:
-            entries = self._store.entries_after(self.position, batch_count)
-            if entries:
-                self.take(entries)
-            return bool(entries)
+            end, headlines = self._store.headlines_after(self.position, batch_count)
+            if end == self.position:
+                return False
+            self.take(end, headlines)
+            return True
         finally:
             self._one_at_a_time.release()
 
@@ -123,12 +124,11 @@ class Router:
             time.sleep(PAUSE_S)
         self._store.wait_beyond(self._store.position(), PAUSE_S)
 
-    def take(self, entries: Sequence[Entry]) -> None:
-        """Route what a batch of entries changes."""
-        end = entries[-1].position
+    def take(self, end: int, headlines: Sequence[Headline]) -> None:
+        """Route what a batch of entries changes, up to a position."""
         routing = _Batch(self._store, self._registry, self._clock, self._epoch, end)
-        for entry in entries:
-            routing.note(entry)
+        for headline in headlines:
+            routing.note(headline)
         if not routing.is_idle() or end - self._marked >= IDLE_COUNT_MAX:
             self._store.submit(routing.commit).result()
             self._marked = end
@@ -144,29 +144,39 @@ class _Batch:
         self._has_mail = False
         self._ties: list[tuple[bytes, bytes]] = []
 
-    def note(self, entry: Entry) -> None:
-        """Work out what follows from one entry."""
-        body = entry.body()
-        self._has_mail |= body is not None and entry.log == self._store.log and body.type in mailbox.TYPES
-        if not of_the_domain(body, entry):
+    def note(self, headline: Headline) -> None:
+        """Work out what follows from one entry; of most the headline says that nothing does."""
+        is_own = headline.log == self._store.log
+        self._has_mail |= is_own and headline.type in mailbox.TYPES
+        if not is_of_the_domain(headline.type, headline.subject, headline.log):
             return
-        child = hangs_on(schema.decode(body.type, body.payload))
+        child = self._tied_to(headline) if headline.type in TIES else None
         if child is not None:
-            self._ties.append((child, body.subject))
-        if body.type in DECIDES:
-            self._decide(body.subject, entry)
+            self._ties.append((child, headline.subject))
+        if headline.type in DECIDES:
+            self._decide(headline)
         else:
-            author = self._registry.code_of(entry.log)
-            self._steps.append(Step(body.subject, entry.position, None, author, (0, b""), child or body.subject))
+            author = self._registry.code_of(headline.log)
+            subject = headline.subject
+            self._steps.append(Step(subject, headline.position, None, author, (0, b""), child or subject))
 
-    def _decide(self, subject: bytes, entry: Entry) -> None:
-        position = entry.position
-        found = [(one, one.body()) for one in self._store.entries_of_subject(subject) if one.position <= position]
+    def _tied_to(self, headline: Headline) -> bytes | None:
+        """The child whose file an entry goes with, which its content says; None if that was erased meanwhile."""
+        position = headline.position
+        for entry in self._store.entries_of_subject(headline.subject, position):
+            body = entry.body() if entry.position == position else None
+            if body is not None:
+                return hangs_on(schema.decode(body.type, body.payload))
+        return None
+
+    def _decide(self, headline: Headline) -> None:
+        subject, position = headline.subject, headline.position
+        found = [(one, one.body()) for one in self._store.entries_of_subject(subject, position)]
         records = [
             record_of(one, body, self._registry.code_of(one.log)) for one, body in found if of_the_domain(body, one)
         ]
         state = fold("", subject, records)
-        author = self._registry.code_of(entry.log)
+        author = self._registry.code_of(headline.log)
         self._steps.append(Step(subject, position, grants(state), author, urgency(state), subject))
 
     def is_idle(self) -> bool:

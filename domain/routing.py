@@ -49,6 +49,9 @@ DECIDES = frozenset(
 )
 """The stored names of entries that can change who may see a subject; after any other, what was decided stands."""
 
+TIES = frozenset({e.AidPaid.meta.name})
+"""The stored names of entries for which `hangs_on` may name a child; for any other it need not be asked."""
+
 
 class Grant(NamedTuple):
     """What a home is given of a subject: everything, or of the logs named the entries up to a seq."""

@@ -33,7 +33,12 @@ def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Rec
 
 def of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
     """Not erased, no event of the library's own, not about the log itself, and not the county's word to a node."""
-    return body is not None and ":" not in body.type and body.subject != entry.log and body.type not in mailbox.TYPES
+    return body is not None and is_of_the_domain(body.type, body.subject, entry.log)
+
+
+def is_of_the_domain(kind: str, subject: bytes, log: bytes) -> bool:
+    """The same of an entry that is not opened."""
+    return ":" not in kind and subject != log and kind not in mailbox.TYPES
 
 
 def draft_of(

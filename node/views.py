@@ -294,7 +294,7 @@ class Follower:
 
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
-        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject) if entry.position <= until]
+        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject, until)]
         records = [self._record(one, body) for one, body in pairs if of_the_domain(body, one)]
         folding = Folding(subject)
         for record in canonical(records):

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 import apsw
 
 from sync import files, keyring, log_schema, log_sql, outbox_sql
-from sync.batch import Entry, SignedSize, StreamRef
+from sync.batch import Entry, Headline, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, open_database, require_sound
 from sync.entry import derive, log_id, origin
@@ -228,6 +228,17 @@ class StoredLog:
         with self._read() as db:
             return self._entries(db, log_sql.bodies_after(db, position, limit))
 
+    def headlines_after(self, position: int, limit: int = SCAN_COUNT) -> tuple[int, list[Headline]]:
+        """Up to which position it was read, and of the entries until there what need not be opened."""
+        with self._read() as db:
+            rows = log_sql.headlines_after(db, position, limit)
+            found = [
+                Headline(at, self.log_of(db, stream >> STREAM_SHIFT), seq, kind, subject)
+                for at, seq, stream, kind, subject in rows
+                if kind is not None and subject is not None
+            ]
+        return rows[-1][0] if rows else position, found
+
     def seen(self, subject: bytes) -> dict[bytes, int]:
         """The deps of an author who looks at a subject now: other logs' last entries, where they came after our own."""
         if len(self._live) == 1:  # the ordinary node, which asks this for every line of an import
@@ -260,11 +271,12 @@ class StoredLog:
             add(Entry(position, log, seq, committed, packed))
         return entries
 
-    def entries_of_subject(self, subject: bytes) -> list[Entry]:
-        """Every log's entries about a subject, each stream in its own order."""
+    def entries_of_subject(self, subject: bytes, until: int | None = None) -> list[Entry]:
+        """Every log's entries about a subject, each stream in its own order; those up to a position, if it is given."""
         with self._read() as db:
             chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.live_streams_of_subject(db, subject)]
-            return self._entries(db, (row for newest_first in chains for row in reversed(newest_first)))
+            rows = (row for newest_first in chains for row in reversed(newest_first))
+            return self._entries(db, rows if until is None else (row for row in rows if row[0] <= until))
 
     def version_of(self, subject: bytes) -> int:
         """The version of the own stream about a subject, for a draft's `expect`; 0 where none has begun."""
