@@ -40,8 +40,9 @@ from sync.store import Store
 MARK: Final = "homeward/router"  # among the tracked applications
 BATCH_COUNT: Final = 500
 IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved only now and then
-A_MOMENT_S: Final = 1.0
+A_MOMENT_S: Final = 0.2  # of what a home waits for; what it does not get now comes with its next exchange
 PAUSE_S: Final = 1.0
+REST_S_MAX: Final = 1.0  # after working it rests three times as long: homes that push wait for nobody's outbox
 FIRST_EPOCH: Final = 1
 
 
@@ -117,8 +118,10 @@ class Router:
 
     def _follow_once(self) -> None:
         try:
-            for _ in self.catch_up():
-                pass
+            began = time.monotonic()
+            while self._take_next(BATCH_COUNT, -1):
+                time.sleep(min(REST_S_MAX, 3 * (time.monotonic() - began)))
+                began = time.monotonic()
         except (apsw.FullError, NotStored) as error:
             print(f"outboxes cannot be filled for the moment: {error}", file=sys.stderr, flush=True)
             time.sleep(PAUSE_S)
