@@ -15,7 +15,7 @@ decides, and the rest is sockets and waiting, which the tests with real processe
 only say what things consist of; they hold nothing that could be mutated.
 
 A mutant that runs until its time is up counts as noticed; these have a column of their own, for on a busy machine they
-may only have been slow (`patience` ends a test that hangs). Not mutated are constants, defaults that are calls, and
+may only have been slow (`plugin` ends a test that hangs). Not mutated are constants, defaults that are calls, and
 functions under a decorator (properties, caches): mutmut cannot exchange those while it runs. The stores of the tests
 lie in memory, where there is /dev/shm: no mutant is about the disk's own time. Exit code 1 if a module's behaviour
 figure is below 90 %, or if equivalent.toml names a mutant that was killed or is no more.

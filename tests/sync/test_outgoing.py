@@ -15,7 +15,7 @@ from sync.replicator import Receiver
 SUBJECTS = [1, 2, 1, 3, 2, 3, 1, 4, 4]  # of the entries, in order
 BEGIN_AT = {0: 1, 1: 2, 3: 3, 7: 4}  # which entry begins which stream
 SIZE = len(SUBJECTS)
-SIGNED = (2, 5, 9)
+SIGNED = (2, 4, 5, 9)
 
 
 @pytest.fixture
@@ -124,9 +124,18 @@ def test_a_push_of_large_entries_has_one_that_exceeds_the_bound_at_most(home, st
     follower = stores("follower")
     pass_on(home, follower)
     sizes = [len(entry.packed) for entry in home.entries_of_log(home.log)]
-    monkeypatch.setattr(outgoing, "BODIES_SIZE_BYTES_MAX", sum(sizes[:3]))
-    assert push_of(home, 0, SIZE).end == 4
+    monkeypatch.setattr(outgoing, "BODIES_SIZE_BYTES_MAX", sum(sizes[:2]))
+    assert push_of(home, 0, SIZE).end == 3
     assert push_of(follower, 0, SIZE, log=home.log) == expected(home, 0, 2)
     monkeypatch.setattr(outgoing, "BODIES_SIZE_BYTES_MAX", 1)
     assert [push_of(home, start, SIZE).end for start in (0, 5)] == [1, 6]
     assert push_of(follower, 5, SIZE, log=home.log) == expected(home, 5, 9)
+
+
+def test_a_log_that_this_node_wrote_before_is_signed_by_that_logs_key(home):
+    """After a new log was opened in place of one, pushes of the old one end anywhere, under its own signature."""
+    old = expected(home, 0, 4)
+    log = home.log
+    home.succeed(4, "restored", 0)
+    assert home.log != log
+    assert push_of(home, 0, 4, log=log) == old

@@ -322,6 +322,18 @@ def test_who_waits_for_a_place_in_the_queue_is_answered_too(path, monkeypatch):
     assert stored(path) == []
 
 
+def test_a_damaged_page_that_a_request_meets_is_named_to_who_asked(watched, path):
+    """Where only a request's own reading meets damage, its asker learns which file it is; others are served."""
+
+    def meet(_):
+        raise apsw.CorruptError("a page is not what it was")
+
+    error = watched.writer.submit(meet).exception(10)
+    assert isinstance(error, LogCorrupt)
+    assert str(path) in str(error)
+    assert watched.writer.submit(insert(1)).result(10) == 1
+
+
 def test_a_file_that_another_program_writes_to_is_busy(watched, path):
     """While another connection holds the file for writing, whoever asks is told so in the end; later work goes on."""
     watched.db.set_busy_timeout(20)
