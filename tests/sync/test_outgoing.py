@@ -6,7 +6,7 @@ import pytest
 
 from sync import outgoing
 from sync.entry import derive, origin, read_body, stream_id
-from sync.errors import LocalProtocolError
+from sync.errors import LocalProtocolError, LogCorrupt
 from sync.messages import Beginning, ErasedRow, Push, PushRow
 from sync.note import checkpoint_text, sign
 from sync.outgoing import push_of
@@ -139,3 +139,12 @@ def test_a_log_that_this_node_wrote_before_is_signed_by_that_logs_key(home):
     home.succeed(4, "restored", 0)
     assert home.log != log
     assert push_of(home, 0, 4, log=log) == old
+
+
+def test_a_stream_that_is_lost_is_not_pushed(home):
+    """Where a stream's own row is gone, nothing is made up in its place, also while its key is still at hand."""
+    push_of(home, 0, 2)
+    home.submit(lambda db: db.execute("DELETE FROM stream WHERE id & 0xff = 2").fetchall()).result(20)
+    assert push_of(home, 0, 1).end == 1
+    with pytest.raises(LogCorrupt, match=r"log\.db has entries of stream 2 of log [0-9a-f]{32}, but not the stream"):
+        push_of(home, 0, 2)
