@@ -11,7 +11,7 @@ import queue
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
@@ -39,8 +39,8 @@ def open_database(
     """
     try:
         db = connect(path, master, application_id)
-        found_id = _scalar(db, "PRAGMA application_id")
-        found_version = _scalar(db, "PRAGMA user_version")
+        found_id = db.execute("PRAGMA application_id").get
+        found_version = db.execute("PRAGMA user_version").get
     except apsw.CantOpenError as error:
         raise FolderError(f"{path} cannot be opened: {error}") from None
     except (apsw.NotADBError, apsw.CorruptError) as error:
@@ -144,12 +144,6 @@ def _pragmas(db: apsw.Connection) -> None:
     db.execute("PRAGMA cache_size=-16384")
     db.execute("PRAGMA secure_delete=ON")
     db.execute("PRAGMA temp_store=MEMORY")
-
-
-def _scalar(db: apsw.Connection, sql: str, bindings: tuple[Any, ...] = ()) -> Any:
-    for (value,) in db.execute(sql, bindings):
-        return value
-    return None
 
 
 class Readers:

@@ -205,13 +205,11 @@ def int_ok(value: object, name: str, low: int, high: int) -> None:
         raise RemoteProtocolError(f"{name} must be an integer from {low} to {high}, found {value!r:.60}")
 
 
-def check_value(value: Any) -> None:
-    """Refuse floats, unnormalised text, odd keys and anything deeper or larger than the bounds."""
-    _check_items((value,), 0)
-
-
 def _check_items(items: Iterable[Any], depth: int) -> None:
-    """Everything that is recorded or received comes through here, so the ordinary kinds are looked at in place."""
+    """Refuse floats, unnormalised text, odd keys and anything deeper or larger than the bounds.
+
+    Everything that is recorded or received comes through here, so the ordinary kinds are looked at in place.
+    """
     for item in items:
         kind = type(item)
         if kind is str:

@@ -13,10 +13,10 @@ import apsw
 
 from sync import log_sql
 from sync.entry import derive, stream_id, unpack_body
-from sync.errors import KeyDestroyed, LocalProtocolError
+from sync.errors import KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.log_schema import ORDINAL_MASK, STREAM_SHIFT
 from sync.messages import Beginning, ErasedRow, Push, PushRow
-from sync.stored_log import StoredLog
+from sync.stored_log import LOG_FILE, StoredLog
 
 BODIES_SIZE_BYTES_MAX: Final = 512 * 1024  # with one more body of the largest size, a message is still within bounds
 
@@ -96,10 +96,10 @@ def _read(
 
 
 def _beginning(db: apsw.Connection, store: StoredLog, number: int, is_withheld: bool) -> Beginning:
-    stream = log_sql.stream_by_id(db, number)
+    stream, log = log_sql.stream_by_id(db, number), store.log_of(db, number >> STREAM_SHIFT)
     if stream is None:
-        raise LocalProtocolError(f"stream {number & ORDINAL_MASK} has entries but no head")
-    log = store.log_of(db, number >> STREAM_SHIFT)
+        which = f"stream {number & ORDINAL_MASK} of log {log.hex()}"
+        raise LogCorrupt(f"{store.folder / LOG_FILE} has entries of {which}, but not the stream: run verify")
     if is_withheld or stream.subject is None:
         return Beginning(None, None, stream.name)
     try:

@@ -9,11 +9,16 @@ modules and which tests. What is printed is counted here, twice, so that no figu
     behaviour  without those that only change the words of an error, and without those in equivalent.toml, which no
                test could notice and which each have their reason there
 
+The modules are the log as it is stored, the tree, and the wire: the form of every message, and what is read from or
+written to a log for it. Not the exchange (`speaking`, `pacing`, `client`, `server`): what matters there `replicator`
+decides, and the rest is sockets and waiting, which the tests with real processes are about. `messages` and `log_schema`
+only say what things consist of; they hold nothing that could be mutated.
+
 A mutant that runs until its time is up counts as noticed; these have a column of their own, for on a busy machine they
-may only have been slow. Not mutated are constants, defaults that are calls, and functions under a decorator
-(properties, caches): mutmut cannot exchange those while it runs. The stores of the tests lie in memory, where there is
-/dev/shm: no mutant is about the disk's own time. Exit code 1 if a module's behaviour figure is below 90 %, or if
-equivalent.toml names a mutant that was killed or is no more.
+may only have been slow (`plugin` ends a test that hangs). Not mutated are constants, defaults that are calls, and
+functions under a decorator (properties, caches): mutmut cannot exchange those while it runs. The stores of the tests
+lie in memory, where there is /dev/shm: no mutant is about the disk's own time. Exit code 1 if a module's behaviour
+figure is below 90 %, or if equivalent.toml names a mutant that was killed or is no more.
 """
 
 from __future__ import annotations

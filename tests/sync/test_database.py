@@ -57,15 +57,17 @@ def test_an_older_format_opens(path):
         (lambda path: path.write_bytes(b"\0" * 16 + path.read_bytes()[16:]), LogCorrupt),
         (lambda path: change(path, "PRAGMA application_id=1"), LogCorrupt),
         (lambda path: change(path, f"PRAGMA user_version={FORMAT + 1}"), NewerFormat),
+        (lambda path: change(path, "PRAGMA user_version=0"), FolderError),
     ],
-    ids=["missing", "a folder", "empty", "text", "cut short", "no header", "foreign", "newer"],
+    ids=["missing", "a folder", "empty", "text", "cut short", "no header", "foreign", "newer", "unfinished"],
 )
 def test_each_kind_of_wrong_file_has_its_error(path, harm, error):
     """Missing, foreign, damaged and newer files are told apart, and the message names the file."""
     harm(path)
+    there = path.exists()
     with pytest.raises(error, match=r"t\.db"):
         open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT)
-    assert path.exists() == (error is not FolderError or path.is_dir())
+    assert path.exists() == there
 
 
 def change(path, sql: str) -> None:
@@ -115,3 +117,16 @@ def test_a_transaction_that_fails_says_why(path):
         with transaction(db):
             db.execute("INSERT INTO t VALUES(1, '')")
         assert numbers(db) == [1]
+
+
+def test_a_transaction_is_all_or_nothing(path):
+    """What was written before something of our own failed is taken back, and the error comes out as it was."""
+
+    def fail(db):
+        db.execute("INSERT INTO t VALUES(1, '')")
+        raise KeyError("half way")
+
+    with closing(open_database(path, SOME_MASTER, APPLICATION_ID, FORMAT)) as db:
+        with pytest.raises(KeyError, match="half way"), transaction(db):
+            fail(db)
+        assert (numbers(db), db.in_transaction) == ([], False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from sync import log_sql, outbox, outbox_sql
@@ -376,6 +378,34 @@ def test_tampering_with_what_came_is_found(stores, county, what):
         assert verify(stored, None, lambda _: None).first_bad is not None
     finally:
         stored.close()
+
+
+def test_a_lost_stream_is_found_by_who_reads_in_portions(stores, county):
+    """Where a stream is gone, the reading that checks a little at a time names the first of its entries."""
+    hub, _ = county
+    route(hub, 1)
+    home = joined(stores, hub)
+    deliver(hub, home)
+    home.close()
+    with closing(by_hand(home.folder / "log.db")) as db:
+        db.execute("DELETE FROM stream WHERE id=(SELECT stream FROM entry WHERE position=1)")
+    with closing(StoredLog(home.folder)) as stored:
+        mark, bad = scrub(stored, None, START, 5)
+        while bad is None and mark != START:
+            mark, bad = scrub(stored, None, mark, 5)
+    assert bad is not None
+    assert bad.position == 1
+
+
+def test_whose_logs_came_in_part_is_known(stores, county):
+    """A home can tell the logs of which it holds some streams only; who holds them whole has none."""
+    hub, _ = county
+    route(hub, 1)
+    home = joined(stores, hub)
+    assert home.logs_in_part() == set()
+    deliver(hub, home)
+    assert home.logs_in_part() == {entry.log for entry in hub.entries_of_subject(subject(1))}
+    assert hub.logs_in_part() == set()
 
 
 def test_an_entry_that_no_outbox_vouches_for_is_found(stores, county):

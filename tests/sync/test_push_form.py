@@ -144,6 +144,14 @@ def test_an_id_is_sent_once_in_a_log():
     assert decode(frame, {ordinal: subject for subject, ordinal in children.items()}.get) == push
 
 
+@pytest.mark.parametrize(("ordinal", "size"), [(0, 1), (1, 1), (255, 1), (256, 2), (65_535, 2), (65_536, 3)])
+def test_a_reference_takes_no_byte_too_many(ordinal, size):
+    """An ordinal is written in as few bytes as it has."""
+    subject = b"N" * 16
+    _, content = pack_push([3], PUSH._replace(rows=[VISIT._replace(payload=subject)]), {subject: ordinal}.get, MIB)
+    assert content.endswith(msgpack.packb(msgpack.ExtType(2, ordinal.to_bytes(size, "big"))))
+
+
 def test_a_stream_that_begins_in_the_push_may_be_referred_to():
     """The receiver need not have seen a stream before for its subject to be named by ordinal."""
     subject = b"N" * 16
@@ -295,6 +303,36 @@ def test_a_push_outside_its_form_is_refused(changes):
     """Every list in a push is bounded, every index has its name, every mark what it stands for, every row its form."""
     assert decode(frame_of(content_of())).end == 1
     assert decoded_or_refused(frame_of(content_of(changes.pop("rows", None), **changes))) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"start": -1}, "start must be an integer from 0"),
+        ({"start": True}, "start must be an integer from 0"),
+        ({"first_ordinal": 0}, "first stream must be an integer from 1"),
+        ({"first_ordinal": INT_MAX + 1}, "first stream must be an integer from 1"),
+        ({"day": -1}, "day must be an integer from 0"),
+        ({"unit": 10}, "unit must be 1 or 1000, found 10"),
+        ({"texts": "text"}, "a push that does not fit its form"),
+        ({"texts": b"\x60"}, "the texts of a push must be UTF-16"),
+        ({"texts": b"\x60\x00"}, "a push with more texts than marks for them"),
+        ({"beginnings": [4]}, "a stream is its subject and its key, or its name"),
+        ({"beginnings": [1]}, "a push whose root, signature, keys or commitments are cut short"),
+        ({"rows": {}}, "rows must be an array"),
+        ({"rows": [[0, 1, 1, "a", "t"]]}, "a row that does not fit its form"),
+        ({"rows": [[0, 1, 1, "x" * 121, "t", None]]}, "name must be NFC text of at most 120"),
+        ({"rows": [[0, 1, 1, "a", 0, None]]}, "a row names a type, an actor or a source that did not come before it"),
+        ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(0, b"")]]}, "a push with fewer texts than marks for them"),
+        ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(1, b"")]]}, "a mark of kind 1 that does not fit its form"),
+        ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(2, b"")]]}, "a mark of kind 2 that does not fit its form"),
+        ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(3, b"x")]]}, "a mark of kind 3 that does not fit its form"),
+    ],
+)
+def test_a_refusal_says_what_does_not_fit(changes, refusal):
+    """Who looks for the fault in a push that was refused reads which element it is."""
+    with pytest.raises(RemoteProtocolError, match=f"^{refusal}"):
+        decode(frame_of(content_of(changes.pop("rows", None), **changes)), SUBJECT_OF)
 
 
 @pytest.mark.parametrize("raw", [b"", SIGNED[:-1], SIGNED + b"x", SIGNED + bytes(32)])

@@ -41,6 +41,14 @@ def test_only_streams_that_have_begun_are_referred_to(home):
     assert asked(home, 6, 1) == [1, 2, 3, 4, 5, 6, None]
     assert asked(home, 5, 2, withheld=[2, 5]) == [1, None, 3, 4, None, 6, None]
     assert asked(home, 5, 1) == [1, None, None, None, None, None, None], "all that entry 6 alone proves to have begun"
+    empty = push_of(home, 5, 1)._replace(rows=[])
+    assert References(home).within(empty)(CHILDREN[0]) is None, "nothing proves that anything has begun"
+
+
+def test_at_the_end_of_the_log_every_stream_has_begun(home, draft):
+    """The last push may refer to all streams, also where its own entries begin none."""
+    home.record([draft()._replace(subject=CHILDREN[0])]).result(20)
+    assert asked(home, 7, 1) == [1, 2, 3, 4, 5, 6, None]
 
 
 def test_a_push_of_another_log_names_that_logs_streams(home, stores):
@@ -171,3 +179,33 @@ def test_a_slow_link_is_compressed_harder_for():
     assert pace.level == 19
     pace.acknowledged(200, 12.0)
     assert pace.level == 9
+
+
+@pytest.mark.parametrize(("size_bytes", "level"), [(FAST_BYTES_A_SECOND - 1, 19), (FAST_BYTES_A_SECOND, 9)])
+def test_a_link_is_fast_from_its_bound_on(size_bytes, level):
+    """All bytes since the first push count, over all the time since then, whatever was pushed later."""
+    pace = Effort()
+    pace.pushed(100, size_bytes, 10.0)
+    pace.pushed(200, 1, 10.9)
+    pace.acknowledged(100, 11.0)
+    assert pace.level == level
+
+
+def test_a_subject_is_looked_up_once(home, monkeypatch):
+    """What was found is remembered, up to a bound; what was not found may have come since, and is looked up again."""
+    looked = []
+    real = home.reading
+    monkeypatch.setattr(home, "reading", lambda work: looked.append(1) or real(work))
+    monkeypatch.setattr("sync.references.REMEMBERED_MAX", 3)
+    push = push_of(home, 0, 7)
+    ordinal_of = References(home).within(push)
+
+    def asking(*subjects) -> int:
+        looked.clear()
+        for subject in subjects:
+            ordinal_of(subject)
+        return len(looked)
+
+    assert asking(*CHILDREN[:3], *CHILDREN[:3]) == 3
+    assert asking(b"?" * 16, b"?" * 16) == 2
+    assert asking(CHILDREN[3], CHILDREN[3], CHILDREN[0]) == 2, "a fourth makes room by forgetting the three"

@@ -20,6 +20,7 @@ from sync.errors import (
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import Ack, Beginning, Confirm, Held, Hello, NoKey, Push, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, cosign, sign
+from sync.pacing import Pace
 from sync.replicator import Append, Ask, Cosign, KeepReceipt, Portion, Receiver, Send, Sender, Wait
 
 HUB = Signer("homeward/hub", b"H" * 32)
@@ -753,3 +754,15 @@ def test_a_node_knows_when_it_has_said_all():
     assert made.has_asked_last
     made.receive(NoKey(0, [1]))
     assert not made.has_asked_last
+
+
+def test_what_a_cut_left_open_is_settled_by_the_next_exchange():
+    """Pushes that were under way when the link failed count as arrived once the hub turns out to hold them."""
+    pace = Pace()
+    first = Sender(log_id(HUB.public_key), HUB.public_key, 100, 0, ask_first=False, push_size_bytes=800, pace=pace)
+    ends = [send_next(first)[1] for _ in range(3)]
+    first.was_cut()
+    assert pace.arrived_bytes == 0
+    second = Sender(log_id(HUB.public_key), HUB.public_key, 100, 0, ask_first=True, push_size_bytes=800, pace=pace)
+    second.held(Held(ends[1], 7, ROOT), ROOT)
+    assert pace.arrived_bytes == 80 * ends[1]

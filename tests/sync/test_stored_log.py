@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from sync import log_sql, stored_log
+from sync.batch import SignedSize
 from sync.errors import LocalProtocolError, LogCorrupt
 from sync.stored_log import StoredLog, precious_files
 from tests.by_hand import by_hand
@@ -84,6 +85,32 @@ def test_a_stream_is_known_from_its_first_entry_on(stores, draft):
     stream = node.reading(lambda db: log_sql.stream_of_subject(db, draft(2).subject, node.branch_id(node.log)))
     assert node.stream_ref(node.log, 2)[:2] == (stream.name, draft(2).subject)
     assert node.stream_ref(node.log, 3) is None
+
+
+def test_the_version_of_a_stream_is_what_the_next_author_expects(stores, draft):
+    """It counts the own log's entries about a subject; 0 before the first."""
+    node = stores()
+    node.record([draft(1), draft(2), draft(1)]).result(10)
+    assert [node.version_of(draft(n).subject) for n in (1, 2, 3)] == [2, 1, 0]
+    node.record([draft(1, expect=node.version_of(draft(1).subject))]).result(10)
+    assert node.version_of(draft(1).subject) == 3
+
+
+def test_a_log_whose_key_is_elsewhere_is_signed_where_its_key_signed(stores, authors):
+    """Of a log that others write this node gives the signatures that it has, never one of its own."""
+    hub, author = stores("hub"), authors(1).write_many(5)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(batch_of(author, 0, 3)).result(10)
+    hub.append(batch_of(author, 3, 5)).result(10)
+    receipt = hub.receipt(author.log, 3, hub.root(author.log, 3), 99)
+    hub.keep_checkpoint(author.log, hub.sign(3, author.log)._replace(receipt=receipt)).result(10)
+    for size in (3, 5):
+        root = author.frontier(size).root()
+        assert hub.sign(size, author.log) == SignedSize(size, root, author.signature(size), None)
+    with pytest.raises(LocalProtocolError, match=f"log {author.log.hex()} is not signed at 4 entries"):
+        hub.sign(4, author.log)
+    assert not hub.has_key(author.log)
+    assert hub.has_key(hub.log)
 
 
 def test_nothing_is_proven_about_what_is_not_held(stores, draft):

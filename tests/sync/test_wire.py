@@ -231,6 +231,12 @@ def test_a_message_beyond_its_bound_is_not_made():
         encode(big)
 
 
+def test_no_message_of_any_kind_is_made_beyond_its_bound():
+    """Also a message without entries is refused by its writer before its reader would."""
+    with pytest.raises(ValueError, match=r"^a message may have 1048576 bytes, this one has \d{7}$"):
+        encode(Refusal("code", "x" * MIB))
+
+
 def test_a_message_may_be_as_large_as_its_bound():
     """A message of exactly as many bytes as there may be is made, and one byte more is not."""
 
@@ -478,6 +484,21 @@ def test_a_message_outside_its_form_is_refused(elements):
         ([6, 1, b"C" * 64], "cosignature"),
         ([7, "x" * 41, ""], "code"),
         ([7, "", "x" * 2001], "text"),
+        ([9, "i" * 81, 5, [b"H" * 32], b"K" * 32, [b"S" * 16], b"G" * 64], "media type"),
+        ([9, "image/jpeg", 0, [], b"K" * 32, [b"S" * 16], b"G" * 64], "a file's size"),
+        ([9, "image/jpeg", 5, [b"H" * 31], b"K" * 32, [b"S" * 16], b"G" * 64], "a chunk's hash"),
+        ([9, "image/jpeg", 5, [b"H" * 32], b"K" * 31, [b"S" * 16], b"G" * 64], "file key"),
+        ([9, "image/jpeg", 5, [b"H" * 32], b"K" * 32, [b"S" * 15], b"G" * 64], "subject"),
+        ([9, "image/jpeg", 5, [b"H" * 32], b"K" * 32, [b"S" * 16], b"G" * 63], "signature"),
+        ([10, b"N" * 31, 1], "file name"),
+        ([10, b"N" * 32, 124], "chunks"),
+        ([11, b"N" * 31, "", ""], "file name"),
+        ([11, b"N" * 32, "x" * 41, ""], "code"),
+        ([11, b"N" * 32, "", "x" * 2001], "text"),
+        ([12, b"N" * 31, 0, b""], "file name"),
+        ([12, b"N" * 32, 123, b""], "chunk"),
+        ([32, -1], "size"),
+        ([18, b"L" * 15], "log"),
     ],
 )
 def test_a_refusal_names_the_element(elements, name):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from concurrent.futures import CancelledError, wait
 from contextlib import closing
 
@@ -160,6 +162,7 @@ def test_a_commit_that_failed_and_is_not_there_is_said_to_be_not_stored(watched,
     futures = [watched.writer.submit(insert(n)) for n in (2, 3)]
     go_on.set()
     assert [type(future.exception(10)) for future in futures] == [NotStored] * 2
+    assert all("try again (" in str(future.exception()) for future in futures)
     assert (stored(path), watched.rolled_back, watched.opened) == ([1], [[1]], 2)
     assert watched.writer.submit(insert(4)).result(10) == 4
     assert stored(path) == [1, 4]
@@ -260,6 +263,7 @@ def test_a_file_that_somebody_else_has_changed_is_not_explained(watched, path):
     future = watched.writer.submit(insert(2))
     go_on.set()
     assert type(future.exception(10)) is OutcomeUnknown
+    assert re.search(r"after .*constraint failed.* the file holds .*=77.*expected .*=2", str(future.exception()))
     assert type(watched.writer.submit(insert(3)).exception(10)) is OutcomeUnknown
     assert stored(path) == [1, 77]
 
@@ -316,6 +320,18 @@ def test_who_waits_for_a_place_in_the_queue_is_answered_too(path, monkeypatch):
     assert [type(future.exception(10)) for future in futures] == [OutcomeUnknown] * 6
     watched.writer.close()
     assert stored(path) == []
+
+
+def test_a_damaged_page_that_a_request_meets_is_named_to_who_asked(watched, path):
+    """Where only a request's own reading meets damage, its asker learns which file it is; others are served."""
+
+    def meet(_):
+        raise apsw.CorruptError("a page is not what it was")
+
+    error = watched.writer.submit(meet).exception(10)
+    assert isinstance(error, LogCorrupt)
+    assert str(path) in str(error)
+    assert watched.writer.submit(insert(1)).result(10) == 1
 
 
 def test_a_file_that_another_program_writes_to_is_busy(watched, path):
@@ -377,6 +393,44 @@ def test_a_reader_who_ends_is_waited_for(watched, path):
         assert type(future.exception(10)) is NotStored
     assert watched.writer.submit(insert(3)).result(10) == 3
     assert stored(path) == [1, 3]
+
+
+def test_a_reading_that_a_request_left_unfinished_is_ended(watched, path):
+    """What keeps the old connection busy is no reason to leave it open: the file is looked at anew, work goes on."""
+    for n in (1, 2):
+        watched.writer.submit(insert(n)).result(10)
+    go_on = watched.hold()
+    refuse_commits(watched, 1)
+    left = []
+
+    def leaving(db):
+        left.append(db.execute("SELECT n FROM t"))
+        assert next(left[0]) == (1,)
+        return insert(3)(db)
+
+    unfinished = watched.writer.submit(leaving)
+    go_on.set()
+    assert type(unfinished.exception(10)) is NotStored
+    assert watched.writer.submit(insert(4)).result(10) == 4
+    assert stored(path) == [1, 2, 4]
+
+
+def test_what_a_whole_request_added_is_seen_by_the_next(path):
+    """What waits in memory is written before a request that may read the database runs, in the same group."""
+    added: list[int] = []
+
+    def flush(db) -> None:
+        while added:
+            insert(added.pop(0))(db)
+
+    watched = Watched(path, flush=flush)
+    go_on = watched.hold()
+    watched.writer.submit(lambda _: added.append(1), whole=True)
+    seen = watched.writer.submit(numbers)
+    go_on.set()
+    assert seen.result(10) == [1]
+    watched.writer.close()
+    assert watched.commits == 2
 
 
 def test_what_is_asked_meanwhile_waits(watched, path):
@@ -469,7 +523,7 @@ def test_a_transaction_that_the_engine_gave_up_loses_the_whole_group(watched, pa
     go_on = watched.hold()
     futures = [watched.writer.submit(work) for work in (insert(1), lambda db: db.execute("ROLLBACK"), insert(2))]
     go_on.set()
-    assert all(future.exception(10) is not None for future in futures)
+    assert [str(future.exception(10)) for future in futures] == ["not stored: the transaction was rolled back"] * 3
     assert stored(path) == []
     assert watched.rolled_back == [[]]
     assert watched.writer.submit(insert(3)).result(10) == 3
@@ -553,6 +607,51 @@ def test_closing_finishes_what_was_asked(watched, path):
     refused = watched.writer.submit(insert(999)).exception(0)
     assert (type(refused), str(refused)) == (OutcomeUnknown, "the store stopped writing: closed")
     assert stored(path) == list(range(300))
+
+
+def test_what_is_asked_behind_the_end_is_refused(path):
+    """A request that comes after the closing began, while the writer still works, is refused and says why."""
+    watched = Watched(path)
+    go_on = watched.hold()
+    closing_it = threading.Thread(target=watched.writer.close)
+    closing_it.start()
+    while watched.writer._queue.empty():
+        time.sleep(0.001)
+    late = watched.writer.submit(insert(1))
+    go_on.set()
+    refused = late.exception(10)
+    assert (type(refused), str(refused)) == (OutcomeUnknown, "the store stopped writing: closed")
+    closing_it.join(10)
+    assert stored(path) == []
+
+
+def test_a_connection_that_does_not_close_harms_nobody(path):
+    """An error of the disk at the closing itself changes no answer: everything that counts was committed before."""
+
+    class Stuck:
+        """A connection that is closed, and then complains."""
+
+        def __init__(self, db) -> None:
+            self._db = db
+
+        def __getattr__(self, name):
+            return getattr(self._db, name)
+
+        def close(self, *force) -> None:
+            self._db.close(*force)
+            raise apsw.IOError("the disk is gone")
+
+    watched = Watched(path)
+    watched.writer._db = Stuck(watched.db)
+    go_on = watched.hold()
+    refuse_commits(watched, 1)
+    failed = watched.writer.submit(insert(1))
+    go_on.set()
+    assert type(failed.exception(10)) is NotStored
+    assert watched.writer.submit(insert(2)).result(10) == 2
+    watched.writer._db = Stuck(watched.writer._db)
+    watched.writer.close()
+    assert stored(path) == [2]
 
 
 def test_everybody_is_answered_while_the_writer_ends(path):

@@ -1,0 +1,112 @@
+"""What is said about a home's other logs and its outbox: each element's bounds, and its name where it is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.entry import INT_MAX
+from sync.errors import RemoteProtocolError
+from sync.messages import Compare, Follow, LogAt, Logs, OutboxAt, Roots, Succeed, Took, Vouch
+from sync.wire_logs import COMPARED_COUNT_MAX, LOGS_COUNT_MAX, ROWS_COUNT_MAX, message, origins, steps
+
+LOG, KEY, ROOT, SIGNATURE = b"L" * 16, b"K" * 32, b"R" * 32, b"G" * 64
+GOOD = {
+    13: [[KEY, b"N" * 32, 7, SIGNATURE, b"H" * 64], Succeed(KEY, b"N" * 32, 7, SIGNATURE, b"H" * 64)],
+    14: [[LOG, [0, 5, INT_MAX]], Compare(LOG, [0, 5, INT_MAX])],
+    15: [[LOG, [ROOT, KEY]], Roots(LOG, [ROOT, KEY])],
+    16: [[[[KEY, 0, ROOT], [ROOT, 5, KEY]]], Logs([LogAt(KEY, 0, ROOT), LogAt(ROOT, 5, KEY)])],
+    17: [[LOG, 3], Follow(LOG, 3)],
+    19: [[LOG, 0], Took(LOG, 0)],
+    20: [[1, 0], OutboxAt(1, 0)],
+    22: [[KEY, ROOT, SIGNATURE], Vouch(KEY, ROOT, SIGNATURE)],
+}
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_message_is_read_by_its_kind(kind):
+    """Each kind is its own message; the same elements under another kind are none."""
+    elements, expected = GOOD[kind]
+    assert message(kind, elements) == expected
+    assert type(message(kind, elements)) is type(expected)
+    alike = {14: {15}, 15: {14}, 17: {19}, 19: {17}}  # these differ in what their lists hold, or in nothing else
+    for other in set(range(10, 26)) - {kind} - alike.get(kind, set()):
+        with pytest.raises(RemoteProtocolError, match=f"^a message of kind {other} that does not fit its form$"):
+            message(other, elements)
+
+
+@pytest.mark.parametrize(
+    ("kind", "elements", "refusal"),
+    [
+        (13, [KEY[1:], KEY, 7, SIGNATURE, SIGNATURE], "public key must be 32 bytes"),
+        (13, [KEY, KEY[1:], 7, SIGNATURE, SIGNATURE], "public key must be 32 bytes"),
+        (13, [KEY, KEY, -1, SIGNATURE, SIGNATURE], "size must be an integer from 0"),
+        (13, [KEY, KEY, 7, KEY, SIGNATURE], "signature must be 64 bytes"),
+        (13, [KEY, KEY, 7, SIGNATURE, KEY], "signature must be 64 bytes"),
+        (14, [KEY, [1]], "log must be 16 bytes"),
+        (14, [LOG, [True]], "size must be an integer from 0"),
+        (14, [LOG, [INT_MAX + 1]], f"size must be an integer from 0 to {INT_MAX}"),
+        (14, [LOG, []], "an array must have from 1 to 16 elements, found 0"),
+        (14, [LOG, [1] * (COMPARED_COUNT_MAX + 1)], "an array must have from 1 to 16 elements, found 17"),
+        (15, [KEY, [ROOT]], "log must be 16 bytes"),
+        (15, [LOG, [LOG]], "root must be 32 bytes"),
+        (15, [LOG, []], "an array must have from 1 to 16 elements, found 0"),
+        (15, [LOG, [ROOT] * (COMPARED_COUNT_MAX + 1)], "an array must have from 1 to 16 elements, found 17"),
+        (16, [[]], "an array must have from 1 to 256 elements, found 0"),
+        (16, [[[KEY, 5, ROOT]] * (LOGS_COUNT_MAX + 1)], "an array must have from 1 to 256 elements, found 257"),
+        (16, [[[LOG, 5, ROOT]]], "public key must be 32 bytes"),
+        (16, [[[KEY, -5, ROOT]]], "size must be an integer from 0"),
+        (16, [[[KEY, 5, LOG]]], "root must be 32 bytes"),
+        (16, [[[KEY, 5]]], "a log is its key, its size and its root"),
+        (17, [KEY, 3], "log must be 16 bytes"),
+        (17, [LOG, -3], "size must be an integer from 0"),
+        (19, [KEY, 3], "log must be 16 bytes"),
+        (20, [0, 3], "epoch must be an integer from 1"),
+        (20, [1, -1], "size must be an integer from 0"),
+        (22, [LOG, KEY, SIGNATURE], "public key must be 32 bytes"),
+        (22, [KEY, LOG, SIGNATURE], "public key must be 32 bytes"),
+        (22, [KEY, KEY, KEY], "signature must be 64 bytes"),
+    ],
+)
+def test_a_refusal_names_the_element(kind, elements, refusal):
+    """Every element has its bounds, and who looks for the fault reads which one it is."""
+    with pytest.raises(RemoteProtocolError, match=f"^{refusal}"):
+        message(kind, elements)
+
+
+def test_lists_may_be_as_long_as_their_bounds():
+    """The longest lists there can be are read."""
+    assert message(14, [LOG, [1] * COMPARED_COUNT_MAX]) == Compare(LOG, [1] * COMPARED_COUNT_MAX)
+    assert message(15, [LOG, [ROOT] * COMPARED_COUNT_MAX]) == Roots(LOG, [ROOT] * COMPARED_COUNT_MAX)
+    assert len(message(16, [[[KEY, 5, ROOT]] * LOGS_COUNT_MAX]).logs) == LOGS_COUNT_MAX
+    logs, named = [LOG] * ROWS_COUNT_MAX, [0] * ROWS_COUNT_MAX
+    assert origins(LOG, logs, named, [1] * ROWS_COUNT_MAX) == (logs, named, list(range(1, ROWS_COUNT_MAX + 1)))
+
+
+@pytest.mark.parametrize("seqs", [[], [5], [7, 1, 1, INT_MAX, 3]])
+def test_seqs_travel_as_steps(seqs):
+    """From its steps every seq comes back, in whatever order they are."""
+    assert steps([1, 2, 4]) == [1, 1, 2]
+    assert origins(LOG, [LOG, KEY[:16]], [1, 0], steps(seqs)) == ([LOG, KEY[:16]], [1, 0], seqs)
+
+
+@pytest.mark.parametrize(
+    ("outbox", "logs", "named", "differences", "refusal"),
+    [
+        (KEY, [LOG], [0], [1], "log must be 16 bytes"),
+        (LOG, [KEY], [0], [1], "log must be 16 bytes"),
+        (LOG, [LOG], [1], [1], "log of a stream must be an integer from 0 to 0"),
+        (LOG, [LOG], [-1], [1], "log of a stream must be an integer from 0 to 0"),
+        (LOG, [LOG], [0], [0], f"seq must be an integer from 1 to {INT_MAX}"),
+        (LOG, [LOG], [0], [INT_MAX, 1], f"seq must be an integer from 1 to {INT_MAX}"),
+        (LOG, [LOG], [0], [True], f"difference of seqs must be an integer from -{INT_MAX} to {INT_MAX}"),
+        (LOG, [LOG], [0], [INT_MAX + 1], f"difference of seqs must be an integer from -{INT_MAX} to {INT_MAX}"),
+        (LOG, [LOG], [0], [INT_MAX, -INT_MAX - 1], f"difference of seqs must be an integer from -{INT_MAX}"),
+        (LOG, [LOG] * (ROWS_COUNT_MAX + 1), [0], [1], "a delivery names more than 4096 logs, streams or rows"),
+        (LOG, [LOG], [0] * (ROWS_COUNT_MAX + 1), [1], "a delivery names more than 4096 logs, streams or rows"),
+        (LOG, [LOG], [0], [1] * (ROWS_COUNT_MAX + 1), "a delivery names more than 4096 logs, streams or rows"),
+    ],
+)
+def test_a_delivery_names_logs_that_it_has_and_seqs_that_there_can_be(outbox, logs, named, differences, refusal):
+    """What a delivery says of where its entries are from is bounded, and each element has its name."""
+    with pytest.raises(RemoteProtocolError, match=f"^{refusal}"):
+        origins(outbox, logs, named, differences)
