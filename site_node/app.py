@@ -107,17 +107,26 @@ def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
         for row in rows
         if row["home"] == config.code and row["status"] in ("here", "leaving")
     ]
+    status = status_of(folder, returning.counts_in(views))
     here.sort(key=lambda child: (child["number"] is None, child["number"], child["name"] or ""))
     return {
         "name": config.name,
         "code": config.code,
         "here": here,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
-        "status": status_of(folder, returning.counts_in(views)),
+        "status": status,
+        "backed_up": _backup_words(status["at_the_county"], status["backed_up"]),
         "disk_warning": Reserve(folder.path).warning(),
         "last_exchange": state.last_exchange_ms,
         "clock_wrong": _offset_words(state.clock_offset_s),
     }
+
+
+def _backup_words(held: int | None, backed_up: int | None) -> str:
+    """What of it the county has twice: what is not in its backup would be sent once more after a loss there."""
+    if not held or not backed_up:
+        return ""
+    return "，也都在县里的备份中" if backed_up >= held else f"，其中 {backed_up} 条也在县里的备份中"
 
 
 def _offset_words(offset_s: int | None) -> str:

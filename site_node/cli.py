@@ -272,6 +272,7 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
     with reading(folder) as store:
         size = store.size(store.log)
         recorded, held = healing.sizes(store)
+        backed_up, epoch = healing.backed_up(store)
         fetched = sum(branch.size for branch in store.branches()) - recorded
         healed = incarnations.shown(store)
         root = store.root(store.log, size)
@@ -291,6 +292,8 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         "root": root.hex(),
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
+        "backed_up": backed_up if joined else None,
+        "epoch": epoch if joined else None,
         "fetched": fetched,
         "healed": healed,
         "county": (folder.config.hub.name or None) if folder.config.hub else None,
