@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from domain.codes import SEX
 from node import conflicts, photos, returning, service
 from node import web as kit
+from node.brackets import TOLERANCE_MS, how_long
 from node.clock import Clock
 from node.control import Control
 from node.desk import Desk
@@ -27,8 +28,6 @@ from site_node.bundling import ServedTaker
 from site_node.cli import homes_of, status_of
 from site_node.exchanging import Exchanger
 from sync.store import Store
-
-CLOCK_OFFSET_SHOWN_S: Final = 300
 
 
 def run(folder: Folder, listen: str, exchange_every_s: float, clock: Clock) -> int:
@@ -130,9 +129,4 @@ def _backup_words(held: int | None, backed_up: int | None) -> str:
 
 
 def _offset_words(offset_s: int | None) -> str:
-    if offset_s is None or abs(offset_s) < CLOCK_OFFSET_SHOWN_S:
-        return ""
-    minutes = abs(offset_s) // 60
-    if minutes < 120:
-        return f"{minutes} 分钟"
-    return f"{minutes // 60} 小时" if minutes < 72 * 60 else f"{minutes // 1440} 天"
+    return "" if offset_s is None or abs(offset_s) * 1000 < TOLERANCE_MS else how_long(abs(offset_s))[0]

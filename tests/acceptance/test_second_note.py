@@ -28,24 +28,29 @@ def back_up(yard, name):
     return yard / name
 
 
-def record(yard, home, lines):
-    (yard / "facts.jsonl").write_text("".join(line if line.endswith("\n") else line + "\n" for line in lines))
-    yard.quick("site-node", "import", home, yard / "facts.jsonl")
+@pytest.fixture
+def record(yard, lines_of, write_lines):
+    """Brings a home to so many entries."""
+
+    def to(home, count: int) -> None:
+        yard.quick("site-node", "import", home, write_lines(yard / "facts.jsonl", lines_of(count=count)))
+
+    return to
 
 
-def test_what_the_countys_backup_holds_is_shown_at_home(yard, lines_of, identity):
+def test_what_the_countys_backup_holds_is_shown_at_home(yard, record, identity):
     """Nothing before the first backup, then what the last one holds; put back to it, the hub says the same."""
     hub, home = yard.hub(), yard.home()
     assert told(yard)[1:] == (None, None)
     yard.quick("site-node", "join", home, yard.invite())
-    record(yard, home, lines_of(count=30))
+    record(home, 30)
     yard.run("site-node", "sync", home)
     assert told(yard) == (30, 0, 1)
     backup = back_up(yard, "first")  # while it serves
     assert told(yard) == (30, 0, 1), "said before the county said it"
     yard.run("site-node", "sync", home)
     assert told(yard) == (30, 30, 1)
-    record(yard, home, lines_of(count=50))
+    record(home, 50)
     yard.run("site-node", "sync", home)
     assert told(yard) == (50, 30, 1)
     served = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
@@ -65,17 +70,17 @@ def test_what_the_countys_backup_holds_is_shown_at_home(yard, lines_of, identity
         assert yard.quick(program, "verify", folder, "--json").json()["ok"]
 
 
-def test_a_backup_of_another_past_counts_for_nothing(yard, lines_of):
+def test_a_backup_of_another_past_counts_for_nothing(yard, record):
     """A hub whose databases are older than what it says of its backup promises nothing until it holds that again."""
     hub, home = yard.hub(), yard.home()
     yard.quick("site-node", "join", home, yard.invite())
-    record(yard, home, lines_of(count=20))
+    record(home, 20)
     yard.run("site-node", "sync", home)
     port = hub.port
     assert hub.stop() == 0
     shutil.copytree(yard / "hub", yard / "older")
     hub = yard.hub(listen=f"127.0.0.1:{port}")
-    record(yard, home, lines_of(count=40))
+    record(home, 40)
     yard.run("site-node", "sync", home)
     back_up(yard, "b")
     hub.kill()
@@ -91,13 +96,13 @@ def test_a_backup_of_another_past_counts_for_nothing(yard, lines_of):
     assert told(yard) == (40, 0, 1), "what is not known is not promised"
 
 
-def test_the_note_comes_by_stick(yard, lines_of):
+def test_the_note_comes_by_stick(yard, record):
     """An answer brings it, an older answer that is found later takes nothing back."""
     yard.quick("central-hub", "init", yard / "hub", "--name", "清溪县")
     home, stick = yard.home(), yard / "stick"
     stick.mkdir()
     yard.quick("site-node", "join", home, yard.invite(), "--offline")
-    record(yard, home, lines_of(count=25))
+    record(home, 25)
     (file,) = yard.quick("site-node", "bundle", home, stick, "--json").json()["files"]
     answers = []
     for turn in range(2):
