@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 from functools import partial
 from typing import Any
 
@@ -94,7 +95,8 @@ def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
     """The home's one page: its children with their last contacts, and the sync line."""
     config, state = folder.config, folder.exchange_state()
     rows = [row_json("child", row) for row in views.rows_of("child")]
-    today = kit.today(clock)
+    status = status_of(folder, returning.counts_in(views), clock)
+    today = dt.date.fromisoformat(status["today"])
     here = [
         {
             **row,
@@ -106,7 +108,6 @@ def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
         for row in rows
         if row["home"] == config.code and row["status"] in ("here", "leaving")
     ]
-    status = status_of(folder, returning.counts_in(views))
     here.sort(key=lambda child: (child["number"] is None, child["number"], child["name"] or ""))
     return {
         "name": config.name,
