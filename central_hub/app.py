@@ -19,6 +19,7 @@ from central_hub.taking import ServedTaker
 from domain.codes import SEX
 from node import conflicts, photos, returning, service
 from node import web as kit
+from node.backed_up import BackedUp
 from node.clock import Clock
 from node.control import Control
 from node.desk import Desk
@@ -75,6 +76,7 @@ async def _serve(
         registry.admit,
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
+        backed_up_to=BackedUp(folder, store),
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())

@@ -9,6 +9,7 @@ from typing import Any
 
 from central_hub.cli import homes_of
 from node import cli, conflicts, exits, photos, returning
+from node.brackets import receipt_json
 from node.clock import rfc3339
 from node.folder import Folder
 from node.opening import reading
@@ -22,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cli.add(commands, "logs", logs, "every log that is held, with its last signed checkpoint and receipt", as_json=True)
     made = cli.add(commands, "checkpoint", checkpoint, "a log's last checkpoint and receipt as a C2SP signed note")
+    made.add_argument("log", metavar="LOG", help="the log's id, 32 hex digits")
+    help_text = "the first and the last receipt for each size of a log, with what both clocks said then"
+    made = cli.add(commands, "receipts", receipts, help_text, as_json=True)
     made.add_argument("log", metavar="LOG", help="the log's id, 32 hex digits")
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
@@ -48,6 +52,18 @@ def _log_json(store: StoredLog, log: bytes, size: int) -> dict[str, Any]:
         "receipt_size": kept.size if kept and receipt else None,
         "receipt_at": rfc3339(int.from_bytes(receipt[:8], "big") * 1000) if receipt else None,
     }
+
+
+def receipts(arguments: argparse.Namespace) -> int:
+    """The series of a log's receipts."""
+    with reading(Folder(arguments.dir, "hub")) as store:
+        held = any(branch.log.hex() == arguments.log for branch in store.branches())
+        found = [receipt_json(kept) for kept in store.receipts(bytes.fromhex(arguments.log))] if held else None
+    if found is None:
+        print(f"no log {arguments.log} is held here", file=sys.stderr)
+        return exits.REFUSED
+    cli.show({"receipts": found}, arguments.json)
+    return exits.DONE
 
 
 def checkpoint(arguments: argparse.Namespace) -> int:

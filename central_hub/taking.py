@@ -21,6 +21,7 @@ from aiohttp import web
 from central_hub.registry import Admissions, Registry
 from domain.errors import Refused
 from node import cli, control, exits, joining, sticks
+from node.backed_up import BackedUp
 from node.clock import Clock, system_clock
 from node.control import Control, failed
 from node.folder import Folder
@@ -90,7 +91,8 @@ def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -
             registry.join(code, hashlib.sha256(b"homeward/invitation/1" + secret).digest(), public_key)
         return json.dumps(joining.answer(folder.config.name, store.signer, secret, public_key)).encode()
 
-    return Taker(store, registry.key_of, admit, clock, Parking(folder.path))
+    backed_up_to = BackedUp(folder, store)
+    return Taker(store, registry.key_of, admit, clock, Parking(folder.path), backed_up_to=backed_up_to)
 
 
 def _take(taker: Taker, file: Path, progress: Progress) -> dict[str, Any]:

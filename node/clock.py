@@ -10,6 +10,9 @@ from typing import Final
 
 OFFSET_VARIABLE: Final = "HOMEWARD_CLOCK_OFFSET_S"
 
+LOCAL: Final = dt.timezone(dt.timedelta(hours=8), "CST")  # China has one time, all year; needs no tzdata
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
 Clock = Callable[[], int]
 
 
@@ -21,6 +24,14 @@ def system_clock() -> Clock:
     except (ValueError, OverflowError):
         raise SystemExit(f"{OFFSET_VARIABLE} must be a number of seconds, found {text!r}") from None
     return lambda: max(0, time.time_ns() // 1_000_000 + offset_ms)  # an entry's time is never before 1970
+
+
+def local_date(at_ms: int) -> dt.date:
+    """The date in the county at an instant; the last one that can be written where it lies beyond."""
+    try:
+        return (EPOCH + dt.timedelta(milliseconds=at_ms)).astimezone(LOCAL).date()
+    except OverflowError:
+        return dt.date.max
 
 
 def rfc3339(at_ms: int) -> str:

@@ -7,7 +7,7 @@
     node.key        the key file of the first slot; may lie elsewhere, or be replaced by a passphrase
     checkpoint.txt  the last checkpoint and receipt, outside the databases: a witness; see `incarnations`
     exchange.json   when the last exchange was, and how it went          may be lost
-    backup.json     when the last verified backup was made               may be lost
+    backup.json     when the last verified backup was made, what it holds        may be lost
     bundle.json     at a home, what answers by stick asked for           may be lost
     joining.json    at a home, an invitation that goes by stick          while it waits
     parked/         at a hub, bundles that came too early                may be lost
@@ -162,9 +162,25 @@ class Folder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def save_backup(self, made_at_ms: int, entries: int) -> None:
-        """Keep when the last verified backup was made."""
-        write_file(self.path / BACKUP_FILE, json.dumps({"made_at_ms": made_at_ms, "entries": entries}) + "\n")
+    def save_backup(self, made_at_ms: int, entries: int, covered: dict[str, tuple[int, str]]) -> None:
+        """Keep when the last verified backup was made, and what it holds of each log: its size and its root."""
+        kept = {"made_at_ms": made_at_ms, "entries": entries, "logs": covered}
+        write_file(self.path / BACKUP_FILE, json.dumps(kept) + "\n")
+
+    def backed_up(self) -> dict[str, tuple[int, str]]:
+        """What the last verified backup holds of each log; nothing if that is lost. See `backed_up.BackedUp`."""
+        try:
+            found = json.loads((self.path / BACKUP_FILE).read_text("utf-8"))["logs"]
+            return {str(log): (int(size), str(root)) for log, (size, root) in found.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def backup_stamp(self) -> int:
+        """Another number whenever another backup was kept; 0 if there is none."""
+        try:
+            return (self.path / BACKUP_FILE).stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def save_checkpoint(self, store: StoredLog, hub_key: bytes | None) -> None:
         """Keep the last signed size, and the receipt for it, outside the databases."""

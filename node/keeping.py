@@ -130,7 +130,7 @@ def write(arguments: argparse.Namespace, kind: Kind, clock: Clock | None = None)
     described = {"kind": kind, "name": folder.config.name, "made_at_ms": made_at_ms}
     with opening.reading(folder) as store, bar("backup", backup.sources_size(folder.path)) as progress:
         made = backup.write_backup(store, arguments.file, recipients, SMALL_FILES, described, progress)
-    folder.save_backup(made_at_ms, made.entries)
+    folder.save_backup(made_at_ms, made.entries, made.covered)
     print(f"{arguments.file}: {made.entries} entries, {made.size_bytes:,} bytes, verified")
     return exits.DONE
 
@@ -153,10 +153,11 @@ def restore(arguments: argparse.Namespace, kind: Kind) -> int:
         folder = Folder(making, kind)
         with closing(StoredLog(making, master)) as store:
             _require_whole(store, folder)
+            covered = backup.covered(store)
         if kind == "home":
             folder.open_with(master)
             incarnations.restored(folder, system_clock())
-        folder.save_backup(int(header["made_at_ms"]), int(header["entries"]))
+        folder.save_backup(int(header["made_at_ms"]), int(header["entries"]), covered)
         if path.exists():
             raise FolderError(f"{path} exists already: a backup is never restored over a folder")
         making.rename(path)

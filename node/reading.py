@@ -11,6 +11,7 @@ from domain import forms, schema
 from domain.folding import fold
 from domain.views import TABLES, VIEWS_VERSION, child_json
 from node import opening
+from node.brackets import bracket_json
 from node.clock import rfc3339
 from node.folder import Folder
 from node.opening import HomesOf, current_views
@@ -90,13 +91,18 @@ def history(folder: Folder, subject: bytes) -> dict[str, Any]:
 
 
 def history_of(store: StoredLog, subject: bytes) -> list[dict[str, Any]]:
-    """As `history`, from an open log; of an erased subject only the orders to erase it are left."""
+    """As `history`, from an open log; of an erased subject only the orders to erase it are left.
+
+    `between`: between which of the county's receipts it was recorded, not of an entry that counts no more in its place.
+    """
     found = []
     lost = store.lost_entries_of_subject(subject)
     for entry in [*store.entries_of_subject(subject), *erasure.entries_about(store, subject), *lost]:
         body = entry.body()
         where = (body.lamport if body else 0, entry.log, entry.seq)
-        found.append((where, entry_json(entry, is_set_aside=entry in lost)))
+        is_set_aside = entry in lost
+        between = {} if is_set_aside else {"between": bracket_json(store, entry)}
+        found.append((where, entry_json(entry, is_set_aside=is_set_aside) | between))
     found.sort(key=lambda pair: pair[0])
     return [shown for _, shown in found]
 

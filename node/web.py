@@ -10,11 +10,10 @@ from typing import Any, Final
 from aiohttp import web
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from node.clock import Clock
+from node.clock import LOCAL, Clock, local_date
 from node.projection import Projection
 from node.views import Views
 
-LOCAL: Final = dt.timezone(dt.timedelta(hours=8), "CST")  # China has one time, all year; needs no tzdata
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
@@ -68,7 +67,7 @@ async def plain_headers(request: web.Request, handler: Handler) -> web.StreamRes
 
 def today(clock: Clock) -> dt.date:
     """The date in the county, as this node's clock says."""
-    return dt.datetime.fromtimestamp(clock() / 1000, LOCAL).date()
+    return local_date(clock())
 
 
 def day(iso: str | None) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from domain.codes import SEX
 from node import conflicts, photos, returning, service
 from node import web as kit
+from node.brackets import TOLERANCE_MS, how_long
 from node.clock import Clock
 from node.control import Control
 from node.desk import Desk
@@ -27,8 +29,6 @@ from site_node.bundling import ServedTaker
 from site_node.cli import homes_of, status_of
 from site_node.exchanging import Exchanger
 from sync.store import Store
-
-CLOCK_OFFSET_SHOWN_S: Final = 300
 
 
 def run(folder: Folder, listen: str, exchange_every_s: float, clock: Clock) -> int:
@@ -95,7 +95,8 @@ def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
     """The home's one page: its children with their last contacts, and the sync line."""
     config, state = folder.config, folder.exchange_state()
     rows = [row_json("child", row) for row in views.rows_of("child")]
-    today = kit.today(clock)
+    status = status_of(folder, returning.counts_in(views), clock)
+    today = dt.date.fromisoformat(status["today"])
     here = [
         {
             **row,
@@ -113,17 +114,20 @@ def _home_values(folder: Folder, clock: Clock, views: Views) -> dict[str, Any]:
         "code": config.code,
         "here": here,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
-        "status": status_of(folder, returning.counts_in(views)),
+        "status": status,
+        "backed_up": _backup_words(status["at_the_county"], status["backed_up"]),
         "disk_warning": Reserve(folder.path).warning(),
         "last_exchange": state.last_exchange_ms,
         "clock_wrong": _offset_words(state.clock_offset_s),
     }
 
 
-def _offset_words(offset_s: int | None) -> str:
-    if offset_s is None or abs(offset_s) < CLOCK_OFFSET_SHOWN_S:
+def _backup_words(held: int | None, backed_up: int | None) -> str:
+    """What of it the county has twice: what is not in its backup would be sent once more after a loss there."""
+    if not held or not backed_up:
         return ""
-    minutes = abs(offset_s) // 60
-    if minutes < 120:
-        return f"{minutes} 分钟"
-    return f"{minutes // 60} 小时" if minutes < 72 * 60 else f"{minutes // 1440} 天"
+    return "，也都在县里的备份中" if backed_up >= held else f"，其中 {backed_up} 条也在县里的备份中"
+
+
+def _offset_words(offset_s: int | None) -> str:
+    return "" if offset_s is None or abs(offset_s) * 1000 < TOLERANCE_MS else how_long(abs(offset_s))[0]

@@ -31,8 +31,9 @@ from node import (
     reserve,
     returning,
     scrubbing,
+    today,
 )
-from node.clock import rfc3339, system_clock
+from node.clock import Clock, rfc3339, system_clock
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
 from node.invitation import BadInvitation, parse, require_loopback
@@ -263,20 +264,22 @@ def _require_joined(folder: Folder) -> None:
 def status(arguments: argparse.Namespace) -> int:
     """What is recorded, and what the county has."""
     folder = Folder(arguments.dir, "home")
-    cli.show(status_of(folder, returning.counted(folder, homes_of(folder))), arguments.json)
+    cli.show(status_of(folder, returning.counted(folder, homes_of(folder)), system_clock()), arguments.json)
     return exits.DONE
 
 
-def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, Any]:
+def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -> dict[str, Any]:
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
         size = store.size(store.log)
         recorded, held = healing.sizes(store)
+        backed_up, epoch = healing.backed_up(store)
         fetched = sum(branch.size for branch in store.branches()) - recorded
         healed = incarnations.shown(store)
         root = store.root(store.log, size)
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
+        day = today.of(store, clock)
     state = folder.exchange_state()
     joined = folder.config.hub is not None
     return {
@@ -291,6 +294,8 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         "root": root.hex(),
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
+        "backed_up": backed_up if joined else None,
+        "epoch": epoch if joined else None,
         "fetched": fetched,
         "healed": healed,
         "county": (folder.config.hub.name or None) if folder.config.hub else None,
@@ -302,5 +307,7 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         "photos_waiting": pictures_waiting if joined else None,
         **scrubbing.shown(folder),
         **reserve.shown(folder.path),
-        "last_backup": folder.last_backup(system_clock()()),
+        "last_backup": folder.last_backup(clock()),
+        "today": day.date.isoformat(),
+        "clock_warning": day.banner or None,
     }

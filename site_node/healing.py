@@ -5,6 +5,7 @@ Every step is durable by itself and found again by the next exchange: nothing he
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from node.clock import Clock
@@ -85,12 +86,24 @@ def _own_parts(store: StoredLog) -> dict[bytes, int]:
 
 def sizes(store: StoredLog) -> tuple[int, int]:
     """How many entries this node recorded, in all its logs, and for how many of them there is a receipt."""
-    parts = _own_parts(store)
     recorded = held = 0
+    for log, size in _recorded(store):
+        receipt = store.last_checkpoint(log, with_receipt=True)
+        recorded += size
+        held += min(size, receipt.size if receipt else 0)
+    return recorded, held
+
+
+def backed_up(store: StoredLog) -> tuple[int, int | None]:
+    """How many of them the county's last backup holds, as it said with its receipts; and its epoch, if it said one."""
+    told = [(size, receipt) for log, size in _recorded(store) if (receipt := store.last_receipt(log)) is not None]
+    epochs = [receipt.epoch for _, receipt in told[-1:]]  # that of the newest log
+    return sum(min(size, receipt.backed_up_to) for size, receipt in told), next(iter(epochs), None)
+
+
+def _recorded(store: StoredLog) -> Iterator[tuple[bytes, int]]:
+    """The node's own logs, and how many entries of each it recorded itself."""
+    parts = _own_parts(store)
     for branch in store.branches():
         if branch.own:
-            size = branch.size if branch.log == store.log else parts.get(branch.log, 0)
-            receipt = store.last_checkpoint(branch.log, with_receipt=True)
-            recorded += size
-            held += min(size, receipt.size if receipt else 0)
-    return recorded, held
+            yield branch.log, branch.size if branch.log == store.log else parts.get(branch.log, 0)

@@ -52,10 +52,11 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a verified backup holds."""
+    """What a verified backup holds; `covered`: as the function of that name gives it."""
 
     entries: int
     size_bytes: int
+    covered: dict[str, tuple[int, str]]
 
 
 def recovery_recipients(folder: Path) -> list[str]:
@@ -88,7 +89,7 @@ def write_backup(
     try:
         copies.mkdir()
         files = _copy_databases(store, copies)
-        entries = _look_at(copies, store.master)
+        entries, logs = _look_at(copies, store.master)
         files |= {name: file for name in beside if (file := store.folder / name).exists()}
         header = described | {
             "format": FORMAT,
@@ -105,7 +106,7 @@ def write_backup(
     finally:
         shutil.rmtree(copies, ignore_errors=True)
         making.unlink(missing_ok=True)
-    return Backup(entries, target.stat().st_size)
+    return Backup(entries, target.stat().st_size, logs)
 
 
 def restore(
@@ -146,11 +147,18 @@ def _copy_database(store: StoredLog, name: str, copy: Path) -> None:
     connect(copy, MasterKey(store.master.current), application_id).close()  # it bears the current key's mark
 
 
-def _look_at(copies: Path, master: MasterKey) -> int:
-    """Whether the copies hang together; how many entries there are."""
+def _look_at(copies: Path, master: MasterKey) -> tuple[int, dict[str, tuple[int, str]]]:
+    """Whether the copies hang together; how many entries there are, and what of each log."""
     with closing(StoredLog(copies, master)) as copied:
         copied.require_sound()
-        return sum(branch.size for branch in copied.branches())
+        return sum(branch.size for branch in copied.branches()), covered(copied)
+
+
+def covered(store: StoredLog) -> dict[str, tuple[int, str]]:
+    """Of each log that is held from its beginning: its size, and its root in hex."""
+    in_part = store.logs_in_part()
+    whole = [branch for branch in store.branches() if branch.size and branch.log not in in_part]
+    return {branch.log.hex(): (branch.size, store.root(branch.log, branch.size).hex()) for branch in whole}
 
 
 def _require_space(place: Path, size: int) -> None:

@@ -203,11 +203,11 @@ def take_answer(store: Store, hub_key: bytes, instructions: Instructions, path: 
                     why = f"the hub holds {held} entries of this log, this folder {size}, or other ones"
                     raise RefusedByPeer("ahead", f"{why}: exchange over the network once, which mends it")
                 continue
-            case Receipt(covered, _) if covered <= size:
+            case Receipt(size=covered) if covered <= size:
                 sender.ask(store.sign(covered))
         for effect in sender.receive(message):
             if isinstance(effect, KeepReceipt):
-                store.keep_checkpoint(store.log, effect.signed).result()
+                store.keep_receipt(store.log, effect.signed, effect.kept, by_hand=True).result()
                 receipt = effect
     known = before.size if before else 0
     rose = receipt is not None and receipt.signed.size > known

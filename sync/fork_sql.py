@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import apsw
 
-from sync import log_sql
+from sync import log_sql, receipt_sql
 from sync.log_schema import FORK_SCHEMA, STREAM_SHIFT, Branch, Fork, Kind, Row
 
 Span = tuple[int, int]  # positions, the second one behind the last
@@ -39,6 +39,7 @@ def cut(db: apsw.Connection, branch: Branch, keep: int, lamport_of: Callable[[Ro
         db.execute("UPDATE entry SET stream=stream+? WHERE position>=? AND position<?", (shift, first, after))
     _move_runs(db, branch.id, lost, keep, spans)
     db.execute("UPDATE checkpoint SET branch=? WHERE branch=? AND size>?", (lost, branch.id, keep))
+    receipt_sql.move(db, branch.id, lost, keep)
     db.execute("UPDATE fork SET of=? WHERE of=? AND base>?", (lost, branch.id, keep))
     db.execute("INSERT INTO fork VALUES(?,?,?)", (lost, branch.id, keep))
     log_sql.set_branch_size(db, branch.id, keep, branch.streams - begun)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from sync.entry import Deps
 from sync.file_form import Manifest
+from sync.hub_note import HubNote
 
 UNKNOWN: Final = "unknown"  # with the hub's log id behind a colon: the code of a refusal by a hub we do not belong to
 
@@ -106,10 +107,28 @@ class Confirm(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """The hub's cosignature (72 bytes) on the checkpoint of that size."""
+    """The hub's cosignature (72 bytes) on the checkpoint of that size, and what it says beside it (`hub_note`).
+
+    `thousandths`: the ms of the hub's clock within the second that the cosignature states.
+    """
 
     size: int
     cosignature: bytes
+    epoch: int
+    backed_up_to: int
+    thousandths: int
+    signature: bytes
+
+    @classmethod
+    def of(cls, size: int, cosignature: bytes, note: HubNote) -> Self:
+        """A receipt with its note, which is of the same second."""
+        return cls(size, cosignature, note.epoch, note.backed_up_to, note.time_ms % 1000, note.signature)
+
+    @property
+    def note(self) -> HubNote:
+        """The second note."""
+        time_ms = int.from_bytes(self.cosignature[:8], "big") * 1000 + self.thousandths
+        return HubNote(self.epoch, self.backed_up_to, time_ms, self.signature)
 
 
 class Refusal(NamedTuple):

@@ -29,11 +29,13 @@ from typing import Final, NamedTuple
 from sync.batch import Batch, SignedSize, StreamRef
 from sync.entry import log_id, origin
 from sync.errors import LocalProtocolError, RefusedByPeer, RemoteProtocolError, Unreachable, VerificationError
+from sync.hub_note import verify_note
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import Ack, AskPlain, Confirm, Held, Hello, Message, NoKey, Push, Receipt, Refusal
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 from sync.pacing import Flight, Pace
 from sync.reading import KnownStreams
+from sync.receipts import Greeted, Kept
 
 PROTOCOL: Final = 1
 PUSH_ROWS_MAX: Final = 2_000
@@ -60,10 +62,11 @@ class Cosign(NamedTuple):
 
 
 class KeepReceipt(NamedTuple):
-    """Keep the hub's receipt, durably; the hub's clock said `timestamp_s`."""
+    """Keep the hub's receipt and its note, durably; the hub's clock said `timestamp_s`."""
 
     signed: SignedSize
     timestamp_s: int
+    kept: Kept
 
 
 Effect = Send | Append | Cosign | KeepReceipt
@@ -123,10 +126,20 @@ class Sender:
         self._pushes = 0  # since the last time a receipt was asked for
         self._asked: dict[int, SignedSize] = {}
         self.diverged: Held | None = None  # what the hub holds, where that is not a beginning of this log
+        self._said: Hello | None = None  # the first greeting
 
-    def start(self, clock_ms: int) -> list[Effect]:
-        """Open the exchange."""
-        return [Send(Hello(PROTOCOL, self.log, self.size, clock_ms))]
+    def start(self, clock_ms: int, size: int | None = None) -> list[Effect]:
+        """Open the exchange. `size`: how many entries there are by now, if that may be more than are to be sent."""
+        hello = Hello(PROTOCOL, self.log, self.size if size is None else size, clock_ms)
+        self._said = self._said or hello
+        return [Send(hello)]
+
+    @property
+    def greeted(self) -> Greeted | None:
+        """What both said at the beginning; None before that, and of a log that others may be writing."""
+        if self._said is None or self.hub_clock_ms is None or not self._asks_on_the_way:
+            return None
+        return Greeted(self._said.size, self._said.clock_ms, self.hub_clock_ms)
 
     def next(self) -> Wait | Portion | Ask:
         """What to do now."""
@@ -192,8 +205,8 @@ class Sender:
             case AskPlain(size):
                 self._speak_plainly(size)
                 return []
-            case Receipt(size, cosignature):
-                return self._keep(size, cosignature)
+            case Receipt():
+                return self._keep(message)
             case Refusal("gap" | "later", text):  # we had begun behind what the hub still holds; or its disk is full
                 raise Unreachable(text)
             case Refusal(code, text):
@@ -249,14 +262,17 @@ class Sender:
         self._flight.clear()
         self._asked = {asked: signed for asked, signed in self._asked.items() if asked <= size}  # to be asked again
 
-    def _keep(self, size: int, cosignature: bytes) -> list[Effect]:
+    def _keep(self, receipt: Receipt) -> list[Effect]:
+        size = receipt.size
         signed = self._asked.get(size)
         if signed is None:
             raise RemoteProtocolError(f"a receipt for {size} entries that was not asked for")
         text = checkpoint_text(origin(self.log), size, signed.root)
-        timestamp_s = verify_cosignature(self._hub_key, text, cosignature)
+        timestamp_s = verify_cosignature(self._hub_key, text, receipt.cosignature)
+        verify_note(self._hub_key, self.log, size, signed.root, receipt.note)
         self.acknowledged = self.receipted = size
-        kept = KeepReceipt(signed._replace(receipt=cosignature), timestamp_s)
+        in_series = Kept(size, receipt.note, self.greeted)
+        kept = KeepReceipt(signed._replace(receipt=receipt.cosignature), timestamp_s, in_series)
         if size == self.size:
             self.receipt = kept  # the exchange is over
         return [kept]
@@ -282,6 +298,7 @@ class Receiver:
         self._streams = KnownStreams(log, streams, find)
         self._root_at = root_at
         self._awaits_other_form = False  # it was asked for a push in erased or in plain form
+        self.greeted: Greeted | None = None
 
     @property
     def size(self) -> int:
@@ -291,11 +308,12 @@ class Receiver:
     def receive(self, message: Message, clock_ms: int) -> list[Effect]:
         """The node said something. Raises RemoteProtocolError or VerificationError, with no effect, if it is wrong."""
         match message:
-            case Hello(protocol, log, size, _):
+            case Hello(protocol, log, size, node_ms):
                 if log != self.log:
                     raise RemoteProtocolError("an exchange is about one log")
                 if protocol != PROTOCOL:
                     return [Send(Refusal("protocol", f"this hub speaks protocol {PROTOCOL}, the node {protocol}"))]
+                self.greeted = Greeted(size, node_ms, clock_ms)
                 return [Send(Held(self.size, clock_ms, self._root(size)))]
             case Push():
                 return self._take(message)

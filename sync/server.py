@@ -34,6 +34,7 @@ from sync.database import NotStored
 from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
+from sync.hub_note import EPOCH_FIRST
 from sync.messages import (
     UNKNOWN,
     Beside,
@@ -85,16 +86,21 @@ class ExchangeServer:
         admit: Callable[[Introduction], None] = lambda _: None,
         outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
         route: Callable[[], None] = lambda: None,
+        epoch_of: Callable[[], int] = lambda: EPOCH_FIRST,
+        backed_up_to: Callable[[bytes], int] = lambda _: 0,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
         `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
         `outbox_of` gives id and epoch of the outbox of a log's home; `route` fills outboxes, if that is quick.
+        `epoch_of` gives the hub's epoch, `backed_up_to` how many entries of a log its last verified backup holds.
         """
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
         self._route = route
+        self._epoch_of = epoch_of
+        self._backed_up_to = backed_up_to
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
@@ -260,14 +266,18 @@ class ExchangeServer:
             case Send(message):
                 return message
             case Cosign(signed):
-                return await self._receipt(receiver.log, signed)
+                return await self._receipt(receiver, signed)
             case _:
                 raise AssertionError(effect)
 
-    async def _receipt(self, log: bytes, signed: SignedSize) -> Receipt:
-        receipt = self._store.receipt(log, signed.size, signed.root, max(0, self._clock_ms() // 1000))
-        await asyncio.wrap_future(self._store.keep_checkpoint(log, signed._replace(receipt=receipt)))
-        return Receipt(signed.size, receipt)
+    async def _receipt(self, receiver: Receiver, signed: SignedSize) -> Receipt:
+        backed_up_to = await asyncio.to_thread(self._backed_up_to, receiver.log)
+        kept, receipt = self._store.give_receipt(
+            receiver.log, signed, receiver.greeted,
+            epoch=self._epoch_of(), backed_up_to=backed_up_to, clock_ms=self._clock_ms(),
+        )  # fmt: skip
+        await asyncio.wrap_future(kept)
+        return receipt
 
     @staticmethod
     async def _send(response: web.StreamResponse, message: Message) -> None:

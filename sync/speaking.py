@@ -106,7 +106,8 @@ class Speaker:
         """What an exchange begins with; in a request behind the first one also what its chunks belong to."""
         frames = b"".join(self._count(wire.encode(message)) for message in self._unsaid)
         self._unsaid = []
-        frames += self._frames_of(self.sender.start(self._clock_ms()))
+        size = await asyncio.to_thread(self._store.size, self.sender.log)
+        frames += self._frames_of(self.sender.start(self._clock_ms(), size))
         self._offered_again = self.files.current
         if self._offered_again is not None:
             offer = await asyncio.to_thread(offer_of, self._store, self._offered_again)
@@ -208,7 +209,7 @@ class Speaker:
             self._effort.acknowledged(message.size, self.sender.now_s)
         for effect in self.sender.receive(message):
             if isinstance(effect, KeepReceipt):
-                await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
+                await asyncio.wrap_future(self._store.keep_receipt(self.sender.log, effect.signed, effect.kept))
 
     async def _hear_held(self, message: Held) -> None:
         """What the hub held; where its copy is another one, find out from where on, unless it took pushes before."""

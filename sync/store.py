@@ -23,16 +23,19 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import erasure, log_schema, log_sql, outbox_sql, succession
+from sync import erasure, log_schema, log_sql, outbox_sql, receipt_sql, succession
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
-from sync.entry import log_id
+from sync.entry import TIME_MS_MAX, log_id
 from sync.errors import LocalProtocolError
 from sync.files import Files
+from sync.hub_note import signed_note
 from sync.keyring import Keyring
 from sync.log_schema import Kind
+from sync.messages import Receipt
 from sync.note import Signer
+from sync.receipts import Greeted, Kept
 from sync.slots import Slots
 from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog, open_log
 from sync.tail import Tail
@@ -190,6 +193,28 @@ class Store(StoredLog):
         """Keep a signed size of a log, with its receipt if there is one."""
         branch = self.branch_id(log)
         return self.submit(lambda db: log_sql.put_checkpoint(db, branch, signed))
+
+    def keep_receipt(self, log: bytes, signed: SignedSize, kept: Kept, *, by_hand: bool = False) -> Future[None]:
+        """Keep a signed size with its receipt, and the receipt in the log's series."""
+        branch = self.branch_id(log)
+
+        def work(db: apsw.Connection) -> None:
+            log_sql.put_checkpoint(db, branch, signed)
+            receipt_sql.put(db, branch, kept, by_hand=by_hand)
+
+        return self.submit(work)
+
+    def give_receipt(
+        self, log: bytes, signed: SignedSize, greeted: Greeted | None, *, epoch: int, backed_up_to: int, clock_ms: int
+    ) -> tuple[Future[None], Receipt]:
+        """This node's receipt for a peer's log that it holds, and the promise that it is kept; send it only then."""
+        size, root = signed.size, signed.root
+        time_ms = min(max(0, clock_ms), TIME_MS_MAX)
+        cosignature = self.receipt(log, size, root, time_ms // 1000)
+        backed_up_to = min(backed_up_to, size)
+        note = signed_note(self.signer, log, size, root, epoch=epoch, backed_up_to=backed_up_to, time_ms=time_ms)
+        kept = self.keep_receipt(log, signed._replace(receipt=cosignature), Kept(size, note, greeted))
+        return kept, Receipt.of(size, cosignature, note)
 
     def record_in(self, db: apsw.Connection, drafts: Sequence[Draft]) -> list[Recorded]:
         """`record` inside a transaction that does more, and that may read what was recorded."""

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from sync import files, keyring, log_schema, log_sql, outbox_sql
+from sync import files, keyring, log_schema, log_sql, outbox_sql, receipt_sql
 from sync.batch import Entry, Headline, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, open_database, require_sound
@@ -23,7 +23,9 @@ from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
 from sync.log_schema import STREAM_SHIFT, Branch, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, root_at
+from sync.messages import Receipt
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
+from sync.receipts import Bracket, Kept
 from sync.sealing import Seal, open_body
 from sync.slots import unlock
 
@@ -367,6 +369,23 @@ class StoredLog:
         if signed.receipt is None or cosigner_key is None:
             return note
         return with_cosignature(note, origin(log_id(cosigner_key)), cosigner_key, signed.receipt)
+
+    def last_receipt(self, log: bytes) -> Receipt | None:
+        """The newest receipt for the largest size, with the hub's note."""
+        branch = self.branch_id(log)
+        return self.reading(lambda db: receipt_sql.newest(db, branch))
+
+    def receipts(self, log: bytes) -> list[Kept]:
+        """The first and the last receipt of each size of a log."""
+        branch = self.branch_id(log)
+        return self.reading(lambda db: receipt_sql.all_of(db, branch))
+
+    def bracket(self, log: bytes, seq: int) -> Bracket:
+        """Between which of the hub's receipts an entry was recorded."""
+        branch = self.branch_id(log)
+        return self.reading(
+            lambda db: Bracket(receipt_sql.before(db, branch, seq), receipt_sql.covering(db, branch, seq))
+        )
 
     def receipts_count(self, log: bytes) -> int:
         """How many signed sizes of a log have a receipt."""

@@ -32,6 +32,7 @@ from sync.errors import (
 )
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
+from sync.hub_note import EPOCH_FIRST
 from sync.messages import (
     Chunk,
     Confirm,
@@ -43,7 +44,6 @@ from sync.messages import (
     NoKey,
     Offer,
     Push,
-    Receipt,
     Refusal,
 )
 from sync.parking import Parking
@@ -97,7 +97,12 @@ class Taker:
         admit: Admit,
         clock_ms: Callable[[], int],
         parking: Parking,
+        epoch_of: Callable[[], int] = lambda: EPOCH_FIRST,
+        backed_up_to: Callable[[bytes], int] = lambda _: 0,
     ) -> None:
+        """`epoch_of` and `backed_up_to`: as `ExchangeServer` has them."""
+        self.epoch_of = epoch_of
+        self.backed_up_to = backed_up_to
         self.store = store
         self.key_of = key_of
         self.admit = admit
@@ -118,7 +123,7 @@ class Taker:
             self._parking.put(path, reply.log, reply.before, reply.held)
         if reply.parked:
             reply.before = reply.held = self.store.size(reply.log)
-        receipt_for_all(self.store, reply.log, self.clock_ms())
+        self._receipt_for_all(reply.log)
         return reply
 
     def follow_all(self, progress: Progress) -> list[Reply]:
@@ -130,7 +135,7 @@ class Taker:
                 reply = Reply(log, before=size, held=size)
                 self._follow(reply, progress)
                 if reply.hello is not None:
-                    receipt_for_all(self.store, log, self.clock_ms())
+                    self._receipt_for_all(log)
                     replies.append(reply)
         return replies
 
@@ -139,6 +144,20 @@ class Taker:
             with suppress(SyncError):  # it was whole when it was parked; if it is no more, the home sends it again
                 reply.add(self._take(parked.path, progress))
             self._parking.remove(parked)
+
+    def cosign(self, log: bytes, signed: SignedSize) -> None:
+        """Keep a receipt for a size that is held, durably. A greeting that travelled by hand is of another time."""
+        kept, _ = self.store.give_receipt(
+            log, signed, None,
+            epoch=self.epoch_of(), backed_up_to=self.backed_up_to(log), clock_ms=self.clock_ms(),
+        )  # fmt: skip
+        kept.result()
+
+    def _receipt_for_all(self, log: bytes) -> None:
+        """Keep a receipt for all that is held of a log: every batch ended with a size that its node has signed."""
+        signed = self.store.last_checkpoint(log)
+        if signed is not None and signed.size == self.store.size(log):
+            self.cosign(log, signed)
 
     def _take(self, path: Path, progress: Progress) -> Reply:
         reading = _Reading(self)
@@ -276,7 +295,7 @@ class _Reading:
                 case Append(batch):
                     self._store.append(batch).result()
                 case Cosign(signed):
-                    cosign(self._store, self.reply.log, signed, self._taker.clock_ms())
+                    self._taker.cosign(self.reply.log, signed)
                 case Send(NoKey(_, ordinals)):
                     self.reply.withheld |= set(ordinals)
                 case Send(Refusal() as refusal):
@@ -285,33 +304,20 @@ class _Reading:
                     continue  # what the hub holds is said once, at the end
 
 
-def cosign(store: Store, log: bytes, signed: SignedSize, clock_ms: int) -> None:
-    """Keep a receipt for a size that is held, durably."""
-    receipt = store.receipt(log, signed.size, signed.root, max(0, clock_ms // 1000))
-    store.keep_checkpoint(log, signed._replace(receipt=receipt)).result()
-
-
-def receipt_for_all(store: Store, log: bytes, clock_ms: int) -> None:
-    """Keep a receipt for all that is held of a log: every batch ended with a size that its node has signed."""
-    signed = store.last_checkpoint(log)
-    if signed is not None and signed.size == store.size(log):
-        cosign(store, log, signed, clock_ms)
-
-
 def answer(store: StoredLog, public_key: bytes, reply: Reply, clock_ms: int) -> Iterator[bytes]:
     """The inside of the answer to a home, from what is on the disk now."""
     assert reply.hello is not None
     receiver = receiver_of(store, reply.log, public_key)
     hello = reply.hello._replace(size=max(reply.hello.size, receiver.size))  # it may be of an older bundle than others
-    receipt = store.last_checkpoint(reply.log, with_receipt=True)
+    receipt = store.last_receipt(reply.log)
     hello = reply.hello._replace(size=max(reply.hello.size, receiver.size))  # so the root is that of all that is held
     messages: list[Message] = [
         effect.message for effect in receiver.receive(hello, clock_ms) if isinstance(effect, Send)
     ]
     if reply.withheld:
         messages.append(NoKey(receiver.size, sorted(reply.withheld)[:ORDINALS_COUNT_MAX]))
-    if receipt is not None and receipt.receipt is not None and receipt.size == receiver.size:
-        messages.append(Receipt(receipt.size, receipt.receipt))
+    if receipt is not None and receipt.size == receiver.size:
+        messages.append(receipt)
     messages += reply.files.values()
     if reply.refusal is not None:
         messages.append(reply.refusal)

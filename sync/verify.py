@@ -31,11 +31,12 @@ from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
 from sync.keyring import Keyring
 from sync.log_schema import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Fork, Row, Stream
 from sync.merkle import Frontier, completed_by, frontier_numbers, leaf_hash
-from sync.note import checkpoint_text, verify_cosignature, verify_signature
+from sync.note import checkpoint_text, verify_signature
 from sync.outbox_sql import Outbox
 from sync.sealing import NONCE_SIZE, Seal
 from sync.stored_log import StoredLog
 from sync.verify_outboxes import OutboxReading
+from sync.verify_receipts import verify_receipts
 
 PORTION_COUNT: Final = 2000
 STREAMS_COUNT: Final = 500
@@ -349,8 +350,7 @@ class _Reading:
             if signed.root != frontier.root():
                 return f"the root at {signed.size} entries is not the one that the log's key signed"
             verify_signature(branch.public_key, text, signed.signature)
-            if signed.receipt is not None and branch.log == self._own and self._hub_key is not None:
-                verify_cosignature(self._hub_key, text, signed.receipt)
+            verify_receipts(self._db, branch, signed, self._own, self._hub_key)
         except VerificationError as error:
             return f"the signature at {signed.size} entries does not hold: {error}"
         return ""

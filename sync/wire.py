@@ -34,6 +34,7 @@ from sync.file_form import (
     check_manifest,
     check_ties,
 )
+from sync.hub_note import EPOCH_FIRST
 from sync.messages import (
     Ack,
     AskPlain,
@@ -207,9 +208,8 @@ def _message(elements: list[Any]) -> Message:
             bytes_ok(root, "root", 32)
             bytes_ok(signature, "signature", 64)
             return Confirm(_size(size), root, signature)
-        case [kind, int(size), bytes(cosignature)] if kind == RECEIPT:
-            bytes_ok(cosignature, "cosignature", 72)
-            return Receipt(_size(size), cosignature)
+        case [kind, *rest] if kind == RECEIPT:
+            return _receipt(rest)
         case [kind, str(code), str(text)] if kind == REFUSAL:
             text_ok(code, "code", 40)
             text_ok(text, "text", 2000)
@@ -219,6 +219,18 @@ def _message(elements: list[Any]) -> Message:
         case [kind, *rest] if kind >= OFFER:
             return _about_file(kind, rest) if kind <= CHUNK else wire_logs.message(kind, rest)
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
+
+
+def _receipt(rest: list[Any]) -> Receipt:
+    match rest:
+        case [int(size), bytes(cosignature), int(epoch), int(backed_up_to), int(thousandths), bytes(signature)]:
+            bytes_ok(cosignature, "cosignature", 72)
+            int_ok(epoch, "epoch", EPOCH_FIRST, INT_MAX)
+            int_ok(backed_up_to, "entries in the backup", 0, _size(size))
+            int_ok(thousandths, "thousandths", 0, 999)
+            bytes_ok(signature, "signature", 64)
+            return Receipt(size, cosignature, epoch, backed_up_to, thousandths, signature)
+    raise RemoteProtocolError("a receipt that does not fit its form, or without the hub's note")
 
 
 def _about_file(kind: int, rest: list[Any]) -> Message:

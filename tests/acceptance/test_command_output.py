@@ -103,7 +103,8 @@ def test_history_says_who_wrote_what_when(ask):
     entries = ask("central-hub", "history", child["id"])["entries"]
     assert entries
     for entry in entries:
-        assert list(entry) == ["id", "type", "actor", "recorded_at", "log", "seq", "payload"]
+        assert list(entry) == ["id", "type", "actor", "recorded_at", "log", "seq", "payload", "between"]
+        assert RFC_3339.fullmatch(entry["between"]["before"])
         assert HEX_16.fullmatch(entry["id"])
         assert HEX_16.fullmatch(entry["log"])
         assert RFC_3339.fullmatch(entry["recorded_at"])

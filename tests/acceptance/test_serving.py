@@ -1,5 +1,6 @@
 """`serve`: pages, stopping, and what other commands may do beside it."""
 
+import datetime as dt
 import json
 import re
 import signal
@@ -237,6 +238,11 @@ def test_a_clock_that_is_wrong_by_years(yard, lines_of, write_lines):
         found = yard.run("site-node", "status", home, "--json", offset_s=offset_s).json()
         assert found["waiting"] == 0
         assert abs(found["clock_offset_s"] - offset_s) <= 3
+        assert found["today"][:4] == str((dt.datetime.now(dt.UTC) + dt.timedelta(hours=8)).year)  # the county's receipt
+        assert bool(found["clock_warning"]) == bool(offset_s)
+        served = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0", offset_s=offset_s)
+        assert ("请检查电脑的日期" in served.page()[0]) == bool(offset_s)
+        assert served.stop() == 0
         digests.append(yard.quick("site-node", "digest", home, "--json").json())
         assert yard.quick("site-node", "verify", home, "--json").json()["ok"]
         if offset_s:

@@ -295,8 +295,8 @@ class Home(Disk):
             match effect:
                 case Send(message):
                     self.line.send(wire.encode(message))
-                case KeepReceipt(signed, _):
-                    self.write("receipt at the home", lambda s=signed: self.store.keep_checkpoint(self.log, s))
+                case KeepReceipt(signed, _, kept):
+                    self.write("receipt at the home", lambda s=signed, k=kept: self.store.keep_receipt(self.log, s, k))
                     if self.sender is not None and self.sender.receipt is not None:
                         self.files, self.closed = FileSender(self.store.files.waiting()), False
                         if self.files.done:
@@ -379,10 +379,16 @@ class Hub(Disk):
                 self._say(line, message)
             case Cosign(signed):
                 log = line.receiver.log
-                receipt = self.store.receipt(log, signed.size, signed.root, max(0, self.clock_ms() // 1000))
-                signed = signed._replace(receipt=receipt)
-                self.write("receipt at the hub", lambda: self.store.keep_checkpoint(log, signed))
-                self._say(line, Receipt(signed.size, receipt))
+                said = {"epoch": 1, "backed_up_to": 0, "clock_ms": self.clock_ms()}
+                given = []
+
+                def give(receiver: Receiver = line.receiver) -> Any:
+                    kept, receipt = self.store.give_receipt(log, signed, receiver.greeted, **said)
+                    given.append(receipt)
+                    return kept
+
+                self.write("receipt at the hub", give)
+                self._say(line, given[-1])
 
     def _say(self, line: Line, message: Message) -> None:
         if isinstance(message, Held | Ack | Receipt):

@@ -63,7 +63,8 @@ def restored(source, place, identity=COUNTY):
 def test_a_backup_restores_to_the_same(node, tmp_path, sizes_of):
     """Entries, keys, small files, master key and recovery slots come back; the secret is in no header that is given."""
     found = made(node, tmp_path / "b")
-    assert found == Backup(200, (tmp_path / "b").stat().st_size)
+    covered = {node.log.hex(): (200, node.root(node.log, 200).hex())}
+    assert found == Backup(200, (tmp_path / "b").stat().st_size, covered)
     header, master = restored(tmp_path / "b", tmp_path / "r")
     assert (header["kind"], header["entries"]) == ("home", 200)
     assert node.master.current.hex() not in json.dumps(header)

@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import zstandard
 
-from sync import bundle, compression, entry, errors, note, recipients, sealing, succession, wire
+from sync import bundle, compression, entry, errors, hub_note, note, recipients, sealing, succession, wire
 from sync.cipher import expand
 from sync.file_form import (
     CHUNK_SIZE_BYTES,
@@ -25,6 +25,7 @@ from sync.file_form import (
     offer_text,
     open_chunk,
 )
+from sync.hub_note import HubNote
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import (
     Ack,
@@ -86,6 +87,13 @@ def manifest() -> Manifest:
     return Manifest(VECTORS["file"]["media_type"], len(hexed("file", "content")), (hexed("file", "chunk_hash"),))
 
 
+def second_note() -> HubNote:
+    """The hub's second note of the text."""
+    vector = VECTORS["hub note"]
+    numbers = (int(vector[name]) for name in ("epoch", "backed_up_to", "time_ms"))
+    return HubNote(*numbers, hexed("hub note", "signature"))
+
+
 def messages() -> dict[str, object]:
     """What the frames of the text mean."""
     bodies = [entry.read_body(hexed(f"entry {n}", "body")) for n in (1, 2)]
@@ -102,7 +110,7 @@ def messages() -> dict[str, object]:
         "AskPlain": AskPlain(0),
         "Ack": Ack(2),
         "Confirm": Confirm(2, root, signature),
-        "Receipt": Receipt(2, hexed("receipt", "cosignature")),
+        "Receipt": Receipt.of(2, hexed("receipt", "cosignature"), second_note()),
         "Refusal": Refusal("gap", "the hub holds 0 of 2 entries"),
         "NoKey": NoKey(0, [1]),
         "Offer": Offer(
@@ -136,7 +144,7 @@ def messages() -> dict[str, object]:
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
     others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer",
-              "recipient", "bundle", "succeed", "outbox"}  # fmt: skip
+              "recipient", "bundle", "succeed", "outbox", "hub note"}  # fmt: skip
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -272,6 +280,22 @@ def test_the_receipt_is_the_hubs():
         hexed("receipt", "hub_public_key"), hexed("receipt", "text").decode(), hexed("receipt", "cosignature")
     )
     assert found == int(VECTORS["receipt"]["timestamp_s"])
+
+
+def test_the_second_note_is_the_hubs():
+    """Text and signature follow from the hub's key, the checkpoint and the numbers, and are of the receipt's second."""
+    hub = note.Signer("homeward/hub", hexed("hub note", "hub_seed"))
+    log, root, size = hexed("hub note", "log"), hexed("hub note", "root"), int(VECTORS["hub note"]["size"])
+    found = second_note()
+    assert hub.public_key == hexed("receipt", "hub_public_key")
+    text = hub_note.note_text(hub.public_key, log, size, root, found)
+    assert text.encode() == hexed("hub note", "text")
+    said = {"epoch": found.epoch, "backed_up_to": found.backed_up_to, "time_ms": found.time_ms}
+    assert hub_note.signed_note(hub, log, size, root, **said) == found
+    assert messages()["Receipt"].note == found
+    assert note.note_with(text, entry.origin(entry.log_id(hub.public_key)), hub.public_key, found.signature)
+    with pytest.raises(errors.RemoteProtocolError):
+        note.parse_checkpoint(text)
 
 
 def test_the_note_carries_both_signatures():

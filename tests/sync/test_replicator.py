@@ -17,10 +17,12 @@ from sync.errors import (
     Unreachable,
     VerificationError,
 )
+from sync.hub_note import signed_note
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import Ack, Beginning, Confirm, Held, Hello, NoKey, Push, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, cosign, sign
 from sync.pacing import Pace
+from sync.receipts import Greeted, Kept
 from sync.replicator import Append, Ask, Cosign, KeepReceipt, Portion, Receiver, Send, Sender, Wait
 
 HUB = Signer("homeward/hub", b"H" * 32)
@@ -323,7 +325,8 @@ def test_an_empty_log_gets_its_receipt(author):
 
 
 @pytest.mark.parametrize("message", [
-    Held(1, 1, EMPTY_ROOT), Ack(1), Receipt(1, b"0" * 72), Refusal("no", "no"), Hello(1, b"X" * 16, 1, 1),
+    Held(1, 1, EMPTY_ROOT), Ack(1), Receipt(1, b"0" * 72, 1, 0, 0, bytes(64)),
+    Refusal("no", "no"), Hello(1, b"X" * 16, 1, 1),
     Confirm(0, bytes(32), bytes(64)), Confirm(8, EMPTY_ROOT, bytes(64)), Confirm(8, bytes(32), bytes(64)),
 ])  # fmt: skip
 def test_the_hub_refuses_what_a_node_may_not_say(author, message):
@@ -548,7 +551,8 @@ def close_of(made: Sender, size: int, root: bytes = b"R" * 32) -> SignedSize:
 
 
 def receipt_of(signer: Signer, log: bytes, size: int, root: bytes = b"R" * 32, at_s: int = 99) -> Receipt:
-    return Receipt(size, cosign(signer, checkpoint_text(origin(log), size, root), at_s))
+    note = signed_note(signer, log, size, root, epoch=1, backed_up_to=0, time_ms=at_s * 1000 + 7)
+    return Receipt.of(size, cosign(signer, checkpoint_text(origin(log), size, root), at_s), note)
 
 
 def test_a_receipt_that_holds_is_kept():
@@ -556,9 +560,13 @@ def test_a_receipt_that_holds_is_kept():
     made = sender(size=3)
     checkpoint = close_of(made, 3)
     receipt = receipt_of(HUB, made.log, 3)
-    assert made.receive(receipt) == [KeepReceipt(checkpoint._replace(receipt=receipt.cosignature), 99)]
+    kept = Kept(3, receipt.note, None)
+    assert made.receive(receipt) == [KeepReceipt(checkpoint._replace(receipt=receipt.cosignature), 99, kept)]
     assert made.receipt is not None
     assert made.acknowledged == 3
+
+
+GOOD = receipt_of(HUB, log_id(HUB.public_key), 3)
 
 
 @pytest.mark.parametrize(
@@ -567,9 +575,19 @@ def test_a_receipt_that_holds_is_kept():
         receipt_of(Signer("homeward/other", b"O" * 32), log_id(HUB.public_key), 3),
         receipt_of(HUB, b"O" * 16, 3),
         receipt_of(HUB, log_id(HUB.public_key), 3, b"X" * 32),
-        Receipt(3, receipt_of(HUB, log_id(HUB.public_key), 2).cosignature),
-        Receipt(3, bytes(72)),
-        Receipt(3, receipt_of(HUB, log_id(HUB.public_key), 3).cosignature[:-1] + b"\0"),
+        receipt_of(HUB, log_id(HUB.public_key), 2)._replace(size=3),
+        GOOD._replace(cosignature=bytes(72)),
+        GOOD._replace(cosignature=GOOD.cosignature[:-1] + b"\0"),
+        GOOD._replace(signature=bytes(64)),
+        GOOD._replace(epoch=2),
+        GOOD._replace(backed_up_to=1),
+        GOOD._replace(thousandths=8),
+        GOOD._replace(signature=receipt_of(HUB, log_id(HUB.public_key), 3, at_s=98).signature),
+        GOOD._replace(cosignature=receipt_of(HUB, log_id(HUB.public_key), 3, at_s=98).cosignature),
+        GOOD._replace(signature=receipt_of(HUB, log_id(HUB.public_key), 2).signature),
+        GOOD._replace(signature=receipt_of(HUB, b"O" * 16, 3).signature),
+        GOOD._replace(signature=receipt_of(HUB, log_id(HUB.public_key), 3, b"X" * 32).signature),
+        GOOD._replace(signature=receipt_of(Signer("homeward/other", b"O" * 32), log_id(HUB.public_key), 3).signature),
         receipt_of(HUB, log_id(HUB.public_key), 2),
         receipt_of(HUB, log_id(HUB.public_key), 4),
     ],
@@ -766,3 +784,26 @@ def test_what_a_cut_left_open_is_settled_by_the_next_exchange():
     second = Sender(log_id(HUB.public_key), HUB.public_key, 100, 0, ask_first=True, push_size_bytes=800, pace=pace)
     second.held(Held(ends[1], 7, ROOT), ROOT)
     assert pace.arrived_bytes == 80 * ends[1]
+
+
+def test_the_greeting_of_both_clocks_is_kept_beside_the_receipt():
+    """How many entries there were and what both clocks said belong to the first greeting, not to the receipt."""
+    made = Sender(log_id(HUB.public_key), HUB.public_key, 3, 0, ask_first=False, push_size_bytes=800)
+    assert made.start(5_000, 4) == [Send(Hello(1, made.log, 4, 5_000))]
+    made.held(Held(0, 9_000, EMPTY_ROOT), EMPTY_ROOT)
+    made.start(6_000, 5)  # of a request behind the first one
+    close_of(made, 3)
+    (effect,) = made.receive(GOOD)
+    assert effect.kept == Kept(3, GOOD.note, Greeted(4, 5_000, 9_000))
+
+
+def test_who_may_not_speak_for_a_log_says_nothing_of_its_length():
+    """Another computer's log may be longer than what is here of it."""
+    made = Sender(
+        log_id(HUB.public_key), HUB.public_key, 3, 3, ask_first=False, push_size_bytes=800, asks_on_the_way=False
+    )
+    made.start(5_000)
+    made.held(Held(3, 9_000, b"R" * 32), b"R" * 32)
+    close_of(made, 3)
+    (effect,) = made.receive(GOOD)
+    assert effect.kept.greeted is None

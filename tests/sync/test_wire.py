@@ -108,7 +108,15 @@ messages = (
     | st.builds(Ack, size=sizes)
     | st.builds(AskPlain, size=sizes)
     | st.builds(Confirm, size=sizes, root=exactly(32), signature=exactly(64))
-    | st.builds(Receipt, size=sizes, cosignature=exactly(72))
+    | st.builds(
+        Receipt,
+        size=st.just(9) | sizes.filter(lambda n: n > 9),
+        cosignature=exactly(72),
+        epoch=st.integers(1, 2**63 - 1),
+        backed_up_to=st.integers(0, 9),
+        thousandths=st.integers(0, 999),
+        signature=exactly(64),
+    )
     | st.builds(Refusal, code=names(40), text=names(200))
     | st.builds(
         Offer,
@@ -481,7 +489,11 @@ def test_a_message_outside_its_form_is_refused(elements):
         ([8, 1, [0]], "stream"),
         ([5, 1, b"R" * 31, b"G" * 64], "root"),
         ([5, 1, b"R" * 32, b"G" * 63], "signature"),
-        ([6, 1, b"C" * 64], "cosignature"),
+        ([6, 1, b"C" * 64, 1, 0, 0, bytes(64)], "cosignature"),
+        ([6, 1, b"C" * 72, 0, 0, 0, bytes(64)], "epoch"),
+        ([6, 1, b"C" * 72, 1, 2, 0, bytes(64)], "entries in the backup"),
+        ([6, 1, b"C" * 72, 1, 0, 1000, bytes(64)], "thousandths"),
+        ([6, 1, b"C" * 72, 1, 0, 0, bytes(63)], "signature"),
         ([7, "x" * 41, ""], "code"),
         ([7, "", "x" * 2001], "text"),
         ([9, "i" * 81, 5, [b"H" * 32], b"K" * 32, [b"S" * 16], b"G" * 64], "media type"),
@@ -505,6 +517,13 @@ def test_a_refusal_names_the_element(elements, name):
     """Who looks for the fault in a message that was refused reads which element it is."""
     with pytest.raises(RemoteProtocolError, match=f"^{name} must be "):
         decode(framed(msgpack.packb(elements)))
+
+
+def test_a_receipt_without_the_second_note_is_refused():
+    """There is one form of a receipt: nobody on the way can leave the hub's note out."""
+    for elements in ([6, 1, bytes(72)], [6, 1, bytes(72), 1, 0, 0], [6, 1, bytes(72), 1, 0, 0, bytes(64), 1]):
+        with pytest.raises(RemoteProtocolError, match="without the hub's note"):
+            decode(framed(msgpack.packb(elements)))
 
 
 # Bombs

@@ -1,0 +1,199 @@
+"""Receipts in series: what is kept of them, and between which two an entry was recorded."""
+
+from __future__ import annotations
+
+import pytest
+
+from sync.batch import SignedSize
+from sync.errors import LocalProtocolError, VerificationError
+from sync.hub_note import HubNote, note_text, signed_note, verify_note
+from sync.note import Signer, checkpoint_text, verify_signature
+from sync.receipts import Greeted, Kept
+from sync.store import Store
+from sync.verify import verify
+from tests.sync.test_exchange import drafts
+
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+NOW_MS = 1_741_392_000_000
+HUB = Signer("homeward/hub", b"H" * 32)
+OTHER = Signer("homeward/other", b"O" * 32)
+LOG, ROOT = b"L" * 16, b"R" * 32
+GOOD = signed_note(HUB, LOG, 5, ROOT, epoch=3, backed_up_to=4, time_ms=NOW_MS)
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A folder."""
+    Store.create(tmp_path)
+    store = Store(tmp_path)
+    yield store
+    store.close()
+
+
+def keep(
+    store: Store, size: int, at_ms: int, greeted: Greeted | None = None, *, by_hand: bool = False, backed_up_to: int = 0
+) -> None:
+    """Keep a receipt of HUB's for the own log at a size."""
+    signed = store.sign(size)
+    note = signed_note(HUB, store.log, size, signed.root, epoch=1, backed_up_to=min(backed_up_to, size), time_ms=at_ms)
+    cosigned = store.receipt(store.log, size, signed.root, at_ms // 1000)
+    signed = SignedSize(size, signed.root, signed.signature, cosigned)
+    store.keep_receipt(store.log, signed, Kept(size, note, greeted), by_hand=by_hand).result(10)
+
+
+def quiet(size: int, hub_ms: int, offset_ms: int = 0) -> Greeted:
+    return Greeted(size, hub_ms + offset_ms, hub_ms)
+
+
+def bounds(store: Store, seq: int) -> tuple[int | None, int | None]:
+    found = store.bracket(store.log, seq)
+    return found.after_ms, found.before_ms
+
+
+# -- the note
+
+
+def test_a_note_holds_for_its_own_checkpoint():
+    """What the hub signed is believed."""
+    verify_note(HUB.public_key, LOG, 5, ROOT, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("key", "log", "size", "root", "note"),
+    [
+        (OTHER.public_key, LOG, 5, ROOT, GOOD),
+        (HUB.public_key, b"M" * 16, 5, ROOT, GOOD),
+        (HUB.public_key, LOG, 6, ROOT, GOOD),
+        (HUB.public_key, LOG, 5, b"S" * 32, GOOD),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(epoch=4)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(epoch=0)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(backed_up_to=5)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(backed_up_to=6)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(backed_up_to=-1)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(time_ms=NOW_MS + 1)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(time_ms=-1)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(time_ms=2**63 * 1000)),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(signature=bytes(64))),
+        (HUB.public_key, LOG, 5, ROOT, GOOD._replace(signature=b"")),
+    ],
+)
+def test_a_note_holds_for_nothing_else(key, log, size, root, note):
+    """Moved to another key, log, size or root, or with another number, it is refused."""
+    with pytest.raises(VerificationError):
+        verify_note(key, log, size, root, note)
+
+
+def test_a_note_is_no_checkpoint_and_no_checkpoint_a_note():
+    """Neither signature serves for the other text."""
+    with pytest.raises(VerificationError):
+        verify_signature(HUB.public_key, checkpoint_text(f"homeward/{LOG.hex()}", 5, ROOT), GOOD.signature)
+
+
+def test_a_hub_says_nothing_that_cannot_be():
+    """A backup that holds more than the receipt covers, or no epoch, is a fault of ours."""
+    for wrong in (HubNote(0, 0, 0, b""), HubNote(1, 6, 0, b""), HubNote(1, 0, -1, b"")):
+        with pytest.raises(LocalProtocolError):
+            note_text(HUB.public_key, LOG, 5, ROOT, wrong)
+
+
+# -- the series
+
+
+def test_an_idle_home_does_not_grow_its_series(made):
+    """However many receipts come for one size, the first and the last are kept."""
+    made.record(drafts(3)).result(10)
+    for hour in range(48):
+        at_ms = NOW_MS + hour * HOUR_MS
+        keep(made, 3, at_ms + 20, quiet(3, at_ms), backed_up_to=hour // 24)
+    first, last = made.receipts(made.log)
+    assert (first.note.time_ms, first.greeted) == (NOW_MS + 20, quiet(3, NOW_MS))
+    assert (last.note.time_ms, last.greeted) == (NOW_MS + 47 * HOUR_MS + 20, quiet(3, NOW_MS + 47 * HOUR_MS))
+    assert made.last_receipt(made.log).backed_up_to == 1
+
+
+def test_an_entry_was_recorded_between_two_receipts(made):
+    """After the node last said that it had fewer entries, before the first receipt that covers it."""
+    made.record(drafts(9)).result(10)
+    for size, day in ((3, 0), (3, 1), (5, 2), (5, 3)):
+        keep(made, size, NOW_MS + day * DAY_MS + 20, quiet(size, NOW_MS + day * DAY_MS))
+    assert bounds(made, 1) == bounds(made, 3) == (None, NOW_MS + 20)
+    assert bounds(made, 4) == bounds(made, 5) == (NOW_MS + DAY_MS, NOW_MS + 2 * DAY_MS + 20)
+    assert bounds(made, 6) == (NOW_MS + 3 * DAY_MS, None)
+
+
+def test_what_was_recorded_while_an_exchange_ran_is_not_said_to_be_later(made):
+    """Where more was there at the greeting than the receipt covers, the receipt is no earlier bound."""
+    made.record(drafts(9)).result(10)
+    keep(made, 3, NOW_MS, quiet(3, NOW_MS - 20))
+    keep(made, 3, NOW_MS + DAY_MS, quiet(4, NOW_MS + DAY_MS))
+    keep(made, 4, NOW_MS + 2 * DAY_MS, quiet(9, NOW_MS + 2 * DAY_MS))  # on the way, in a long backlog
+    assert bounds(made, 4) == (NOW_MS - 20, NOW_MS + 2 * DAY_MS)
+    assert bounds(made, 5) == (NOW_MS - 20, None)
+
+
+def test_a_receipt_by_hand_is_a_later_bound_only(made):
+    """While a stick travels a home goes on recording; and answers come in any order."""
+    made.record(drafts(9)).result(10)
+    keep(made, 3, NOW_MS + DAY_MS, by_hand=True, backed_up_to=3)
+    keep(made, 3, NOW_MS, by_hand=True)  # an older answer, found later
+    assert bounds(made, 3) == (None, NOW_MS)
+    assert bounds(made, 4) == (None, None)
+    assert made.receipts(made.log)[1].note.backed_up_to == 3
+    keep(made, 3, NOW_MS + 2 * DAY_MS, by_hand=True, backed_up_to=2)
+    assert [kept.note.time_ms for kept in made.receipts(made.log)] == [NOW_MS, NOW_MS + 2 * DAY_MS]
+
+
+def test_a_corrected_clock_of_the_hubs_is_taken_as_it_is(made):
+    """1970 and 2100 at the county: kept, and the bracket says that it contradicts itself."""
+    made.record(drafts(9)).result(10)
+    keep(made, 3, 4_102_444_800_000, quiet(3, 4_102_444_800_000))
+    keep(made, 5, NOW_MS, quiet(5, NOW_MS))
+    keep(made, 5, 0, quiet(5, 0))
+    assert made.bracket(made.log, 4).contradicts_itself
+    assert bounds(made, 6) == (0, None)
+    assert not made.bracket(made.log, 6).contradicts_itself
+
+
+def test_an_earlier_bound_is_never_later_than_what_the_hub_signed(made):
+    """The greeting's clock has no signature."""
+    made.record(drafts(9)).result(10)
+    keep(made, 3, NOW_MS, quiet(3, NOW_MS + DAY_MS))
+    assert bounds(made, 4) == (NOW_MS, None)
+
+
+def test_the_series_goes_with_the_part_that_is_set_aside(made):
+    """A node that goes on in a new log has brackets for what it shares with the old one, and none of the lost part."""
+    made.record(drafts(9)).result(10)
+    for size in (3, 7):
+        keep(made, size, NOW_MS + size, quiet(size, NOW_MS + size))
+    old = made.log
+    new = made.succeed(5, "forked", NOW_MS)
+    assert [kept.size for kept in made.receipts(old)] == [3, 3]
+    assert made.receipts(new) == []
+    assert made.last_receipt(new) is None
+    assert made.bracket(old, 5).before_ms is None
+
+
+def test_verify_reads_the_notes_again(made):
+    """A note that somebody changed in the file is found, and so is a time that was moved."""
+    made.record(drafts(3)).result(10)
+    signed = made.sign(3)
+    kept, _ = made.give_receipt(made.log, signed, quiet(3, NOW_MS), epoch=1, backed_up_to=2, clock_ms=NOW_MS)
+    kept.result(10)
+    assert verify(made, made.signer.public_key, lambda _: None).ok
+    assert verify(made, None, lambda _: None).ok
+    made.submit(lambda db: db.execute("UPDATE receipt SET hub_ms=hub_ms-1 WHERE last=0").get).result(10)
+    assert not verify(made, made.signer.public_key, lambda _: None).ok
+    assert not verify(made, None, lambda _: None).ok
+
+
+@pytest.mark.parametrize("clock_ms", [-5, 0, NOW_MS, 4_102_444_800_000, 2**62])
+def test_any_clock_gives_a_receipt_that_holds(made, clock_ms):
+    """A hub in 1970 or beyond all years gives receipts; they state a time that can be stated."""
+    made.record(drafts(3)).result(10)
+    kept, receipt = made.give_receipt(made.log, made.sign(3), None, epoch=9, backed_up_to=10**9, clock_ms=clock_ms)
+    kept.result(10)
+    verify_note(made.signer.public_key, made.log, 3, made.root(made.log, 3), receipt.note)
+    assert (receipt.epoch, receipt.backed_up_to) == (9, 3)
+    assert made.last_receipt(made.log) == receipt
