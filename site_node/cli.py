@@ -24,6 +24,7 @@ from node import (
     deciding,
     erasing,
     exits,
+    healing,
     incarnations,
     joining,
     keeping,
@@ -33,14 +34,14 @@ from node import (
     scrubbing,
 )
 from node.clock import rfc3339, system_clock
+from node.exchanging import Exchanger, exchange_now
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
 from node.invitation import BadInvitation, parse, require_loopback
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from site_node import bundling, healing
-from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
+from site_node import bundling
 from sync.errors import RefusedByPeer
 
 
@@ -233,26 +234,13 @@ def sync(arguments: argparse.Namespace) -> int:
         obey = partial(erasing.erase_in, folder, store, homes_of(folder), clock=clock)
         exchanger = Exchanger(folder, store, clock, obey)
         with bar("exchange", store.size(store.log)) as progress:
-            asyncio.run(_sync(exchanger, progress))
+            asyncio.run(exchange_now(exchanger, progress))
         recorded, held = healing.sizes(store)
         waiting = recorded - held
         pictures = store.files.count()[1]
     behind = f", {pictures} photographs are waiting" if pictures else ""
     print(f"the county holds {held} entries, {waiting} are waiting{behind}")
     return exits.DONE if waiting == 0 else exits.PROMISE_FAILED
-
-
-async def _sync(exchanger: Exchanger, progress: Any) -> Any:
-    async def watch() -> None:
-        while True:
-            progress(exchanger.acknowledged)
-            await asyncio.sleep(0.2)
-
-    watcher = asyncio.ensure_future(watch())
-    try:
-        return await exchanger.until_receipt(TRIES_WITHOUT_PROGRESS_MAX)
-    finally:
-        watcher.cancel()
 
 
 def _require_joined(folder: Folder) -> None:
