@@ -93,6 +93,8 @@ class Exchanger:
         self._owes = False  # whether an order of the county's could not be carried out yet
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came from the county
+        self._has_lost = False  # whether the hub held less of some log than its receipt said
+        self._pushed: dict[bytes, int] = {}  # how many entries of each other log the hub acknowledged
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -152,20 +154,24 @@ class Exchanger:
         fruitless = 0
         self._put_off.clear()
         while True:
-            before = (self.acknowledged, self._chunks, self._delivered)
+            before = self._progress()
             try:
                 kept = await self.once()
                 if not self._left:
                     return kept
             except Unreachable as error:
                 self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
-                fruitless = 0 if (self.acknowledged, self._chunks, self._delivered) > before else fruitless + 1
+                fruitless = 0 if self._progress() > before else fruitless + 1
                 if tries_max is not None and fruitless >= tries_max:
                     raise
             else:
                 continue
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
+
+    def _progress(self) -> tuple[int, int, int, int]:
+        """What grows with whatever an exchange brought forward."""
+        return self.acknowledged, self._chunks, self._delivered, sum(self._pushed.values())
 
     def _obey(self) -> int:
         """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
@@ -260,11 +266,14 @@ class Exchanger:
             raise
         finally:
             self._push_size_bytes = sender.push_size_bytes
+            self._has_lost |= sender.hub_lost
             if exchange.buffered:
                 self._note(singly_url=self._url, singly_until_ms=self._clock() + SINGLY_FOR_MS)
             if is_own:
                 self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
                 await self._note_own(exchange)
+            else:
+                self._pushed[log] = max(sender.acknowledged, self._pushed.get(log, 0))
         self._unknown.discard(log)
         return kept, exchange.logs
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import sys
 import uuid
 from collections.abc import Sequence
@@ -37,7 +36,7 @@ from node.clock import rfc3339, system_clock
 from node.exchanging import Exchanger, exchange_now
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
-from node.invitation import BadInvitation, parse, require_loopback
+from node.invitation import BadInvitation, parse, require_loopback, text_or_file
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
@@ -89,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
     made.add_argument("--listen", default="127.0.0.1:8101", metavar="HOST:PORT", help="port 0 picks a free one")
     made.add_argument(
-        "--exchange-every", type=_interval_s, default=300.0, metavar="S", help="seconds between exchanges"
+        "--exchange-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between exchanges"
     )
     cli.add(commands, "sync", sync, "exchange with the county now")
     bundling.add_commands(commands)
@@ -103,16 +102,6 @@ def build_parser() -> argparse.ArgumentParser:
     photos.add_reading(commands, "home")
     keeping.add_commands(commands, "home")
     return top
-
-
-def _interval_s(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"an interval is a number of seconds above 0, found {text!r}")
-    return seconds
 
 
 def init(arguments: argparse.Namespace) -> int:
@@ -129,7 +118,7 @@ def init(arguments: argparse.Namespace) -> int:
 def join(arguments: argparse.Namespace) -> int:
     """Join a hub."""
     folder = Folder(arguments.dir, "home")
-    invitation = parse(_text_or_file(arguments.invitation))
+    invitation = parse(text_or_file(arguments.invitation))
     if invitation.code != folder.config.code:
         raise BadInvitation(f"it is for {invitation.code}, this is {folder.config.code}")
     url = require_loopback(arguments.hub or invitation.url)
@@ -144,17 +133,6 @@ def join(arguments: argparse.Namespace) -> int:
         store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")
     return exits.DONE
-
-
-def _text_or_file(text: str) -> str:
-    path = Path(text)
-    try:
-        if len(text) < 1000 and path.is_file():
-            lines = path.read_text("utf-8").strip().splitlines()
-            return lines[-1] if lines else ""
-    except (OSError, UnicodeDecodeError):
-        return text
-    return text
 
 
 def import_facts(arguments: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import erasure, log_schema, log_sql, outbox_sql, succession
+from sync import above, erasure, log_schema, log_sql, outbox_sql, succession
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
@@ -190,6 +190,13 @@ class Store(StoredLog):
         """Keep a signed size of a log, with its receipt if there is one."""
         branch = self.branch_id(log)
         return self.submit(lambda db: log_sql.put_checkpoint(db, branch, signed))
+
+    def keep_receipt(self, log: bytes, signed: SignedSize, hub_key: bytes) -> Future[None]:
+        """Keep the receipt of the hub with this key; of a peer's log apart from the receipts that this node gave."""
+        branch = self.branch(log)
+        if branch.kind == Kind.PEER:
+            return self.submit(lambda db: above.keep(db, branch.id, hub_key, signed))
+        return self.keep_checkpoint(log, signed)
 
     def record_in(self, db: apsw.Connection, drafts: Sequence[Draft]) -> list[Recorded]:
         """`record` inside a transaction that does more, and that may read what was recorded."""
