@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import unicodedata
+from functools import partial
 
 from aiohttp import web
 
@@ -32,14 +32,14 @@ class Api:
     async def join(self, request: web.Request) -> web.Response:
         """Admit a node that holds an invitation."""
         try:
-            code, secret, public_key = joining.read_question(await request.json())
-            digest = hashlib.sha256(b"homeward/invitation/1" + secret).digest()
-            await asyncio.to_thread(self._registry.join, code, digest, public_key)
+            asked = joining.read_question(await request.json())
+            join = partial(self._registry.join, asked.code, asked.digest, asked.public_key, is_hub=asked.is_hub)
+            await asyncio.to_thread(join)
         except (ValueError, RecursionError):
             raise web.HTTPBadRequest(text="not JSON") from None
         except Refused as error:
             return control.refused(error)
-        return web.json_response(joining.answer(self._county, self._store.signer, secret, public_key))
+        return web.json_response(joining.answer(self._county, self._store.signer, asked.secret, asked.public_key))
 
     async def invite(self, request: web.Request) -> web.Response:
         """Make an invitation for the command line of this folder's owner."""
@@ -47,17 +47,18 @@ class Api:
         asked = await request.json()
         try:
             address = asked.get("address") or self._owner.url
-            made = await asyncio.to_thread(
-                invite, self._store, self._registry, asked["code"], asked["name"], address, asked.get("days", DAYS)
-            )
+            make = partial(invite, self._store, self._registry, asked["code"], asked["name"], address)
+            made = await asyncio.to_thread(make, asked.get("days", DAYS), is_hub=asked.get("is_hub", False))
         except Refused as error:
             return control.refused(error)
         return web.json_response({"invitation": made})
 
 
-def invite(store: Store, registry: Admissions, code: str, name: str, address: str, days: int) -> str:
-    """Invite one node of a home for so many days; the text to hand over."""
+def invite(
+    store: Store, registry: Admissions, code: str, name: str, address: str, days: int, *, is_hub: bool = False
+) -> str:
+    """Invite one node of a home, or a hub, for so many days; the text to hand over."""
     code, name = unicodedata.normalize("NFC", code), unicodedata.normalize("NFC", name)
     invitation = Invitation(require_loopback(address), store.signer.public_key, code, new_secret())
-    registry.invite(code, name, invitation.digest, days)
+    registry.invite(code, name, invitation.digest, days, is_hub=is_hub)
     return invitation.text()

@@ -13,6 +13,8 @@ from aiohttp import web
 from central_hub import ordering, reports, revoking
 from central_hub.api import Api
 from central_hub.cli import homes_of, status_of
+from central_hub.forwarding import Forwarder
+from central_hub.obeying import Obedience
 from central_hub.registry import Admissions
 from central_hub.router import Router
 from central_hub.taking import ServedTaker
@@ -36,7 +38,7 @@ from sync.store import Store
 TABLES: Final = (("按年龄", "by_age"), ("按年级", "by_grade"), ("按乡镇", "by_township"), ("按类别", "by_category"))
 
 
-def run(folder: Folder, listen: str, clock: Clock) -> int:
+def run(folder: Folder, listen: str, forward_every_s: float, clock: Clock) -> int:
     """Serve a county until told to stop."""
     host, port = service.parse_listen(listen)
     with writing(folder) as store, folder.lock(VIEWS_LOCK_FILE, WAIT_FOR_VIEWS_S):
@@ -45,7 +47,8 @@ def run(folder: Folder, listen: str, clock: Clock) -> int:
         follower = service.FollowerThread(store, projection)
         owner = Control(folder.path)
         try:
-            asyncio.run(_serve(folder, store, registry, projection, follower, owner, host, port, clock))
+            work = _serve(folder, store, registry, projection, follower, owner, host, port, forward_every_s, clock)
+            asyncio.run(work)
         finally:
             owner.close()
             follower.stop()
@@ -64,6 +67,7 @@ async def _serve(
     owner: Control,
     host: str,
     port: int,
+    forward_every_s: float,
     clock: Clock,
 ) -> None:
     api = Api(store, registry, folder.config.name, owner)
@@ -82,7 +86,8 @@ async def _serve(
     app.add_routes(api.routes())
     exchanges.add_to(app)
     ServedTaker(folder, store, registry, owner, clock).add_to(app)
-    Eraser(folder, store, follower, owner, clock, ordering.address).add_to(app)
+    eraser = Eraser(folder, store, follower, owner, clock, ordering.address)
+    eraser.add_to(app)
     app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
@@ -95,7 +100,10 @@ async def _serve(
         print(f"listening on {url}", flush=True)
 
     async def background() -> None:
-        beside = (Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up(), router.keep_up())
+        beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up(), router.keep_up()]
+        beside.append(Obedience(store, registry, eraser.carry_out).keep_up())
+        if folder.config.hub is not None:
+            beside.append(Forwarder(folder, store, registry, clock, eraser.carry_out).keep_up(forward_every_s))
         await asyncio.gather(*beside)
 
     with contextlib.suppress(asyncio.CancelledError):
@@ -104,13 +112,15 @@ async def _serve(
 
 def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
     """The county's one page: its homes with what is held and when they were heard, and R01."""
-    found = status_of(store, registry, returning.counts_in(views))
+    found = status_of(folder, store, registry, returning.counts_in(views))
     r01 = reports.make("R01", store, registry, views, clock)
     homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
     return {
         "name": folder.config.name,
         "homes": homes,
         "entries": found["entries"],
+        "hubs": found["hubs"],
+        "parent": found["parent"],
         "disk_warning": Reserve(folder.path).warning(),
         "r01": r01,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from central_hub import ordering, reports, revoking, taking
+from central_hub import forwarding, obeying, ordering, parents, reports, revoking, taking
 from central_hub.api import invite as make_invitation
-from central_hub.registry import DAYS, Admissions, Registry
+from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
+from domain.tiers import SEPARATOR, hub_of
 from node import cli, conflicts, control, exits, keeping, photos, reserve, returning, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
 from node.opening import HomesOf, current_views, reading, writing
+from sync import above
 from sync.errors import FolderInUse
 from sync.stored_log import StoredLog
 
@@ -48,8 +50,12 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--address", metavar="URL", help="where the home reaches the hub (default: where serve listens)")
     made.add_argument("--days", type=int, default=DAYS, metavar="N", help="days that it is good, more where it goes "
                       "by courier (default 3, at most 60)")  # fmt: skip
+    made.add_argument("--as-hub", action="store_true", help="invite a hub, which brings its own homes' records")
+    parents.add_commands(commands, homes_of)
     made = cli.add(commands, "serve", serve, "receive the homes' records, and serve the county's page")
     made.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help="port 0 picks a free one")
+    made.add_argument("--forward-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between "
+                      "exchanges with the hub above, where one was joined")  # fmt: skip
     taking.add_command(commands)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
     made = cli.add(commands, "report", report, "a report's figures", as_json=True)
@@ -93,12 +99,12 @@ def invite(arguments: argparse.Namespace) -> int:
     if arguments.address:
         require_loopback(arguments.address)
     asked = {"code": arguments.code.strip(), "name": arguments.name.strip(), "address": arguments.address}
-    asked["days"] = arguments.days
+    asked |= {"days": arguments.days, "is_hub": arguments.as_hub}
     try:
         with writing(folder) as store:
             address = asked["address"] or folder.config.listen or f"http://{DEFAULT_LISTEN}"
             text = make_invitation(store, Admissions(store, system_clock()), asked["code"], asked["name"], address,
-                                   arguments.days)  # fmt: skip
+                                   arguments.days, is_hub=arguments.as_hub)  # fmt: skip
     except FolderInUse:
         text = control.ask(folder.path, "invite", asked)["invitation"]
     print(f"Invitation for {asked['name']} ({asked['code']}), good for one node and {arguments.days * 24} hours:")
@@ -110,7 +116,7 @@ def serve(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     from central_hub.app import run
 
-    return run(Folder(arguments.dir, "hub"), arguments.listen, system_clock())
+    return run(Folder(arguments.dir, "hub"), arguments.listen, arguments.forward_every, system_clock())
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -120,7 +126,7 @@ def status(arguments: argparse.Namespace) -> int:
     with reading(folder) as store:
         registry = Registry(store)
         found = (
-            status_of(store, registry, returned)
+            status_of(folder, store, registry, returned)
             | {"parked": taking.parked(folder, registry)}
             | {"photos": store.files.count()[0]}
             | {"last_backup": folder.last_backup(system_clock()())}
@@ -131,16 +137,36 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def status_of(store: StoredLog, registry: Registry, returned: returning.Counts | None) -> dict[str, Any]:
-    """The county's state as JSON: its homes by code."""
-    homes = [_home_status(store, home.code, home.name, home.logs, returned) for home in registry.homes()]
-    entries = sum(home["held"] or 0 for home in homes)
-    return {"homes": homes, "entries": entries, "revoked": revoking.shown(store, registry)}
+def status_of(
+    folder: Folder, store: StoredLog, registry: Registry, returned: returning.Counts | None
+) -> dict[str, Any]:
+    """The hub's state as JSON: its homes by code, and what lies above and below."""
+    hub = folder.config.hub
+    held_above = above.sizes(store, bytes.fromhex(hub.key)) if hub else None
+    homes = [_home_status(store, registry, home, returned, held_above) for home in registry.homes()]
+    hubs = [_home_status(store, registry, home, returned, held_above) for home in registry.hubs()]
+    return {
+        "homes": homes,
+        "entries": sum(home["held"] or 0 for home in homes),
+        "revoked": revoking.shown(store, registry),
+        "hubs": hubs,
+        "registered_twice": [
+            {"log": log.hex(), "code": registry.code_of(log), "also": codes}
+            for log, codes in sorted(registry.twice().items())
+        ],
+        "orders_left": obeying.shown(store, registry),
+        "parent": forwarding.status_of(folder, store, registry),
+    }
 
 
 def _home_status(
-    store: StoredLog, code: str, name: str, logs: dict[bytes, bytes], returned: returning.Counts | None
+    store: StoredLog,
+    registry: Registry,
+    home: Home,
+    returned: returning.Counts | None,
+    held_above: Mapping[bytes, int] | None,
 ) -> dict[str, Any]:
+    code, name, logs = home.code.removesuffix(SEPARATOR), home.name, home.logs
     sizes = {branch.log: branch.size for branch in store.branches()}
     receipts = [kept for log in logs if log in sizes and (kept := store.last_checkpoint(log, with_receipt=True))]
     heard_s = max((int.from_bytes(kept.receipt[:8], "big") for kept in receipts if kept.receipt), default=None)
@@ -152,6 +178,8 @@ def _home_status(
         "held": sum(log["held"] for log in held) if logs else None,
         "last_exchange": None if heard_s is None else rfc3339(heard_s * 1000),
         "returned": sum(returned.get(log, 0) for log in logs) if logs and returned is not None else None,
+        "county": registry.name_of(hub_of(code)) or None,
+        "held_above": sum(held_above.get(log, 0) for log in logs) if logs and held_above is not None else None,
     }
 
 

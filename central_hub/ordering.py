@@ -4,6 +4,8 @@ The order stands in each such home's mailbox before the hub erases anything: *a 
 erase and a hub that is asked again; nobody is forgotten, because afterwards nothing here leads to who held it.* Running
 it again orders nothing twice. A home that was offline and writes about the subject for the first time afterwards is
 told when that arrives: the hub's store notes it in the transaction that takes the entries in, without their content.
+
+What a home of another hub wrote came from that hub: the order goes into the hub's mailbox, and it tells its homes.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: 
     drafts = []
     key = store.signer.public_key
     for log, subject in outbox_sql.again(db):
-        home = registry.code_of(log)
+        home = registry.child_of(log)
         said = {one for order in mailbox.read(store, key, home).orders for one in order.subjects}
         for entry in erasure.entries_about(store, subject)[:1] if home and subject not in said else ():
             body = entry.body()
@@ -53,10 +55,10 @@ def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list
 
     def work(db: apsw.Connection) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
-        boxes = outbox_sql.outboxes(db)
+        boxes = [box for box in outbox_sql.outboxes(db) if box.public_key == store.signer.public_key]
         for subject in dict.fromkeys(order.subjects):
             streams = [stream.id for stream in log_sql.streams_of_subject(db, subject)]
-            homes = {registry.code_of(store.log_of(db, stream >> STREAM_SHIFT)) for stream in streams}
+            homes = {registry.child_of(store.log_of(db, stream >> STREAM_SHIFT)) for stream in streams}
             homes |= {box.home for box in boxes if outbox_sql.streams(db, box.id, streams)}
             for home in homes - {""}:
                 found.setdefault(home, []).append(subject)

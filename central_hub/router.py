@@ -8,6 +8,9 @@ because the outbox itself says how far it is.*
 What is decided at an entry rests on the entries up to it and on none after, so it does not depend on how they were
 batched. In a batch the county's own word to a home goes first, then whole subjects, those with the greatest need before
 others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs.
+
+A hub that joined has an outbox, too, for this hub's own word to it and nothing else: what its homes may see, it has
+from them, and decides itself.
 """
 
 from __future__ import annotations
@@ -23,10 +26,11 @@ from typing import Final, NamedTuple
 import apsw
 
 from central_hub import ordering
-from central_hub.registry import Registry
+from central_hub.registry import Registry, is_direct
 from domain import schema
 from domain.folding import fold
 from domain.routing import ALL, DECIDES, EVERYTHING, TIES, Grant, grants, hangs_on, urgency
+from domain.tiers import SEPARATOR
 from node import mailbox
 from node.clock import Clock
 from node.records import is_of_the_domain, of_the_domain, record_of
@@ -106,9 +110,11 @@ class Router:
         while (left := deadline - time.monotonic()) > 0 and self._take_next(BATCH_COUNT, left):
             pass
 
-    def outbox_of(self, log: bytes) -> tuple[bytes, int]:
-        """Id and epoch of the outbox for a log's home."""
-        code = self._registry.code_of(log)
+    def outbox_of(self, log: bytes) -> tuple[bytes, int] | None:
+        """Id and epoch of the outbox for a log's home, or for a hub; None where another hub has the outbox."""
+        if not is_direct(self._registry.code_of(log)):
+            return None
+        code = self._registry.child_of(log)
         return outbox.outbox_id(self._store.signer.public_key, code, self._epoch), self._epoch
 
     async def keep_up(self) -> None:
@@ -219,10 +225,10 @@ class _Batch:
         log_sql.track(db, MARK, self._end)
 
     def _boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
-        """The outboxes of this epoch by home, one for each home of the county."""
+        """The outboxes of this epoch by home, one for each home or hub that joined."""
         key = self._store.signer.public_key
         found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == (key, self._epoch)}
-        codes = [home.code for home in self._registry.homes()]
+        codes = [child.code.removesuffix(SEPARATOR) for child in self._registry.children()]
         return {code: found.get(code) or outbox.open_outbox(self._store, db, code, self._epoch) for code in codes}
 
     def _perform(self, db: apsw.Connection, step: Step, boxes: dict[str, Outbox], loads: dict[str, Load]) -> None:
@@ -232,7 +238,8 @@ class _Batch:
                 if box.id in followed and code != step.author:
                     self._give(db, box, loads[code], step, EVERYTHING, is_new=False)
             return
-        given = {code: grant for code, grant in step.grants.items() if code in boxes}
+        hubs = {hub.code.removesuffix(SEPARATOR) for hub in self._registry.hubs()}
+        given = {code: grant for code, grant in step.grants.items() if code in boxes and code not in hubs}
         for code, grant in given.items():
             is_new = grant.until is ALL and boxes[code].id not in followed
             self._give(db, boxes[code], loads[code], step, grant, is_new=is_new)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import json
 import threading
 from collections.abc import Sequence
@@ -82,14 +81,14 @@ def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -
 
     def admit(public_key: bytes, enclosed: bytes) -> bytes:
         try:
-            code, secret, asked_for = joining.read_question(json.loads(enclosed))
+            asked = joining.read_question(json.loads(enclosed))
         except (ValueError, RecursionError):
             raise RemoteProtocolError("what the bundle encloses is no question to join") from None
-        if asked_for != public_key:
+        if asked.public_key != public_key:
             raise RemoteProtocolError("the bundle encloses another node's question to join")
         if registry.key_of(log_id(public_key)) is None:
-            registry.join(code, hashlib.sha256(b"homeward/invitation/1" + secret).digest(), public_key)
-        return json.dumps(joining.answer(folder.config.name, store.signer, secret, public_key)).encode()
+            registry.join(asked.code, asked.digest, public_key, is_hub=asked.is_hub)
+        return json.dumps(joining.answer(folder.config.name, store.signer, asked.secret, public_key)).encode()
 
     backed_up_to = BackedUp(folder, store)
     return Taker(store, registry.key_of, admit, clock, Parking(folder.path), backed_up_to=backed_up_to)

@@ -30,8 +30,8 @@ from domain.errors import (
 from domain.registers import Head, contested
 from domain.schema import field_codec, fit
 from domain.state import split_fact_field
-from domain.stays import COUNTY
 from domain.tally import MEASURES
+from domain.tiers import COUNTY
 
 
 class Standing(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 from domain import events as e
 from domain.event import RevokedEvent
 from domain.records import Record
-from domain.stays import COUNTY
+from domain.tiers import governs
 
 Pairs = frozenset[tuple[str, bytes]]
 CACHED_MAX = 4096
@@ -62,7 +62,8 @@ class Entitled:
             self._claimed = True
 
     def _strangers(self) -> frozenset[str]:
-        found = {home for home, _ in self._met} - self._entitled - {COUNTY} if self._claimed else set()
+        found = {home for home, _ in self._met} - self._entitled if self._claimed else set()
+        found = {home for home in found if not any(governs(home, one) for one in self._entitled)}
         if not found:
             return frozenset()
         owners = {log: home for home, log in self._met}

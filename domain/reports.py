@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from domain.tally import KINDS
+from domain.tiers import county_of
 from domain.views import TABLES
 
 R01_DEFINITION = (
@@ -80,7 +81,17 @@ def r01(children: Iterable[tuple[Any, ...]], stays: Iterable[tuple[Any, ...]], a
         for category in (row[_CHILD["category"]] or NONE).split() or [NONE]:
             by["category"][category] += 1
     counts = {f"by_{name}": _ordered(found) for name, found in by.items()}
+    if counties := _by_county(by["home"].items()):
+        counts["by_county"] = counties
     return {"report": "R01", "as_of": as_of.isoformat(), "definition": R01_DEFINITION, "total": total, **counts}
+
+
+def _by_county(homes: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Sums of the counties below; none where all homes are the hub's own."""
+    found: Counter[Any] = Counter()
+    for home, count in homes:
+        found[county_of(home)] += count
+    return _ordered(found) if any(found) else {}
 
 
 def _within(month: str, period: str) -> bool:
@@ -100,6 +111,10 @@ def r17(tallies: Iterable[tuple[Any, ...]], month: str) -> dict[str, Any]:
                 figures = sums.setdefault(kind, dict.fromkeys(MEASURES, 0))
                 for name in MEASURES:
                     figures[name] += row[_TALLY[name]]
+    of_county: dict[str, list[dict[str, dict[str, int]]]] = {}
+    for home, sums in homes.items():
+        of_county.setdefault(county_of(home), []).append(sums)
+    counties = {code: _in_order(_added(of_county[code])) for code in sorted(of_county)}
     return {
         "report": "R17",
         "period": month,
@@ -107,6 +122,7 @@ def r17(tallies: Iterable[tuple[Any, ...]], month: str) -> dict[str, Any]:
         "labels": {kind: {"zh": zh, "en": en} for kind, (zh, en) in KINDS.items()},
         "homes": {home: _in_order(homes[home]) for home in sorted(homes)},
         "county": _in_order(county),
+        **({"counties": counties} if any(counties) else {}),
         "consistent": _in_order(county) == _in_order(_added(homes.values())),
     }
 

@@ -31,7 +31,8 @@ from domain import events as e
 from domain.records import Record
 from domain.registers import PROTECTIVE
 from domain.state import State
-from domain.stays import COUNTY, answers
+from domain.stays import answers
+from domain.tiers import governs
 
 ALL: Mapping[bytes, int] | None = None
 
@@ -110,7 +111,7 @@ def _taken_back(state: State, record: Record) -> bool:
     """Whether the home that wrote an entry, or the county, withdrew it; others cannot undo somebody's word."""
     amended = state.amended.get(record.id)
     by = [state.records.get(one) for one in amended.withdrawn_by] if amended else []
-    return any(one is not None and one.home in (record.home, COUNTY) for one in by)
+    return any(one is not None and (one.home == record.home or governs(one.home, record.home)) for one in by)
 
 
 def _on(acceptance: Record) -> dt.date:
@@ -127,8 +128,8 @@ def _taker(acceptance: Record) -> str:
 
 def _is_lawful(acceptance: Record, giver: str, requests: Iterable[Record]) -> bool:
     """Whether an acceptance is the county's word, or a home's own answer to a request of the home that has it."""
-    if acceptance.home == COUNTY:
-        return _taker(acceptance) != COUNTY
+    if governs(acceptance.home, _taker(acceptance)):
+        return acceptance.home != _taker(acceptance)
     if not giver or acceptance.home != _taker(acceptance):
         return False
     return any(one.home == giver and answers(acceptance, one) for one in requests)

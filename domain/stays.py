@@ -15,8 +15,7 @@ from domain import events as e
 from domain.records import Record
 from domain.registers import Head, first_difference
 from domain.state import Stay, Transfer
-
-COUNTY = ""
+from domain.tiers import governs
 
 
 class Move(NamedTuple):
@@ -62,17 +61,18 @@ _CLAIM_REASONS = ("county", "asked", "accepted", "order")
 
 def claim_winner(heads: Claims, records: Mapping[bytes, Record]) -> Head:
     """The provisional holder among rival claims: the county's word, then an answer to a request, then the latest."""
-    weight = _claim_weight(records)
+    weight = _claim_weight(heads, records)
     return max(heads, key=weight)
 
 
 def why_claim_wins(heads: Claims, records: Mapping[bytes, Record]) -> str:
     """What makes the winning claim win."""
-    weight = _claim_weight(records)
+    weight = _claim_weight(heads, records)
     return _CLAIM_REASONS[first_difference([weight(head) for head in heads])]
 
 
 def _claim_weight(
+    heads: Claims,
     records: Mapping[bytes, Record],
 ) -> Callable[[Head], tuple[bool, bool, bool, tuple[int, bytes, int]]]:
     requests = [one for one in records.values() if type(one.event) is e.ChildTransferRequested]
@@ -81,7 +81,8 @@ def _claim_weight(
         record = records.get(head.origin)
         accepted = record is not None and type(record.event) is e.ChildTransferAccepted
         answered = record is not None and accepted and any(answers(record, one) for one in requests)
-        return (head.home == COUNTY, answered, accepted, head.order)
+        is_countys = all(governs(head.home, str(one.value)) for one in heads)
+        return (is_countys, answered, accepted, head.order)
 
     return weight
 
@@ -102,7 +103,7 @@ def stays_of(moves: list[Move]) -> tuple[Stay, ...]:
         if isinstance(move.event, e.ChildTransferRequested):
             continue
         if isinstance(move.event, e.ChildDeregistered):
-            if here and move.home in (here.home, COUNTY):
+            if here and (move.home == here.home or governs(move.record.home, here.home)):
                 stays[-1] = here._replace(to_on=move.on)
             continue
         if here and here.home == move.home:

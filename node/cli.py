@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import math
 import sys
 import uuid
 from collections.abc import Callable, Sequence
@@ -97,6 +98,17 @@ def _word(value: Any) -> str:
     if value is None or value in ({}, []):
         return "-"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def interval_s(text: str) -> float:
+    """An interval as typed, in seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"an interval is a number of seconds above 0, found {text!r}")
+    return seconds
 
 
 def subject_id(text: str) -> bytes:

@@ -35,7 +35,7 @@ class Wished(NamedTuple):
 
 def folding_of(store: StoredLog, subject: bytes, home_of: HomeOf) -> Folding:
     """A subject as the log has it now."""
-    revoked = Revocations(store).withholds
+    revoked = Revocations(store, home_of=home_of).withholds
     folding = Folding(subject)
     records = [
         record_of(entry, body, home_of(entry.log), revoked(entry.log, entry.seq))

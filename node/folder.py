@@ -69,7 +69,7 @@ class Hub:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What a node is. A hub has no code; a home that has not joined has no hub."""
+    """What a node is. One that has not joined has no hub; a hub has a code only in the one above, once it joined."""
 
     kind: Kind
     name: str

@@ -12,6 +12,7 @@ import hashlib
 import ipaddress
 import secrets
 import zlib
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -56,7 +57,7 @@ class Invitation(NamedTuple):
     @property
     def digest(self) -> bytes:
         """What the hub remembers of the secret."""
-        return hashlib.sha256(b"homeward/invitation/1" + self.secret).digest()
+        return digest_of(self.secret)
 
     def text(self) -> str:
         """The line to hand over."""
@@ -66,9 +67,26 @@ class Invitation(NamedTuple):
         return "-".join([PREFIX, *groups])
 
 
+def digest_of(secret: bytes) -> bytes:
+    """What a hub remembers of an invitation's secret."""
+    return hashlib.sha256(b"homeward/invitation/1" + secret).digest()
+
+
 def new_secret() -> bytes:
     """A secret for one invitation."""
     return secrets.token_bytes(SECRET_SIZE_BYTES)
+
+
+def text_or_file(text: str) -> str:
+    """What was typed, or the last line of the file that it names."""
+    path = Path(text)
+    try:
+        if len(text) < 1000 and path.is_file():
+            lines = path.read_text("utf-8").strip().splitlines()
+            return lines[-1] if lines else ""
+    except (OSError, UnicodeDecodeError):
+        return text
+    return text
 
 
 def parse(text: str) -> Invitation:

@@ -1,20 +1,23 @@
 """How a node joins its hub: one request, proved with the node's key and answered under the hub's.
 
-    node -> hub   POST /v1/join {code, secret, public_key, proof}   proof: signature over a tag, secret, public key
+    node -> hub   POST /v1/join {code, kind, secret, public_key, proof}    proof: signature over a tag, secret, key
     hub -> node   {county, proof}                                   proof: signature over another tag, secret, log id
 
-The hub's entry that admits the node is durable before the answer. If the answer is lost, the same request repeats it.
+*kind* is "home" or "hub", and must be what the invitation is for: a hub brings others' logs with it, so nobody becomes
+one by saying so. The hub's entry that admits the node is durable before the answer. If the answer is lost, the same
+request repeats it.
 A node without a network encloses the same question in its bundles, and finds the answer in the county's (`sticks`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 
 from domain.errors import Refused
-from node.invitation import Invitation
+from node.folder import Kind
+from node.invitation import Invitation, digest_of
 from sync.client import unreachable
 from sync.entry import log_id
 from sync.errors import RefusedByPeer, RemoteProtocolError, VerificationError
@@ -26,7 +29,7 @@ ANSWER_TAG: Final = b"homeward/joined/1\n"
 TIMEOUT_S: Final = 30
 
 
-async def join(url: str, invitation: Invitation, signer: Signer) -> str:
+async def join(url: str, invitation: Invitation, signer: Signer, kind: Kind = "home") -> str:
     """Ask the hub at `url` to admit this node; the county's name.
 
     Raises:
@@ -35,7 +38,7 @@ async def join(url: str, invitation: Invitation, signer: Signer) -> str:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as http,
-            http.post(url + PATH, json=question_of(invitation, signer)) as response,
+            http.post(url + PATH, json=question_of(invitation, signer, kind)) as response,
         ):
             answer = await response.json()
     except (aiohttp.ContentTypeError, ValueError):
@@ -51,10 +54,11 @@ async def join(url: str, invitation: Invitation, signer: Signer) -> str:
     return county
 
 
-def question_of(invitation: Invitation, signer: Signer) -> dict[str, str]:
+def question_of(invitation: Invitation, signer: Signer, kind: Kind = "home") -> dict[str, str]:
     """What a node asks."""
     return {
         "code": invitation.code,
+        "kind": kind,
         "secret": invitation.secret.hex(),
         "public_key": signer.public_key.hex(),
         "proof": signer.sign_bytes(ASK_TAG + invitation.secret + signer.public_key).hex(),
@@ -74,8 +78,22 @@ def read_answer(answer: Any, invitation: Invitation, signer: Signer) -> str | No
     return None
 
 
-def read_question(question: Any) -> tuple[str, bytes, bytes]:
-    """The hub's side: code, secret and public key of a request whose proof holds; raises Refused."""
+class Question(NamedTuple):
+    """Who asks to be admitted, with which invitation's code and secret."""
+
+    code: str
+    secret: bytes
+    public_key: bytes
+    is_hub: bool
+
+    @property
+    def digest(self) -> bytes:
+        """What the hub remembers of the secret."""
+        return digest_of(self.secret)
+
+
+def read_question(question: Any) -> Question:
+    """The hub's side: a request whose proof holds; raises Refused."""
     try:
         code, secret = question["code"], bytes.fromhex(question["secret"])
         public_key, proof = bytes.fromhex(question["public_key"]), bytes.fromhex(question["proof"])
@@ -86,7 +104,7 @@ def read_question(question: Any) -> tuple[str, bytes, bytes]:
         raise Refused(
             "这个请求不完整，请重试", "the request to join is not complete or its proof does not hold"
         ) from None
-    return code, secret, public_key
+    return Question(code, secret, public_key, question.get("kind") == "hub")
 
 
 def answer(county: str, signer: Signer, secret: bytes, public_key: bytes) -> dict[str, str]:

@@ -72,7 +72,7 @@ def child(folder: Folder, homes_of: HomesOf, subject: bytes) -> dict[str, Any] |
 def child_of(store: StoredLog, home_of: HomeOf, subject: bytes) -> dict[str, Any] | None:
     """As `child`, from an open log."""
     records, is_child = [], False
-    revoked = Revocations(store).withholds
+    revoked = Revocations(store, home_of=home_of).withholds
     for entry in store.entries_of_subject(subject):
         body = entry.body()
         if body is not None and isinstance(body.payload, dict):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from domain import schema
-from domain.event import RevokedEvent
+from domain.event import Event, RevokedEvent
 from domain.records import Record
+from domain.tiers import SEPARATOR, qualified
 from node import mailbox
 from sync.batch import NOTHING, Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body, check_body, pack_body
@@ -17,6 +18,8 @@ from sync.errors import RemoteProtocolError
 def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Record:
     """An entry as the domain sees it; `revoked` where it came after the size up to which its log counts."""
     event = schema.decode(body.type, body.payload)
+    if SEPARATOR in home and isinstance(event, Event):
+        event = qualified(event, home)
     return Record(
         entry.id,
         body.extensions.get(EXT_FIRST_ID),

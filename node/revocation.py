@@ -3,13 +3,22 @@
 A revocation names a log and the size that was held of it at that moment. What the log gets after that is received,
 verified and covered by receipts as before, but the folds leave it out (`RevokedEvent`), until a reinstatement lets all
 of it count. Sizes decide, never dates: a clock that lies moves no entry to the other side.
+
+A hub that other hubs have joined honours their words about their own homes' logs in the same way: they stand in the
+hubs' logs, which it holds. What two of them say of one log, the smaller size decides.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
+from domain.tiers import COUNTY, SEPARATOR, governs
+from sync.batch import Entry
+from sync.entry import Body
 from sync.stored_log import StoredLog
+
+HomeOf = Callable[[bytes], str]
 
 REVOKED: Final = "log-revoked/1"
 REINSTATED: Final = "log-reinstated/1"
@@ -27,24 +36,50 @@ class Revocation(NamedTuple):
 class Revocations:
     """The standing revocations by log, as far as a position of this node's store."""
 
-    def __init__(self, store: StoredLog, until: int | None = None) -> None:
+    def __init__(self, store: StoredLog, until: int | None = None, home_of: HomeOf | None = None) -> None:
+        """`home_of` says whose a log is, at a hub that honours what hubs below it say; else the own word counts."""
         self.by_log: dict[bytes, Revocation] = {}
-        for entry in store.entries_of_subject(store.log):
-            body = entry.body()
-            if body is not None and entry.log == store.log and (until is None or entry.position <= until):
-                self.note(body.type, body.payload, body.recorded_at_ms)
+        self._said: dict[tuple[bytes, str], Revocation] = {}  # by log, and by the hub that said it
+        self._own = store.log
+        self._home_of = home_of
+        logs = [store.log]
+        if home_of is not None:
+            others = [branch.log for branch in store.branches() if not branch.own]
+            logs += [log for log in others if home_of(log).endswith(SEPARATOR)]
+        for log in logs:
+            for entry in store.entries_of_subject(log):
+                body = entry.body()
+                if body is not None and (until is None or entry.position <= until):
+                    self.note(entry, body)
 
-    def note(self, kind: str, payload: Any, at_ms: int) -> tuple[bytes, int] | None:
+    def note(self, entry: Entry, body: Body) -> tuple[bytes, int] | None:
         """Take one entry more; the log whose entries after a size are judged otherwise now, if there is one."""
-        match kind, payload:
+        if entry.log != body.subject:
+            return None
+        hub = COUNTY if entry.log == self._own else self._home_of(entry.log) if self._home_of else None
+        match body.type, body.payload:
             case "log-revoked/1", {"log": bytes(log), "size": int(size), "by": str(by), "ground": str(ground)}:
-                before = self.by_log.get(log)
-                self.by_log[log] = Revocation(size, by, ground, at_ms)
-                return log, size if before is None else min(size, before.size)
-            case "log-reinstated/1", {"log": bytes(log)} if log in self.by_log:
-                return log, self.by_log.pop(log).size
+                said: Revocation | None = Revocation(size, by, ground, body.recorded_at_ms)
+            case "log-reinstated/1", {"log": bytes(log)}:
+                said = None
             case _:
                 return None
+        if hub is None or not (hub == COUNTY or (self._home_of and governs(hub, self._home_of(log)))):
+            return None
+        return self._stand(log, hub, said)
+
+    def _stand(self, log: bytes, hub: str, said: Revocation | None) -> tuple[bytes, int] | None:
+        before = self.by_log.get(log)
+        self._said.pop((log, hub), None)
+        if said is not None:
+            self._said[log, hub] = said
+        standing = [one for (of, _), one in self._said.items() if of == log]
+        now = min(standing, key=lambda one: one.size, default=None)
+        self.by_log.pop(log, None)
+        if now is not None:
+            self.by_log[log] = now
+        sizes = [one.size for one in (before, now) if one is not None]
+        return (log, min(sizes)) if sizes and before != now else None
 
     def withholds(self, log: bytes, seq: int) -> bool:
         """Whether an entry came after the size up to which its log counts."""

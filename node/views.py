@@ -5,7 +5,8 @@ they replace and the new position in one transaction. A power cut leaves the row
 on from there. A subject that is remembered from the last time is not read again: its fold goes on if the entry comes
 after all others in canonical order, and starts anew from the log if it does not. Live and rebuild are this same code.
 
-When the own log says that a log was revoked, or counts again, every subject of its later entries is folded again.
+When the own log, or that of a hub below, says that a log was revoked, or counts again, every subject of its later
+entries is folded again.
 
 When the own log says that a subject was erased, that subject is folded again too: its rows vanish. What SQLite may keep
 of them in unused parts of pages goes by `clear_traces`, which a mark in the file asks for until it was done. A file
@@ -193,7 +194,7 @@ class Follower:
         self._home_of = home_of
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
         self.position = views.position()
-        self._revoked = Revocations(store, self.position)
+        self._revoked = Revocations(store, self.position, home_of)
         self._knows_all = self.position == 0  # then whoever is not remembered has no entries before
 
     def catch_up(self, until: int | None = None, batch_count: int = BATCH_COUNT) -> Iterator[int]:
@@ -239,8 +240,8 @@ class Follower:
             found = self._start_anew(name, until)
             found.erased = True
             yield name, found
-        elif entry.log == body.subject == self._store.log:
-            changed = self._revoked.note(body.type, body.payload, body.recorded_at_ms)
+        elif entry.log == body.subject:
+            changed = self._revoked.note(entry, body)
             for name in self._subjects_after(*changed, until) if changed else ():
                 found = self._remembered[name] = self._start_anew(name, until)
                 yield name, found

@@ -18,6 +18,7 @@ from node.clock import Clock
 from node.control import Control
 from node.desk import Desk
 from node.erasing_served import Eraser
+from node.exchanging import Exchanger
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.opening import WAIT_FOR_VIEWS_S, writing
 from node.projection import Projection
@@ -27,7 +28,6 @@ from node.scrubbing import Scrubber
 from node.views import Views
 from site_node.bundling import ServedTaker
 from site_node.cli import homes_of, status_of
-from site_node.exchanging import Exchanger
 from sync.store import Store
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import sys
 import uuid
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from node import (
     deciding,
     erasing,
     exits,
+    healing,
     incarnations,
     joining,
     keeping,
@@ -34,14 +34,14 @@ from node import (
     today,
 )
 from node.clock import Clock, rfc3339, system_clock
+from node.exchanging import Exchanger, exchange_now
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
-from node.invitation import BadInvitation, parse, require_loopback
+from node.invitation import BadInvitation, parse, require_loopback, text_or_file
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from site_node import bundling, healing
-from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
+from site_node import bundling
 from sync.errors import RefusedByPeer
 
 
@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
     made.add_argument("--listen", default="127.0.0.1:8101", metavar="HOST:PORT", help="port 0 picks a free one")
     made.add_argument(
-        "--exchange-every", type=_interval_s, default=300.0, metavar="S", help="seconds between exchanges"
+        "--exchange-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between exchanges"
     )
     cli.add(commands, "sync", sync, "exchange with the county now")
     bundling.add_commands(commands)
@@ -103,16 +103,6 @@ def build_parser() -> argparse.ArgumentParser:
     photos.add_reading(commands, "home")
     keeping.add_commands(commands, "home")
     return top
-
-
-def _interval_s(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"an interval is a number of seconds above 0, found {text!r}")
-    return seconds
 
 
 def init(arguments: argparse.Namespace) -> int:
@@ -129,7 +119,7 @@ def init(arguments: argparse.Namespace) -> int:
 def join(arguments: argparse.Namespace) -> int:
     """Join a hub."""
     folder = Folder(arguments.dir, "home")
-    invitation = parse(_text_or_file(arguments.invitation))
+    invitation = parse(text_or_file(arguments.invitation))
     if invitation.code != folder.config.code:
         raise BadInvitation(f"it is for {invitation.code}, this is {folder.config.code}")
     url = require_loopback(arguments.hub or invitation.url)
@@ -144,17 +134,6 @@ def join(arguments: argparse.Namespace) -> int:
         store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")
     return exits.DONE
-
-
-def _text_or_file(text: str) -> str:
-    path = Path(text)
-    try:
-        if len(text) < 1000 and path.is_file():
-            lines = path.read_text("utf-8").strip().splitlines()
-            return lines[-1] if lines else ""
-    except (OSError, UnicodeDecodeError):
-        return text
-    return text
 
 
 def import_facts(arguments: argparse.Namespace) -> int:
@@ -234,26 +213,13 @@ def sync(arguments: argparse.Namespace) -> int:
         obey = partial(erasing.erase_in, folder, store, homes_of(folder), clock=clock)
         exchanger = Exchanger(folder, store, clock, obey)
         with bar("exchange", store.size(store.log)) as progress:
-            asyncio.run(_sync(exchanger, progress))
+            asyncio.run(exchange_now(exchanger, progress))
         recorded, held = healing.sizes(store)
         waiting = recorded - held
         pictures = store.files.count()[1]
     behind = f", {pictures} photographs are waiting" if pictures else ""
     print(f"the county holds {held} entries, {waiting} are waiting{behind}")
     return exits.DONE if waiting == 0 else exits.PROMISE_FAILED
-
-
-async def _sync(exchanger: Exchanger, progress: Any) -> Any:
-    async def watch() -> None:
-        while True:
-            progress(exchanger.acknowledged)
-            await asyncio.sleep(0.2)
-
-    watcher = asyncio.ensure_future(watch())
-    try:
-        return await exchanger.until_receipt(TRIES_WITHOUT_PROGRESS_MAX)
-    finally:
-        watcher.cancel()
 
 
 def _require_joined(folder: Folder) -> None:

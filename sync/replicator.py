@@ -116,7 +116,7 @@ class Sender:
         self.now_s: float | None = None  # of a steady clock; set before each call by a shell that has one
         self.withheld: frozenset[int] = frozenset()  # streams whose entries the hub can only take in erased form
         self.plain = False  # the hub cannot read what pushes are packed with: no dictionary, no references
-        self._hub_key = hub_key
+        self.hub_key = hub_key
         self._cursor = acknowledged
         self._ask_first = ask_first
         self._asks_on_the_way = asks_on_the_way  # whether the log can be signed anywhere, not only where it ends
@@ -268,8 +268,8 @@ class Sender:
         if signed is None:
             raise RemoteProtocolError(f"a receipt for {size} entries that was not asked for")
         text = checkpoint_text(origin(self.log), size, signed.root)
-        timestamp_s = verify_cosignature(self._hub_key, text, receipt.cosignature)
-        verify_note(self._hub_key, self.log, size, signed.root, receipt.note)
+        timestamp_s = verify_cosignature(self.hub_key, text, receipt.cosignature)
+        verify_note(self.hub_key, self.log, size, signed.root, receipt.note)
         self.acknowledged = self.receipted = size
         in_series = Kept(size, receipt.note, self.greeted)
         kept = KeepReceipt(signed._replace(receipt=receipt.cosignature), timestamp_s, in_series)

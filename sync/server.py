@@ -35,6 +35,7 @@ from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, U
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.hub_note import EPOCH_FIRST
+from sync.log_schema import Kind
 from sync.messages import (
     UNKNOWN,
     Beside,
@@ -236,7 +237,7 @@ class ExchangeServer:
         if not isinstance(message, Hello):
             raise RemoteProtocolError("an exchange begins with Hello")
         public_key = self._key_of(message.log)
-        if public_key is None:
+        if public_key is None or await asyncio.to_thread(self._is_in_part, message.log):
             return None
         former = self._running.get(message.log)
         if former is not None and not former.done():
@@ -248,6 +249,10 @@ class ExchangeServer:
         if not await asyncio.to_thread(self._store.holds, message.log):
             await asyncio.wrap_future(self._store.add_log(message.log, public_key))
         return await asyncio.to_thread(receiver_of, self._store, message.log, public_key)
+
+    def _is_in_part(self, log: bytes) -> bool:
+        """Whether a log came here through an outbox: nobody pushes it, whatever a hub below says of it."""
+        return self._store.holds(log) and self._store.branch(log).kind == Kind.PART
 
     async def _take_file(self, log: bytes, files: FileReceiver, message: Offer | Chunk) -> list[Message]:
         effects = await asyncio.to_thread(files.receive, message)

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from sync import wire
 from sync.compression import NO_DICTIONARY
 from sync.effort import Effort
-from sync.errors import KeyDestroyed, LogCorrupt, Unreachable
+from sync.errors import Diverged, KeyDestroyed, LogCorrupt, Unreachable
 from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
+from sync.log_schema import Kind
 from sync.messages import (
     Ack,
     Beside,
@@ -209,7 +210,8 @@ class Speaker:
             self._effort.acknowledged(message.size, self.sender.now_s)
         for effect in self.sender.receive(message):
             if isinstance(effect, KeepReceipt):
-                await asyncio.wrap_future(self._store.keep_receipt(self.sender.log, effect.signed, effect.kept))
+                kept = self._store.keep_receipt_of(self.sender.hub_key, self.sender.log, effect.signed, effect.kept)
+                await asyncio.wrap_future(kept)
 
     async def _hear_held(self, message: Held) -> None:
         """What the hub held; where its copy is another one, find out from where on, unless it took pushes before."""
@@ -223,7 +225,10 @@ class Speaker:
             return
         if self.sender.has_pushed:
             raise Unreachable("the hub holds another copy of this log: the next exchange asks first")
-        self.logs.fetcher.search(self._store.branch(self.sender.log).public_key, size)
+        branch = self._store.branch(self.sender.log)
+        if branch.kind == Kind.PEER:  # another node's: nothing here goes on in a new one
+            raise Diverged(branch.log, size if message.root == own_root else 0, message.size)
+        self.logs.fetcher.search(branch.public_key, size)
 
     async def _hear_held_again(self, message: Held, own_root: bytes) -> None:
         if self.sender.diverged is not None:

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import erasure, log_schema, log_sql, outbox_sql, receipt_sql, succession
+from sync import above, erasure, log_schema, log_sql, outbox_sql, receipt_sql, succession
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
@@ -215,6 +215,13 @@ class Store(StoredLog):
         note = signed_note(self.signer, log, size, root, epoch=epoch, backed_up_to=backed_up_to, time_ms=time_ms)
         kept = self.keep_receipt(log, signed._replace(receipt=cosignature), Kept(size, note, greeted))
         return kept, Receipt.of(size, cosignature, note)
+
+    def keep_receipt_of(self, hub_key: bytes, log: bytes, signed: SignedSize, kept: Kept) -> Future[None]:
+        """Keep the receipt of the hub with this key; of a peer's log apart from the receipts that this node gave."""
+        branch = self.branch(log)
+        if branch.kind == Kind.PEER:
+            return self.submit(lambda db: above.keep(db, branch.id, hub_key, signed))
+        return self.keep_receipt(log, signed, kept)
 
     def record_in(self, db: apsw.Connection, drafts: Sequence[Draft]) -> list[Recorded]:
         """`record` inside a transaction that does more, and that may read what was recorded."""

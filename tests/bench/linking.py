@@ -18,8 +18,8 @@ from typing import Final
 from central_hub.registry import Admissions
 from deploy.badlink import Link
 from node.clock import system_clock
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, Hub, create_folder
-from site_node.exchanging import Exchanger
 from sync.batch import Draft
 from sync.store import Store
 from tests.bench.exchange import start_hub, stop_hub

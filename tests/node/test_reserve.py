@@ -14,11 +14,11 @@ import pytest
 from pyrage import x25519
 
 from node import reserve as reserve_module
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, Hub, create_folder
 from node.opening import writing
 from node.reserve import NO_ROOM, RESERVE_SIZE_BYTES, ROOM_SIZE_BYTES, USED, Reserve, shown
 from site_node import cli
-from site_node.exchanging import Exchanger
 from sync.batch import Draft
 from sync.store import Store
 

@@ -10,7 +10,8 @@ from domain.views import TABLES
 from node.records import draft_of
 from node.revocation import REINSTATED, REVOKED, Revocations
 from node.views import Follower, Views
-from sync.batch import Draft
+from sync.batch import Draft, Entry
+from sync.entry import Body
 from sync.outgoing import push_of
 from sync.replicator import Append, Receiver
 from sync.store import Store
@@ -98,5 +99,27 @@ def test_nobody_elses_word_revokes(hub):
         (REINSTATED, {"log": b"none" * 4}),
         ("x/1", {}),
     ):
-        assert revoked.note(kind, payload, 1) is None
+        assert revoked.note(*said(hub.log, kind, payload)) is None
     assert revoked.by_log == before
+    log = min(before.keys() - {b"x" * 16})
+    assert revoked.note(*said(log, REINSTATED, {"log": log})) is None
+    assert revoked.by_log == before
+
+
+def said(log, kind, payload):
+    """What a log says about itself."""
+    return Entry(1, log, 1, bytes(32), None), Body(kind, "x", log, 1, 1, {}, payload, {})
+
+
+def test_a_hub_belows_word_counts_for_its_own_homes_alone(hub):
+    """A county that joined may revoke its homes' logs and no others; of two words the smaller size counts."""
+    codes = {b"c" * 16: "qingxi/", b"d" * 16: "baihe/", b"h" * 16: "qingxi/home-01"}
+    revoked = Revocations(hub, home_of=lambda log: codes.get(log, ""))
+    home, at = b"h" * 16, {"by": "li", "ground": "lost"}
+    assert revoked.note(*said(b"d" * 16, REVOKED, {"log": home, "size": 3, **at})) is None
+    assert revoked.note(*said(home, REVOKED, {"log": home, "size": 3, **at})) is None
+    assert revoked.note(*said(b"c" * 16, REVOKED, {"log": home, "size": 3, **at})) == (home, 3)
+    assert revoked.note(*said(hub.log, REVOKED, {"log": home, "size": 5, **at})) is None
+    assert [revoked.withholds(home, seq) for seq in (3, 4)] == [False, True]
+    assert revoked.note(*said(b"c" * 16, REINSTATED, {"log": home})) == (home, 3)
+    assert [revoked.withholds(home, seq) for seq in (5, 6)] == [False, True]

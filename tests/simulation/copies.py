@@ -21,10 +21,10 @@ import apsw
 
 from central_hub.registry import Admissions
 from node import incarnations
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, Hub, create_folder
 from node.projection import Projection
 from node.records import draft_of
-from site_node.exchanging import Exchanger
 from sync.entry import EXT_FIRST_ID
 from sync.errors import RefusedByPeer, Unreachable
 from sync.server import ExchangeServer

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from node import exchanging
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, Hub, create_folder
-from site_node import exchanging
-from site_node.exchanging import Exchanger
 from sync import client, wire
 from sync.errors import Unreachable
 from sync.messages import Hello

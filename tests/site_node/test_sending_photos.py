@@ -8,9 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from node import exchanging
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, Hub, create_folder
-from site_node import exchanging
-from site_node.exchanging import Exchanger
 from sync.batch import Draft
 from sync.errors import RefusedByPeer, RemoteProtocolError, Unreachable
 from sync.file_transfer import FILES_COUNT_MAX

@@ -1,4 +1,4 @@
-"""When a home exchanges with its hub, and what it does after a failure.
+"""When a node exchanges with its hub, and what it does after a failure: a home with its county, a hub with its parent.
 
 An exchange is tried until the hub's receipt covers everything that was stored when it began. An attempt that was cut
 but brought something forward is followed by the next one almost at once; one that brought nothing waits twice as long
@@ -30,11 +30,10 @@ from typing import Any, Final
 import aiohttp
 import apsw
 
-from node import mailbox
+from node import healing, mailbox
 from node.clock import Clock
 from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
-from site_node import healing
 from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
@@ -59,11 +58,12 @@ PAUSE_S_MIN: Final = 0.1
 PAUSE_S_MAX: Final = 300.0
 TRIES_WITHOUT_PROGRESS_MAX: Final = 5
 WHOLE_EVERY_MS: Final = 3600 * 1000  # an exchange with a receipt, even if nothing is new: the county sees it was here
+PROGRESS_S: Final = 0.2
 SINGLY_FOR_MS: Final = 24 * 3600 * 1000
 
 
 class Exchanger:
-    """One home's exchanges with its hub; use it from one task."""
+    """One node's exchanges with its hub; use it from one task."""
 
     def __init__(
         self, folder: Folder, store: Store, clock: Clock, erase: Callable[[Order], object] = lambda _: None
@@ -72,7 +72,7 @@ class Exchanger:
         self._erase = erase
         hub = folder.config.hub
         if hub is None:
-            raise LocalProtocolError("a home that has not joined has nobody to exchange with")
+            raise LocalProtocolError("a node that has not joined has nobody to exchange with")
         self._folder = folder
         self._store = store
         self._clock = clock
@@ -93,6 +93,8 @@ class Exchanger:
         self._owes = False  # whether an order of the county's could not be carried out yet
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came from the county
+        self._has_lost = False  # whether the hub held less of some log than its receipt said
+        self._pushed: dict[bytes, int] = {}  # how many entries of each other log the hub acknowledged
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -152,20 +154,24 @@ class Exchanger:
         fruitless = 0
         self._put_off.clear()
         while True:
-            before = (self.acknowledged, self._chunks, self._delivered)
+            before = self._progress()
             try:
                 kept = await self.once()
                 if not self._left:
                     return kept
             except Unreachable as error:
                 self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
-                fruitless = 0 if (self.acknowledged, self._chunks, self._delivered) > before else fruitless + 1
+                fruitless = 0 if self._progress() > before else fruitless + 1
                 if tries_max is not None and fruitless >= tries_max:
                     raise
             else:
                 continue
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
+
+    def _progress(self) -> tuple[int, int, int, int]:
+        """What grows with whatever an exchange brought forward."""
+        return self.acknowledged, self._chunks, self._delivered, sum(self._pushed.values())
 
     def _obey(self) -> int:
         """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
@@ -184,7 +190,7 @@ class Exchanger:
         return done
 
     async def once(self) -> KeepReceipt:
-        """One attempt, about the own log and then about the home's other ones."""
+        """One attempt, about the own log and then about the other ones."""
         self._exchanged_ms = None
         try:
             kept, fetched = await self._own_log()
@@ -192,14 +198,18 @@ class Exchanger:
             await self._go_on(found)
             raise Unreachable(f"{found}: this node goes on in a new one") from None
         self._left = await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock) or self._left
+        await self._push_others(fetched)
+        self._exchanged_ms = self._clock()
+        return kept
+
+    async def _push_others(self, fetched: Fetching) -> None:
+        """Push what the hub lacks of this node's other logs."""
         for one in await asyncio.to_thread(healing.behind, self._store, fetched):
             try:
                 await self._exchange(one.log, one.size, one.hub_size, one.receipted, ask_first=True)
             except Diverged as found:
                 await self._go_on(found)
                 self._left = True
-        self._exchanged_ms = self._clock()
-        return kept
 
     async def _own_log(self) -> tuple[KeepReceipt, Fetching]:
         log = self._store.log
@@ -256,11 +266,14 @@ class Exchanger:
             raise
         finally:
             self._push_size_bytes = sender.push_size_bytes
+            self._has_lost |= sender.hub_lost
             if exchange.buffered:
                 self._note(singly_url=self._url, singly_until_ms=self._clock() + SINGLY_FOR_MS)
             if is_own:
                 self.acknowledged, self._receipted = sender.acknowledged, sender.receipted
                 await self._note_own(exchange)
+            else:
+                self._pushed[log] = max(sender.acknowledged, self._pushed.get(log, 0))
         self._unknown.discard(log)
         return kept, exchange.logs
 
@@ -298,7 +311,7 @@ class Exchanger:
         county = hub.name if hub else ""
         return RefusedByPeer(
             "other hub",
-            f"{self._url} is a hub, but not the one that this home has joined: expected that of {county} with the "
+            f"{self._url} is a hub, but not the one that this node has joined: expected that of {county} with the "
             f"key fingerprint {expected}, found {found}. Mend the hub's address in "
             f"{self._folder.path / CONFIG_FILE}, or run `join` with its invitation and --hub",
         )
@@ -321,6 +334,21 @@ class Exchanger:
             self._folder.save_exchange_state(replace(self._folder.exchange_state(), **changes))  # type: ignore[arg-type]
         except OSError as error:  # nothing depends on it but what a person is shown
             print(f"exchange: {error}", file=sys.stderr, flush=True)
+
+
+async def exchange_now(exchanger: Exchanger, progress: Callable[[int], None]) -> None:
+    """For a command: one exchange to its receipt, or up to so many fruitless tries, showing how far it has come."""
+
+    async def watch() -> None:
+        while True:
+            progress(exchanger.acknowledged)
+            await asyncio.sleep(PROGRESS_S)
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        await exchanger.until_receipt(TRIES_WITHOUT_PROGRESS_MAX)
+    finally:
+        watcher.cancel()
 
 
 def _leave_out_cuts(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

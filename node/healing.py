@@ -46,7 +46,8 @@ def introductions(store: Store, log: bytes, is_unknown: bool) -> list[Introducti
         return []
     if store.has_key(log):
         return list(succession.introductions(store))
-    return [succession.vouch(store.signer, next(b.public_key for b in store.branches() if b.log == log))]
+    branch = store.branch(log)
+    return [succession.vouch(store.signer, branch.public_key)] if branch.kin else []
 
 
 def take_in(store: Store, fetched: Fetching, clock: Clock) -> bool:

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from node import exchanging
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, Hub, create_folder
-from site_node import exchanging
-from site_node.exchanging import Exchanger
 from sync.database import OutcomeUnknown
 from sync.errors import LocalProtocolError, RefusedByPeer, Unreachable
 from sync.store import Store

@@ -1,0 +1,131 @@
+"""A hub carries out the orders of erasure that hubs below it gave: they stand in those hubs' logs, which it holds.
+
+A county that erases tells its homes; the hubs above find the order in the county's log. It is carried out here like an
+order of this hub's own, and so in this hub's log, where the next hub above finds it, and in the mailboxes of others who
+wrote about the subject. A hub may order this only of what is its own to order: where all who wrote about the subject
+belong to it, or the child does now. Any other order is left open, and `status` shows it.
+
+Nothing is remembered: what was ordered is read from the hubs' logs, what is left to do from this store. *A power cut
+leaves an order that the next look finds again,* and so does content that arrives behind it, by an exchange that was
+cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import apsw
+
+from central_hub.registry import Registry
+from domain.folding import fold
+from node.erasing import Order
+from node.records import of_the_domain, record_of
+from sync.database import NotStored
+from sync.entry import ID_SIZE
+from sync.erasure import GROUND_SIZE_MAX, ORDERED
+from sync.errors import ErasureUnfinished, FolderInUse
+from sync.store import Store
+from sync.stored_log import StoredLog
+
+PAUSE_S: Final = 1.0
+
+
+class FromBelow(NamedTuple):
+    """A hub below ordered a subject to be erased."""
+
+    hub: str
+    subject: bytes
+    by: str
+    ground: str
+
+
+class Orders:
+    """What hubs below have ordered, read again where their logs have grown."""
+
+    def __init__(self, store: StoredLog, registry: Registry) -> None:
+        self._store = store
+        self._registry = registry
+        self._read: dict[bytes, tuple[int, list[FromBelow]]] = {}
+
+    def all(self) -> Iterator[FromBelow]:
+        """Every order, a subject at a time."""
+        sizes = {branch.log: branch.size for branch in self._store.branches()}
+        for hub in self._registry.hubs():
+            for log in hub.logs:
+                size, found = self._read.get(log, (0, []))
+                if size < sizes.get(log, 0):
+                    found += self._said(hub.code, log, size)
+                    self._read[log] = (sizes[log], found)
+                yield from found
+
+    def _said(self, hub: str, log: bytes, after: int) -> Iterator[FromBelow]:
+        for entry in self._store.entries_of_subject(log):
+            body = entry.body()
+            if body is None or entry.log != log or entry.seq <= after or body.type != ORDERED:
+                continue
+            match body.payload:
+                case {"subjects": list(subjects), "ground": str(ground)}:
+                    for subject in subjects:
+                        if isinstance(subject, bytes) and len(subject) == ID_SIZE:
+                            yield FromBelow(hub, subject, body.actor, ground[:GROUND_SIZE_MAX])
+
+    def left(self) -> Iterator[tuple[FromBelow, bool]]:
+        """The orders about which something is still here, and whether they are the hub's to give."""
+        erased = self._store.keyring.erased_subjects()
+        for order in self.all():
+            if order.subject not in erased and self._store.entries_of_subject(order.subject):
+                yield order, self._may_order(order)
+
+    def _may_order(self, order: FromBelow) -> bool:
+        if self._store.holds(order.subject):
+            return False  # what a node says about itself
+        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(order.subject)]
+        home_of = self._registry.code_of
+        if all(home_of(entry.log).startswith(order.hub) for entry, _ in pairs):
+            return True
+        records = [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if of_the_domain(body, entry)]
+        return fold("", order.subject, records).holder.startswith(order.hub)
+
+
+class Obedience:
+    """Follows the orders of hubs below, beside a node that serves; `erase` carries one out."""
+
+    def __init__(self, store: Store, registry: Registry, erase: Callable[[Order], object]) -> None:
+        self._store = store
+        self._orders = Orders(store, registry)
+        self._erase = erase
+        self._seen = -1
+
+    async def keep_up(self) -> None:
+        """Follow for ever."""
+        while True:
+            await asyncio.to_thread(self._follow_once)
+
+    def _follow_once(self) -> None:
+        position = self._store.position()
+        if position != self._seen and self.follow():
+            self._seen = position
+        self._store.wait_beyond(position, PAUSE_S)
+
+    def follow(self) -> bool:
+        """Carry out what is left; False if something is to be tried again."""
+        is_done = True
+        for order, is_theirs in self._orders.left():
+            if is_theirs:
+                try:
+                    self._erase(Order([order.subject], order.by, order.ground))
+                except (ErasureUnfinished, FolderInUse, apsw.FullError, NotStored) as error:
+                    print(f"an order of {order.hub} is carried out later: {error}", file=sys.stderr, flush=True)
+                    is_done = False
+        return is_done
+
+
+def shown(store: StoredLog, registry: Registry) -> list[dict[str, Any]]:
+    """The orders that are still open, as `status` shows them."""
+    return [
+        {"hub": order.hub.removesuffix("/"), "subject": order.subject.hex(), "by": order.by, "ground": order.ground}
+        for order, _ in Orders(store, registry).left()
+    ]

@@ -1,0 +1,114 @@
+"""Three tiers in real processes: two counties, a prefecture, a province. What homes record arrives at the top."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+FIELDS = ("sex=female", "registered_on=2024-09-01")
+WHY = ("--by", "li", "--ground", "家长申请", "--yes")
+
+
+def wait_until(holds, within_s: float = 40) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def status(yard, hub: str) -> Any:
+    return yard.quick("central-hub", "status", yard / hub, "--json").json()
+
+
+def start(yard, hub: str, name: str, above: str = "", listen: str = "127.0.0.1:0") -> Any:
+    """Serve a hub; made, and joined to the one above, if it is not there."""
+    if not (yard / hub).exists():
+        yard.quick("central-hub", "init", yard / hub, "--name", name)
+        if above:
+            words = ("--name", name, "--code", hub, "--as-hub")
+            invitation = yard.quick("central-hub", "invite", yard / above, *words).out.split()[-1]
+            yard.quick("central-hub", "join", yard / hub, invitation)
+    return yard.serve("central-hub", "serve", yard / hub, "--listen", listen, "--forward-every", "0.3")
+
+
+@pytest.fixture
+def tiers(yard):
+    """Province, prefecture and two counties that serve, and a home of the same code in each county."""
+    servers = {"hebei": start(yard, "hebei", "河北省")}
+    servers["hejian"] = start(yard, "hejian", "河间市", "hebei")
+    for county, name in (("qingxi", "清溪县"), ("baihe", "白河县")):
+        servers[county] = start(yard, county, name, "hejian")
+        home = yard.home(f"home-of-{county}")
+        yard.quick("site-node", "join", home, yard.invite(county))
+    return servers
+
+
+def register(yard, county: str, name: str) -> str:
+    words = ("record", yard / f"home-of-{county}", "child-registered/1", "--subject", "new", "--by", "w", *FIELDS)
+    return json.loads(yard.quick("site-node", *words, f"name={name}").out)["subject"]
+
+
+def sync(yard, county: str) -> None:
+    yard.quick("site-node", "sync", yard / f"home-of-{county}")
+
+
+def ids(yard, program: str, folder: str) -> set[str]:
+    return {one["id"] for one in yard.quick(program, "children", yard / folder, "--json").json()["children"]}
+
+
+def test_what_homes_record_arrives_at_the_top(tiers, yard, lines_of, write_lines):
+    """The province's R01 counts each county's children; the prefecture is killed while it passes them on."""
+    for county, code in (("qingxi", "home-01"), ("baihe", "home-02")):
+        lines = [line.replace(code, "home-01") for line in lines_of(code, 150)]
+        file = write_lines(yard / f"{county}.jsonl", lines)
+        yard.quick("site-node", "import", yard / f"home-of-{county}", file)
+    hejian = tiers["hejian"]
+    sync(yard, "qingxi")
+    wait_until(lambda: status(yard, "hejian")["entries"] > 0)
+    hejian.kill()
+    sync(yard, "baihe")
+    tiers["hejian"] = start(yard, "hejian", "河间市", listen=f"127.0.0.1:{hejian.port}")
+    wait_until(lambda: status(yard, "hebei")["entries"] == 300)
+    counties = {county: yard.quick("central-hub", "report", yard / county, "R01", "--json").json()["total"]
+                for county in ("qingxi", "baihe")}  # fmt: skip
+    top = yard.quick("central-hub", "report", yard / "hebei", "R01", "--json").json()
+    assert all(counties.values())
+    assert top["by_home"] == {f"hejian/{county}/home-01": count for county, count in sorted(counties.items())}
+    assert top["by_county"] == {f"hejian/{county}": count for county, count in sorted(counties.items())}
+    wait_until(lambda: status(yard, "hejian")["parent"]["waiting"] == 0)
+    for county in counties:
+        wait_until(lambda county=county: status(yard, county)["parent"]["waiting"] == 0)
+        (home,) = status(yard, county)["homes"]
+        assert (home["held"], home["held_above"]) == (150, 150)
+    page = tiers["hebei"].page()[0]
+    assert "清溪县" in page
+    assert "hejian/baihe/home-01" in page
+    assert "河间市已收到" in tiers["qingxi"].page()[0]
+    for hub, server in tiers.items():
+        assert server.stop() == 0
+        assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
+
+
+def test_what_a_county_or_the_province_erases_is_erased_on_every_tier(tiers, yard):
+    """A county's order is carried out above it, the province's order down to the home; all logs still verify."""
+    named = {county: register(yard, county, f"{county} 王小雨") for county in ("qingxi", "baihe")}
+    kept = register(yard, "qingxi", "李明")
+    sync(yard, "qingxi")
+    sync(yard, "baihe")
+    wait_until(lambda: ids(yard, "central-hub", "hebei") == {*named.values(), kept})
+    yard.quick("central-hub", "erase", yard / "qingxi", named["qingxi"], *WHY)
+    yard.quick("central-hub", "erase", yard / "hebei", named["baihe"], *WHY)
+    for hub, left in (("hejian", {kept}), ("hebei", {kept}), ("qingxi", {kept}), ("baihe", set())):
+        wait_until(lambda hub=hub, left=left: ids(yard, "central-hub", hub) == left)
+    for county, left in (("qingxi", {kept}), ("baihe", set())):
+        sync(yard, county)
+        assert ids(yard, "site-node", f"home-of-{county}") == left
+        assert "王小雨" not in tiers[county].page()[0]
+    wait_until(lambda: status(yard, "hejian")["parent"]["waiting"] == 0)
+    for hub, server in tiers.items():
+        assert status(yard, hub)["orders_left"] == []
+        assert server.stop() == 0
+        assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
