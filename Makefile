@@ -55,8 +55,8 @@ bench: setup ## benchmarks: a table of ratios, no verdict
 bench-store: setup ## the store alone, and grown to a million entries; SIZES=10k,1m,5m grows it to five
 	@$(BIN)/python -m tests.bench --only store --only cipher --only verify --only grown $(if $(SIZES),--sizes $(SIZES))
 
-bench-sync: setup ## the wire, loopback, a bad link with cuts, a thousand homes at once; FACTS=file measures another home
-	@$(BIN)/python -m tests.bench --only wire --only sync --only link --only crowd $(if $(FACTS),--facts $(FACTS))
+bench-sync: setup ## the wire, loopback, a bad link with cuts, a thousand homes, a new PC; FACTS=file measures another home
+	@$(BIN)/python -m tests.bench --only wire --only sync --only link --only crowd --only down $(if $(FACTS),--facts $(FACTS))
 
 dictionary: setup ## make the wire's dictionary again from the sample; it must come out as it is
 	@$(BIN)/python -m deploy.dictionary

@@ -10,6 +10,9 @@ all; a node that misses some fetches them behind its own receipt, log by log.
     Carry(log, push)              ------------>      verify, Append, then Took(log, size)       4 on their way
                                                      or NoKey(size, streams): send these in erased form
 
+How large a piece is follows from what the link teaches in this exchange (`pacing`), as with pushes: small at first, for
+a cut costs what is on its way; each twice the one before until the node is heard; then what Took says of the rate.
+
 A Carry is a push as the log's own node sent it once: it ends where that log's key has signed. So the node verifies it
 as a hub verifies a push, by the same `Receiver`, and need not trust the hub. Who holds what is on the disks: after a
 cut the next exchange compares and follows again.
@@ -28,6 +31,7 @@ from sync.entry import log_id, origin
 from sync.errors import RemoteProtocolError
 from sync.messages import Ack, Carry, Compare, Follow, LogAt, Logs, NoKey, Push, Roots, Took
 from sync.note import checkpoint_text, verify_signature
+from sync.pacing import PUSH_SIZE_BYTES_FIRST, Flight, Pace
 from sync.prefix import Prefix
 from sync.replicator import Append, Receiver, Send, Wait
 
@@ -61,7 +65,10 @@ class Carrier:
         self._log = b""
         self._cursor = self._end = 0
         self._withheld: frozenset[int] = frozenset()
-        self._in_flight: list[int] = []
+        self.now_s: float | None = None  # of a steady clock; set before each call by a shell that has one
+        self._pace = Pace()
+        self._flight = Flight(PUSH_SIZE_BYTES_FIRST, self._pace)
+        self._was_heard = False  # whether the node has said a word about any piece
 
     def receive(self, message: Compare | Follow | Took | NoKey) -> ReadRoots | None:
         """The node said something about these logs; raises RemoteProtocolError."""
@@ -75,14 +82,17 @@ class Carrier:
                 if size > self._end:
                     raise RemoteProtocolError(f"the node holds {size} entries of a log of {self._end}")
                 self._log, self._cursor = log, size
-                self._withheld, self._in_flight = frozenset(), []
+                self._withheld = frozenset()
+                self._flight.clear()
             case Took(log, size):
                 self._require(log == self._log and size <= self._cursor)
-                self._in_flight = [end for end in self._in_flight if end > size]
+                self._flight.arrived(size, self.now_s)
+                self._was_heard = True
             case NoKey(size, ordinals):
                 self._require(size <= self._cursor and not self._withheld.issuperset(ordinals))
                 self._withheld |= frozenset(ordinals)
-                self._cursor, self._in_flight = size, []
+                self._cursor = size
+                self._flight.clear()
         return None
 
     def _size_of(self, log: bytes) -> int:
@@ -97,14 +107,17 @@ class Carrier:
 
     def next(self) -> CarryFrom | None:
         """What to carry now; None where the node has to answer first, or nothing is left."""
-        if self._cursor >= self._end or len(self._in_flight) >= CARRIES_IN_FLIGHT_MAX:
+        if self._cursor >= self._end or len(self._flight) >= CARRIES_IN_FLIGHT_MAX:
             return None
-        return CarryFrom(self._log, self._cursor, CARRY_ROWS_MAX, self._withheld)
+        rows_count = min(CARRY_ROWS_MAX, max(1, self._flight.rows_count))
+        return CarryFrom(self._log, self._cursor, rows_count, self._withheld)
 
-    def carried(self, push: Push) -> None:
+    def carried(self, push: Push, frame_size_bytes: int) -> None:
         """It is on its way."""
         self._cursor = push.end
-        self._in_flight.append(push.end)
+        self._flight.add(push.end, len(push.rows), frame_size_bytes, self.now_s)
+        if not self._was_heard:
+            self._flight.grow()
 
 
 class AskRoots(NamedTuple):

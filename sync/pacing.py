@@ -120,10 +120,14 @@ class Flight:
         if self._tried_bytes in [
             push.tried_bytes for push in arrived
         ]:  # what is tried now got through: try twice of it
-            self._tried_bytes = min(PUSH_SIZE_BYTES_MAX, self._tried_bytes * 2)
+            self.grow()
         for push in arrived:
             if now_s is not None and push.sent_s is not None:
                 self._pace.arrived(push.size_bytes, push.sent_s, now_s)
+
+    def grow(self) -> None:
+        """Try twice as much."""
+        self._tried_bytes = min(PUSH_SIZE_BYTES_MAX, self._tried_bytes * 2)
 
     def clear(self) -> None:
         """What is under way goes again."""

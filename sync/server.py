@@ -285,9 +285,10 @@ class ExchangeServer:
         return receipt
 
     @staticmethod
-    async def _send(response: web.StreamResponse, message: Message) -> None:
+    async def _send(response: web.StreamResponse, said: Message | bytes) -> None:
+        """A message, or a frame that was made beside the event loop."""
         async with asyncio.timeout(SILENCE_TIMEOUT_S):  # a peer that does not read its answers
-            await response.write(wire.encode(message))
+            await response.write(said if isinstance(said, bytes) else wire.encode(said))
 
 
 async def _shorten(_request: web.Request, response: web.StreamResponse) -> None:

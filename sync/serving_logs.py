@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Final
 
+from sync import wire
 from sync.carrying import Carrier
+from sync.effort import Effort
 from sync.errors import RemoteProtocolError
 from sync.messages import Beside, Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took
 from sync.outbox import delivery_of
@@ -13,8 +15,6 @@ from sync.outbox import size_of as outbox_size
 from sync.outgoing import signed_push_of
 from sync.stored_log import StoredLog
 from sync.wire_logs import LOGS_COUNT_MAX
-
-DELIVERY_ROWS: Final = 100  # some kilobytes: what a cut costs at most is four of them
 
 
 class ServedLogs:
@@ -29,6 +29,7 @@ class ServedLogs:
         self._keys = keys
         self._outbox, self._epoch = outbox or (b"", 0)
         self._carrier = Carrier([*keys, *([self._outbox] if outbox else [])], self._size_of)
+        self._effort = Effort()  # what Took says of the link
 
     def _size_of(self, log: bytes) -> int:
         return outbox_size(self._store, log) if log == self._outbox else self._store.size(log)
@@ -56,7 +57,13 @@ class ServedLogs:
 
     def answer(self, message: Compare | Follow | Took | NoKey) -> Roots | None:
         """Take what the node said; the answer to it, if there is one before `carry`."""
+        self._carrier.now_s = time.monotonic()
         asked = self._carrier.receive(message)
+        match message:
+            case Follow():
+                self._effort = Effort()
+            case Took(_, size):
+                self._effort.acknowledged(size, self._carrier.now_s)
         if asked is None:
             return None
         if asked.log == self._outbox:
@@ -68,14 +75,15 @@ class ServedLogs:
         """Whether something may be carried now."""
         return self._carrier.next() is not None
 
-    def carry(self) -> Carry | Delivery:
-        """The next piece; only where one may be carried."""
+    def carry(self) -> bytes:
+        """The next piece as a frame, packed as hard as the link leaves time for; only where one may be carried."""
         step = self._carrier.next()
         assert step is not None
-        if step.log == self._outbox:
-            delivery = delivery_of(self._store, step.log, step.start, DELIVERY_ROWS, step.withheld)
-            self._carrier.carried(delivery.push)
-            return delivery
-        push = signed_push_of(self._store, step.log, step.start, step.rows_count, step.withheld)
-        self._carrier.carried(push)
-        return Carry(step.log, push)
+        read = delivery_of if step.log == self._outbox else signed_push_of
+        piece = read(self._store, step.log, step.start, step.rows_count, step.withheld)
+        push = piece.push if isinstance(piece, Delivery) else piece
+        frame = wire.encode(piece if isinstance(piece, Delivery) else Carry(step.log, push), self._effort.level)
+        self._carrier.now_s = time.monotonic()
+        self._carrier.carried(push, len(frame))
+        self._effort.pushed(push.end, len(frame), self._carrier.now_s)
+        return frame

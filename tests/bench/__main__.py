@@ -1,11 +1,11 @@
 """Benchmarks: tables of ratios between what we do and what it is measured beside. Nothing here passes or fails.
 
-    python -m tests.bench [--only import|sync|wire|link|crowd|store|cipher|views|verify|grown]
+    python -m tests.bench [--only import|sync|wire|link|crowd|down|store|cipher|views|verify|grown]
                           [--quick] [--sizes 10k,1m,5m] [--facts FILE]
 
-Without --only all parts but `link` and `crowd`, which take some minutes (`make bench-sync`), and `grown`, which grows a
-log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20 minutes and
-6 GB; it asks the disk first).
+Without --only all parts but `link`, `crowd` and `down`, which take some minutes (`make bench-sync`), and `grown`, which
+grows a log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20 minutes
+and 6 GB; it asks the disk first).
 Data lies in a temporary folder (TMPDIR says where; durable commits are as fast as that disk) which is removed.
 """
 
@@ -26,6 +26,7 @@ from rich.console import Console
 
 from node.cli import COLLECT_AFTER
 from tests.bench import (
+    arriving,
     crowding,
     encrypting,
     exchange,
@@ -49,12 +50,13 @@ PARTS: dict[str, Part] = {
     "wire": wiring.run,
     "link": linking.run,
     "crowd": crowding.run,
+    "down": arriving.run,
     "store": storing.run,
     "cipher": encrypting.run,
     "views": following.run,
     "verify": verifying.run,
 }
-ASKED_FOR = {"link", "crowd"}
+ASKED_FOR = {"link", "crowd", "down"}
 GROWN = "grown"  # takes minutes to an hour: only where it is asked for
 
 

@@ -34,6 +34,8 @@ CHILDREN_COUNT: Final = 158
 MONTH_COUNT: Final = 1600
 LAP_MS: Final = 91 * 24 * 3600 * 1000
 CHILD: Final = "child-registered/1"
+LEFT: Final = "child-deregistered/1"
+STAY_LAPS: Final = 8  # two years
 LASTING: Final = {CHILD, "home-registered/1", "worker-registered/1"}
 
 
@@ -94,6 +96,27 @@ class Homes:
             passing = self._mask()
             for draft in self._tape:
                 yield _renamed(draft, own if draft.subject in self._lasting else passing, lap)
+
+    def one(self, entries_count: int) -> list[Draft]:
+        """The drafts of a home of its own, whose children come and go: each stays two years, an eighth leave a lap."""
+        return list(islice(self._coming_and_going(), entries_count))
+
+    def _coming_and_going(self) -> Iterator[Draft]:
+        own = self._mask()
+        children = {draft.subject: draft for draft in self._opening if draft.type == CHILD}
+        masks = dict.fromkeys(children, own)
+        yield from (_renamed(draft, own, 0) for draft in self._opening)
+        for lap in count():
+            for number, (subject, registered) in enumerate(children.items()):
+                if lap and (lap + number) % STAY_LAPS == 0:
+                    left = registered._replace(type=LEFT, payload={"on": "2024-09-01", "reason": "moved"})
+                    yield _renamed(left, masks[subject], lap)
+                    masks[subject] = self._mask()
+                    yield _renamed(registered, masks[subject], lap)
+            passing = self._mask()
+            for draft in self._tape:
+                mask = own if draft.subject in self._lasting else passing
+                yield _renamed(draft, masks.get(draft.subject, mask), lap)
 
     def _mask(self) -> int:
         return self._random.getrandbits(128)

@@ -8,7 +8,7 @@ from sync import carrying
 from sync.carrying import AskRoots, Carrier, CarryFrom, Fetcher, Open, Prove, ReadRoots
 from sync.entry import log_id
 from sync.errors import RemoteProtocolError, VerificationError
-from sync.messages import Carry, Compare, Follow, LogAt, Logs, NoKey, Roots, Took
+from sync.messages import Carry, Compare, Follow, LogAt, Logs, NoKey, Push, Roots, Took
 from sync.replicator import Append, Send, Wait
 
 
@@ -27,6 +27,10 @@ def told(author, size: int) -> Logs:
 # The hub's side
 
 
+def piece(author, start: int, rows_count: int) -> Push:
+    return author.push(0, 0)._replace(start=start, rows=[None] * rows_count)
+
+
 def test_what_is_followed_is_carried_without_waiting(author):
     """Pieces go out up to the limit, and each Took lets another one go; at the end there is nothing to do."""
     made, end = carrier(author), 0
@@ -34,24 +38,58 @@ def test_what_is_followed_is_carried_without_waiting(author):
     assert made.receive(Follow(author.log, 10)) is None
     for _ in range(carrying.CARRIES_IN_FLIGHT_MAX):
         step = made.next()
-        assert step == CarryFrom(author.log, max(10, end), carrying.CARRY_ROWS_MAX, frozenset())
+        assert (step.log, step.start, step.withheld) == (author.log, max(10, end), frozenset())
         end = step.start + 20
-        made.carried(author.push(0, 0)._replace(start=step.start, rows=[None] * 20))
+        made.carried(piece(author, step.start, 20), 1000)
     assert made.next() is None
     made.receive(Took(author.log, 30))
-    assert made.next() == CarryFrom(author.log, 90, carrying.CARRY_ROWS_MAX, frozenset())
-    made.carried(author.push(0, 0)._replace(start=90, rows=[None] * 10))
+    assert made.next().start == 90
+    made.carried(piece(author, 90, 10), 500)
     made.receive(Took(author.log, 100))
     assert made.next() is None
+
+
+def test_pieces_are_small_at_first_and_grow_with_what_the_link_carries(author):
+    """A cut at the beginning costs little; on a link that is fast a piece becomes as large as it may be, and stays so."""
+    made, sizes, now_s = carrier(author, held=1_000_000), [], 0.0
+    made.receive(Follow(author.log, 0))
+    for _ in range(40):
+        step = made.next()
+        sizes.append(step.rows_count)
+        made.now_s = now_s
+        made.carried(piece(author, step.start, step.rows_count), 40 * step.rows_count)
+        now_s += 0.05
+        if len(sizes) >= carrying.CARRIES_IN_FLIGHT_MAX:
+            made.now_s = now_s
+            made.receive(Took(author.log, step.start))  # all but the last one
+    assert sizes[0] < 100
+    assert sizes[:4] == sorted(sizes[:4])
+    assert sizes[3] >= 4 * sizes[0]
+    assert carrying.CARRY_ROWS_MAX // 2 < sizes[-1] <= carrying.CARRY_ROWS_MAX
+
+
+def test_pieces_stay_small_where_the_link_is_slow(author):
+    """However much was carried, a piece remains a small part of what is carried between two cuts."""
+    made, now_s = carrier(author, held=1_000_000), 0.0
+    made.receive(Follow(author.log, 0))
+    for _ in range(40):
+        step = made.next()
+        made.now_s = now_s
+        made.carried(piece(author, step.start, step.rows_count), 40 * step.rows_count)
+        now_s += 40 * step.rows_count / 8_000
+        made.now_s = now_s
+        made.receive(Took(author.log, step.start + step.rows_count))
+    assert 40 * made.next().rows_count <= 12_000
 
 
 def test_what_has_no_key_is_carried_in_erased_form(author):
     """NoKey takes the hub back to what the node holds, and these streams go without content from then on."""
     made = carrier(author)
     made.receive(Follow(author.log, 0))
-    made.carried(author.push(0, 0)._replace(rows=[None] * 20))
+    made.carried(piece(author, 0, 20), 1000)
     made.receive(NoKey(0, [2]))
-    assert made.next() == CarryFrom(author.log, 0, carrying.CARRY_ROWS_MAX, frozenset([2]))
+    step = made.next()
+    assert step == CarryFrom(author.log, 0, step.rows_count, frozenset([2]))
     with pytest.raises(RemoteProtocolError):
         made.receive(NoKey(0, [2]))
 
