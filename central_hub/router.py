@@ -34,9 +34,9 @@ from domain.tiers import SEPARATOR
 from node import mailbox
 from node.clock import Clock
 from node.records import is_of_the_domain, of_the_domain, record_of
-from sync import log_sql, outbox, outbox_sql
-from sync.batch import Headline
+from sync import headlines, log_sql, outbox, outbox_sql
 from sync.database import NotStored
+from sync.headlines import Headline
 from sync.log_schema import STREAM_SHIFT, Row
 from sync.outbox_sql import Outbox
 from sync.store import Store
@@ -96,10 +96,10 @@ class Router:
         if not self._one_at_a_time.acquire(timeout=wait_s):
             return False
         try:
-            end, headlines = self._store.headlines_after(self.position, batch_count)
+            end, found = headlines.after(self._store, self.position, batch_count)
             if end == self.position:
                 return False
-            self.take(end, headlines)
+            self.take(end, found)
             return True
         finally:
             self._one_at_a_time.release()
@@ -133,11 +133,11 @@ class Router:
             time.sleep(PAUSE_S)
         self._store.wait_beyond(self._store.position(), PAUSE_S)
 
-    def take(self, end: int, headlines: Sequence[Headline]) -> None:
+    def take(self, end: int, entries: Sequence[Headline]) -> None:
         """Route what a batch of entries changes, up to a position."""
         routing = _Batch(self._store, self._registry, self._clock, self._epoch, end)
-        for headline in headlines:
-            routing.note(headline)
+        for entry in entries:
+            routing.note(entry)
         if not routing.is_idle() or end - self._marked >= IDLE_COUNT_MAX:
             self._store.submit(routing.commit).result()
             self._marked = end

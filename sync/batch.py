@@ -58,16 +58,6 @@ class Entry(NamedTuple):
         return None if self.packed is None else unpack_body(self.packed)
 
 
-class Headline(NamedTuple):
-    """What can be said of an entry without opening it: for who only passes entries on. Erased ones have none."""
-
-    position: int
-    log: bytes
-    seq: int
-    type: str
-    subject: bytes
-
-
 class Erased(NamedTuple):
     """What an erasure took away here: so many bodies, of so many streams, and so many photographs and scans."""
 

@@ -258,19 +258,6 @@ def bodies_after(db: apsw.Connection, position: int, limit: int) -> list[Body]:
     return rows
 
 
-def headlines_after(
-    db: apsw.Connection, position: int, limit: int
-) -> list[tuple[int, int, int, str | None, bytes | None]]:
-    """Position, seq, stream, type and subject of entries in the order of arrival; erased ones lack type or subject."""
-    rows: list[Any] = db.execute(
-        "SELECT position, seq, stream, (SELECT name FROM type WHERE id=entry.type),"
-        " (SELECT subject FROM stream WHERE id=entry.stream)"
-        f" FROM entry WHERE position>? AND stream >> {STREAM_SHIFT} {LIVE} ORDER BY position LIMIT ?",
-        (position, limit),
-    ).fetchall()
-    return rows
-
-
 def bodies_of_branch(db: apsw.Connection, branch: int, first_seq: int, limit: int) -> list[Body]:
     """The same in the order of their log."""
     return list(_of_branch(db, BODY_COLUMNS, branch, first_seq, limit))

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 import apsw
 
 from sync import files, keyring, log_schema, log_sql, outbox_sql, receipt_sql
-from sync.batch import Entry, Headline, SignedSize, StreamRef
+from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, open_database, require_sound
 from sync.entry import derive, log_id, origin
@@ -229,17 +229,6 @@ class StoredLog:
         """Entries in the order of their arrival."""
         with self._read() as db:
             return self._entries(db, log_sql.bodies_after(db, position, limit))
-
-    def headlines_after(self, position: int, limit: int = SCAN_COUNT) -> tuple[int, list[Headline]]:
-        """Up to which position it was read, and of the entries until there what need not be opened."""
-        with self._read() as db:
-            rows = log_sql.headlines_after(db, position, limit)
-            found = [
-                Headline(at, self.log_of(db, stream >> STREAM_SHIFT), seq, kind, subject)
-                for at, seq, stream, kind, subject in rows
-                if kind is not None and subject is not None
-            ]
-        return rows[-1][0] if rows else position, found
 
     def seen(self, subject: bytes) -> dict[bytes, int]:
         """The deps of an author who looks at a subject now: other logs' last entries, where they came after our own."""
