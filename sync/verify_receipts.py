@@ -19,12 +19,17 @@ from sync.note import checkpoint_text, verify_cosignature
 
 def verify_receipts(db: apsw.Connection, branch: Branch, signed: SignedSize, own: bytes, hub_key: bytes | None) -> None:
     """Raise VerificationError unless the receipts at a signed size of a branch hold. `hub_key`: None at the hub."""
-    key = None
-    if hub_key is not None and branch.log == own:
-        key = hub_key
-        if signed.receipt is not None:
-            verify_cosignature(key, checkpoint_text(origin(branch.log), signed.size, signed.root), signed.receipt)
-    elif hub_key is None and branch.kind == Kind.PEER:
-        key = next(one.public_key for one in log_sql.branches(db) if one.log == own)
-    for kept in receipt_sql.of_size(db, branch.id, signed.size) if key is not None else []:
+    key = _key_of(db, branch, own, hub_key)
+    if key is None:
+        return
+    if hub_key is not None and signed.receipt is not None:
+        verify_cosignature(key, checkpoint_text(origin(branch.log), signed.size, signed.root), signed.receipt)
+    for kept in receipt_sql.of_size(db, branch.id, signed.size):
         verify_note(key, branch.log, signed.size, signed.root, kept.note)
+
+
+def _key_of(db: apsw.Connection, branch: Branch, own: bytes, hub_key: bytes | None) -> bytes | None:
+    """Whose receipts stand on a branch; None where nobody here can tell."""
+    if hub_key is not None:
+        return hub_key if branch.log == own else None
+    return next(one.public_key for one in log_sql.branches(db) if one.log == own) if branch.kind == Kind.PEER else None
