@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 
 from sync.batch import SignedSize
-from sync.errors import LocalProtocolError, VerificationError
+from sync.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 from sync.hub_note import HubNote, note_text, signed_note, verify_note
 from sync.note import Signer, checkpoint_text, verify_signature
-from sync.receipts import Greeted, Kept
+from sync.receipts import Bracket, Greeted, Kept
+from sync.replicator import Sender
 from sync.store import Store
 from sync.verify import verify
-from tests.sync.test_exchange import drafts
+from tests.sync.test_exchange import CLOCK_MS, Hub, drafts, exchange, run, sender_of, serving
 
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
 NOW_MS = 1_741_392_000_000
+PUT_BACK = "UPDATE receipt SET hub_ms=?, backed_up_to=?, epoch=?"
 HUB = Signer("homeward/hub", b"H" * 32)
 OTHER = Signer("homeward/other", b"O" * 32)
 LOG, ROOT = b"L" * 16, b"R" * 32
@@ -175,17 +177,69 @@ def test_the_series_goes_with_the_part_that_is_set_aside(made):
     assert made.bracket(old, 5).before_ms is None
 
 
-def test_verify_reads_the_notes_again(made):
-    """A note that somebody changed in the file is found, and so is a time that was moved."""
-    made.record(drafts(3)).result(10)
-    signed = made.sign(3)
-    kept, _ = made.give_receipt(made.log, signed, quiet(3, NOW_MS), epoch=1, backed_up_to=2, clock_ms=NOW_MS)
-    kept.result(10)
-    assert verify(made, made.signer.public_key, lambda _: None).ok
-    assert verify(made, None, lambda _: None).ok
-    made.submit(lambda db: db.execute("UPDATE receipt SET hub_ms=hub_ms-1 WHERE last=0").get).result(10)
-    assert not verify(made, made.signer.public_key, lambda _: None).ok
-    assert not verify(made, None, lambda _: None).ok
+@pytest.fixture
+def line(stores):
+    """A hub and a node with five entries that belongs to it."""
+    hub, node = Hub(stores("hub")), stores("node")
+    hub.register(node)
+    node.record(drafts(5)).result(10)
+    return hub, node
+
+
+def exchanged(hub: Hub, node: Store, sender: Sender) -> None:
+    async def work() -> None:
+        async with serving(hub):
+            await exchange(node, hub.url, sender)
+
+    run(work())
+
+
+def test_both_sides_keep_the_same_of_an_exchange(line):
+    """Size, note and both clocks; and both find it again when it was changed in the file."""
+    hub, node = line
+    exchanged(hub, node, sender_of(node, hub.key))
+    first, last = node.receipts(node.log)
+    assert first == last
+    assert first.greeted == Greeted(5, CLOCK_MS, CLOCK_MS)
+    assert hub.store.receipts(node.log) == [first, last]
+    for store, key in ((node, hub.key), (hub.store, None)):
+        assert verify(store, key, lambda _: None).ok
+        for change in ("hub_ms=hub_ms-1", "backed_up_to=1", "epoch=2"):
+            was = store.reading(lambda db: db.execute("SELECT hub_ms, backed_up_to, epoch FROM receipt").fetchall())[0]
+            store.submit(lambda db, c=change: db.execute(f"UPDATE receipt SET {c} WHERE last=0").get).result(10)
+            assert not verify(store, key, lambda _: None).ok
+            store.submit(lambda db, w=was: db.execute(PUT_BACK, w).get).result(10)
+        assert verify(store, key, lambda _: None).ok
+
+
+def test_what_is_recorded_while_an_exchange_begins_is_in_no_earlier_bound(line):
+    """The greeting says how many entries there are when it is made, so neither side calls the sixth one later."""
+    hub, node = line
+    sender = sender_of(node, hub.key)
+    node.record(drafts(1, start=5)).result(10)
+    exchanged(hub, node, sender)
+    for store in (node, hub.store):
+        assert store.bracket(node.log, 6) == Bracket(None, None)
+        assert store.bracket(node.log, 5).later.greeted == Greeted(6, CLOCK_MS, CLOCK_MS)
+
+
+def test_an_old_receipt_that_is_repeated_takes_nothing_away(line):
+    """It holds, for it was given; whoever repeats it changes no bound but the newest word of the county's."""
+    hub, node = line
+    exchanged(hub, node, sender_of(node, hub.key))
+    old = node.last_receipt(node.log)
+    keep_of = node.receipts(node.log)
+    sender = sender_of(node, hub.key, 5)
+    sender.ask(node.sign(5))
+    (effect,) = sender.receive(old)
+    assert effect.kept.greeted is None
+    node.keep_receipt(node.log, effect.signed, effect.kept).result(10)
+    assert node.receipts(node.log) == keep_of
+    node.record(drafts(1, start=5)).result(10)
+    sender = sender_of(node, hub.key, 5)
+    sender.ask(node.sign(6))
+    with pytest.raises(RemoteProtocolError):
+        sender.receive(old)
 
 
 @pytest.mark.parametrize("clock_ms", [-5, 0, NOW_MS, 4_102_444_800_000, 2**62])
