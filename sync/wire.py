@@ -46,7 +46,6 @@ from sync.messages import (
     Held,
     Hello,
     Holds,
-    Logs,
     Message,
     NoKey,
     Offer,
@@ -98,8 +97,6 @@ def _framed(dictionary: int, raw: bytes, content: bytes, level: int) -> bytes:
 
 def _elements(message: Message) -> list[Any]:
     match message:
-        case Logs(logs):
-            return [wire_logs.KINDS[Logs], [list(one) for one in logs]]
         case Offer((media, size, hashes), key, subjects, signature):
             return [OFFER, media, size, list(hashes), key, list(subjects), signature]
         case _:
