@@ -4,8 +4,8 @@
                           [--quick] [--sizes 10k,1m,5m] [--facts FILE]
 
 Without --only all parts but `link`, `crowd` and `down`, which take some minutes (`make bench-sync`), and `grown`, which
-grows a log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20 minutes
-and 6 GB; it asks the disk first).
+grows a log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20
+minutes and 6 GB; it asks the disk first).
 Data lies in a temporary folder (TMPDIR says where; durable commits are as fast as that disk) which is removed.
 """
 
