@@ -13,8 +13,8 @@ from sync.log_schema import STREAM_SHIFT
 from sync.log_sql import LIVE
 from sync.stored_log import StoredLog
 
-QUERY: Final = (  # noqa: S608 -- our own numbers
-    "SELECT position, seq, stream, (SELECT name FROM type WHERE id=entry.type),"
+QUERY: Final = (
+    "SELECT position, seq, stream, (SELECT name FROM type WHERE id=entry.type),"  # noqa: S608 -- our own numbers
     " (SELECT subject FROM stream WHERE id=entry.stream)"
     f" FROM entry WHERE position>? AND stream >> {STREAM_SHIFT} {LIVE} ORDER BY position LIMIT ?"
 )
