@@ -33,7 +33,9 @@ def child(yard):
             event = "child-registered/1"
             payload = {"name": "小明", "sex": "male", "registered_on": "2025-03-01"}
         words = ("--subject", subject[0] if subject else "new", "--by", "w", "--payload-json", json.dumps(payload))
-        subject.append(yard.run("site-node", "record", home, event, *words, offset_s=offset_s).json()["subject"])
+        command = ("site-node", "record", home, event, *words)
+        done = yard.run(*command, offset_s=offset_s) if offset_s else yard.quick(*command)
+        subject.append(done.json()["subject"])
         return subject[0]
 
     return record
@@ -69,6 +71,27 @@ def test_each_entry_stands_between_two_receipts(yard, child):
     assert yard.quick("hub-audit", "receipts", yard / "hub", "00" * 16, code=6).err
 
 
+@pytest.mark.parametrize("years", [-56, 75])
+def test_a_county_whose_clock_is_wrong_blames_nobody(yard, child, years):
+    """1970 or 2100 at the county, then mended: receipts hold, and no home's clock is compared with a wrong one."""
+    hub, home = yard.hub(offset_s=years * 365 * 24 * HOUR_S), yard.home()
+    yard.quick("site-node", "join", home, yard.invite())
+    child(home)
+    yard.quick("site-node", "sync", home)
+    port = hub.port
+    hub.kill()
+    yard.hub(listen=f"127.0.0.1:{port}")
+    subject = child(home)
+    yard.quick("site-node", "sync", home)
+    last = entries(yard, "hub-audit", yard / "hub", subject)[1]["between"]
+    assert ("county's own clock was moved" in last.get("words", "")) == (years > 0)
+    assert "ahead_s" not in last
+    found = yard.quick("site-node", "status", home, "--json").json()
+    assert (found["at_the_county"], found["waiting"], found["clock_warning"]) == (2, 0, None)
+    for program, folder in (("site-node", home), ("central-hub", yard / "hub")):
+        assert yard.quick(program, "verify", folder, "--json").json()["ok"]
+
+
 def test_a_stick_proves_how_old_an_entry_is_at_least(yard, child):
     """What comes by hand has the county's time as its later bound, and none on the other side; nobody is blamed."""
     yard.quick("central-hub", "init", yard / "hub", "--name", "清溪县")
@@ -94,10 +117,10 @@ def test_brackets_survive_an_erasure(yard, child):
     home = yard.home()
     yard.quick("site-node", "join", home, yard.invite())
     subject = child(home)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     (entry,) = entries(yard, "site-node", home, subject)
     yard.quick("site-node", "erase", home, subject, "--by", "w", "--ground", "ask", "--yes")
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     order, *_ = entries(yard, "site-node", home, subject)
     assert order["between"]["before"] is not None
     series = yard.quick("hub-audit", "receipts", yard / "hub", entry["log"], "--json").json()["receipts"]

@@ -44,14 +44,14 @@ def test_what_the_countys_backup_holds_is_shown_at_home(yard, record, identity):
     assert told(yard)[1:] == (None, None)
     yard.quick("site-node", "join", home, yard.invite())
     record(home, 30)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert told(yard) == (30, 0, 1)
     backup = back_up(yard, "first")  # while it serves
     assert told(yard) == (30, 0, 1), "said before the county said it"
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert told(yard) == (30, 30, 1)
     record(home, 50)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert told(yard) == (50, 30, 1)
     served = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
     assert "其中 30 条也在县里的备份中" in served.page()[0]
@@ -61,10 +61,10 @@ def test_what_the_countys_backup_holds_is_shown_at_home(yard, record, identity):
     shutil.rmtree(yard / "hub")
     yard.quick("central-hub", "restore", backup, yard / "hub", "--identity", identity)
     yard.hub(listen=f"127.0.0.1:{port}")
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert told(yard) == (50, 30, 1)
     back_up(yard, "second")
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert told(yard) == (50, 50, 1)
     for program, folder in (("site-node", home), ("central-hub", yard / "hub")):
         assert yard.quick(program, "verify", folder, "--json").json()["ok"]
@@ -75,13 +75,13 @@ def test_a_backup_of_another_past_counts_for_nothing(yard, record):
     hub, home = yard.hub(), yard.home()
     yard.quick("site-node", "join", home, yard.invite())
     record(home, 20)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     port = hub.port
     assert hub.stop() == 0
     shutil.copytree(yard / "hub", yard / "older")
     hub = yard.hub(listen=f"127.0.0.1:{port}")
     record(home, 40)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     back_up(yard, "b")
     hub.kill()
     for name in ("log.db", "log.db-wal", "log.db-shm", "keys.db", "keys.db-wal", "keys.db-shm"):
@@ -89,10 +89,10 @@ def test_a_backup_of_another_past_counts_for_nothing(yard, record):
         if (yard / "older" / name).exists():
             shutil.copy(yard / "older" / name, yard / "hub" / name)
     hub = yard.hub(listen=f"127.0.0.1:{port}")
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert told(yard) == (40, 40, 1), "it holds again what the backup holds"
     (yard / "hub" / "backup.json").write_text("[]")
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert told(yard) == (40, 0, 1), "what is not known is not promised"
 
 

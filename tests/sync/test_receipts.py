@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 
 from sync.batch import SignedSize
+from sync.client import Exchange
 from sync.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 from sync.hub_note import HubNote, note_text, signed_note, verify_note
 from sync.note import Signer, checkpoint_text, verify_signature
@@ -221,6 +223,29 @@ def test_what_is_recorded_while_an_exchange_begins_is_in_no_earlier_bound(line):
     for store in (node, hub.store):
         assert store.bracket(node.log, 6) == Bracket(None, None)
         assert store.bracket(node.log, 5).later.greeted == Greeted(6, CLOCK_MS, CLOCK_MS)
+
+
+def test_single_requests_say_how_long_the_log_is_by_then(line):
+    """Where each request is an exchange of its own for the hub, what came in between is in no earlier bound."""
+    hub, node = line
+    node.record(drafts(995, start=5)).result(10)
+    asked: list[int] = []
+
+    def clock_ms() -> int:
+        asked.append(CLOCK_MS)
+        if len(asked) == 1:
+            node.record(drafts(1, start=1000)).result(10)
+        return CLOCK_MS
+
+    async def work() -> None:
+        async with serving(hub), aiohttp.ClientSession() as http:
+            sender = sender_of(node, hub.key)
+            await Exchange(node, sender, hub.url, clock_ms, singly=True).run(http)
+
+    run(work())
+    assert len(asked) > 1
+    assert hub.store.bracket(node.log, 1001).earlier is None
+    assert node.bracket(node.log, 1001).earlier.greeted == Greeted(1000, CLOCK_MS, CLOCK_MS)
 
 
 def test_an_old_receipt_that_is_repeated_takes_nothing_away(line):
