@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sync import compression, wire
 from sync.entry import INT_MAX, TIME_MS_MAX
 from sync.errors import RemoteProtocolError
-from sync.file_form import CHUNK_SIZE_BYTES, Manifest
+from sync.file_form import CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, SEALED_SIZE_BYTES_MAX, Manifest
 from sync.messages import (
     Ack,
     AskPlain,
@@ -237,6 +237,12 @@ def test_a_message_beyond_its_bound_is_not_made():
     big = PUSH._replace(rows=[VISIT._replace(payload=b"x" * 200_000)] * 6)
     with pytest.raises(ValueError, match="1048576"):
         encode(big)
+
+
+def test_the_last_chunk_of_the_largest_file_is_read():
+    """A chunk may have the highest number and the most bytes that there can be."""
+    last = Chunk(b"N" * 32, CHUNKS_COUNT_MAX - 1, bytes(SEALED_SIZE_BYTES_MAX))
+    assert decode(encode(last)) == last
 
 
 def test_no_message_of_any_kind_is_made_beyond_its_bound():
@@ -486,6 +492,7 @@ def test_a_message_outside_its_form_is_refused(elements):
         ([1, 1, b"L" * 15, 1, 1], "log"),
         ([1, 1, b"L" * 16, -1, 1], "size"),
         ([2, 1, 2**63, bytes(32)], "clock"),
+        ([2, 1, 1, bytes(31)], "root"),
         ([8, 1, [0]], "stream"),
         ([5, 1, b"R" * 31, b"G" * 64], "root"),
         ([5, 1, b"R" * 32, b"G" * 63], "signature"),
