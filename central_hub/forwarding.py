@@ -114,7 +114,7 @@ def passed_on(store: StoredLog, registry: Registry, hub_key: bytes) -> Iterator[
     for home in (*registry.hubs(), *registry.homes()):
         for log in home.logs:
             branch = held.get(log)
-            if branch is not None and branch.kind == Kind.PEER:
+            if branch is not None and branch.kind == Kind.PEER and branch.size:
                 known = min(receipted.get(log, 0), branch.size)
                 yield Behind(log, branch.size, known, known)
 

@@ -150,8 +150,8 @@ class Registry:
 
     def _assign(self, hub: str, code: str, key: Any) -> None:
         """A hub says that a log is of this home, or of this hub. Who said so first is right, and the other is noted."""
-        home = self._home(hub, code)
-        if home is None or not isinstance(key, bytes) or not is_public_key(key):
+        home = self._home(hub, code) if isinstance(key, bytes) and is_public_key(key) else None
+        if home is None:
             return
         log = log_id(key)
         known = self._code_of.get(log)

@@ -10,6 +10,8 @@ A home has what it wrote itself; this says what *others* wrote that it is given 
 * **Aid** that was paid to a child goes where the child's file goes: the home asks for it and confirms it. Loans do not,
   for the book belongs to the former home's shelf; nor do activities and openings, which name other children; nor cases
   and messages, which have other readers.
+* **Hubs below** are given nothing: what their homes may see, they hold themselves. A hub's own word to them (orders of
+  erasure) is no entry about a subject.
 * Anything else goes nowhere.
 
 *Lawfully*: a home that knew a child's id could claim the child in its own log, and a file that was given cannot be

@@ -18,6 +18,7 @@ from node.clock import system_clock
 from node.folder import Folder, Kind
 from node.opening import HomesOf
 from node.progress import bar
+from sync import above
 from sync.verify import Verdict, verify
 from sync.verify_files import FilesVerdict, verify_files
 
@@ -211,14 +212,18 @@ def _verify(folder: Folder, as_json: bool) -> int:
             verdict = verify(store, hub_key, progress)
         with bar("photographs", store.files.count()[0]) as progress:
             pictures = verify_files(store, progress)
-    show(_verdict_json(verdict, pictures), as_json)
+        above_bad = above.first_bad(store, hub_key) if hub_key is not None and verdict.ok else ""
+    found = _verdict_json(verdict, pictures)
+    show(found | {"ok": False, "above": above_bad} if above_bad else found, as_json)
+    if above_bad:
+        print(f"{above_bad}.", file=sys.stderr)
     if verdict.first_bad is not None:
         bad = verdict.first_bad
         advice = "Stop writing here, keep this folder as it is, and put back a backup into another one."
         print(f"entry {bad.seq} of log {bad.log.hex()}: {bad.why}. {advice}", file=sys.stderr)
     for picture in pictures.bad:
         print(f"{picture.why}. Put it back from a backup; the log itself holds.", file=sys.stderr)
-    return exits.DONE if verdict.ok and not pictures.bad else exits.PROMISE_FAILED
+    return exits.DONE if verdict.ok and not (pictures.bad or above_bad) else exits.PROMISE_FAILED
 
 
 def _verdict_json(verdict: Verdict, pictures: FilesVerdict) -> dict[str, Any]:
