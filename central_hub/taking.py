@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         return found, code, control.ask(folder.path, COMMAND, {"file": None}, ANSWER_TIMEOUT_S)["followed"]
 
     found, code, followed = here_or_served(here, served)
-    replies = _by_node([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
-    answers = _answer(folder, arguments.answer, replies, arguments.part_size)
+    replies = by_node([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
+    answers = answer(folder, arguments.answer, replies, arguments.part_size)
     shown = {"files": found, "answers": answers, "others": gathered.others}
     cli.show(shown, arguments.json)
     return code
@@ -128,7 +128,7 @@ def _take(taker: Taker, file: Path, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _by_node(replies: Sequence[Reply]) -> list[list[Reply]]:
+def by_node(replies: Sequence[Reply]) -> list[list[Reply]]:
     """The replies to each node, one about each log."""
     merged: dict[tuple[bytes, bytes], Reply] = {}
     for reply in replies:
@@ -139,7 +139,7 @@ def _by_node(replies: Sequence[Reply]) -> list[list[Reply]]:
     return [[reply for reply in merged.values() if reply.sender == node] for node in nodes]
 
 
-def _answer(folder: Folder, out: Path, nodes: Sequence[Sequence[Reply]], part_size: int) -> list[dict[str, Any]]:
+def answer(folder: Folder, out: Path, nodes: Sequence[Sequence[Reply]], part_size: int) -> list[dict[str, Any]]:
     """Files for each node; the names of the files say nothing, so what is printed says which is whose."""
     now_ms = system_clock()()
     with reading(folder) as store:

@@ -90,10 +90,10 @@ def _part_size(text: str) -> int:
 def bundle(arguments: argparse.Namespace) -> int:
     """Write bundles."""
     folder = Folder(arguments.dir, "home")
-    hub = _hub_of(folder)
+    _hub_of(folder)
     sticks.require_folder(arguments.out)
     with reading(folder) as store:
-        bundlers = _journey(folder, store, bytes.fromhex(hub.key), arguments)
+        bundlers = journey(folder, store, photos=arguments.photos, part_size=arguments.part_size)
         own = bundlers[0]
         parts: list[dict[str, Any]] = []
         for bundler in bundlers:
@@ -105,20 +105,20 @@ def bundle(arguments: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def _journey(folder: Folder, store: StoredLog, hub_key: bytes, arguments: argparse.Namespace) -> list[Bundler]:
+def journey(folder: Folder, store: StoredLog, *, photos: bool, part_size: int) -> list[Bundler]:
     """What makes the bundles: about the log that this node writes, and about those of which the county lacks some."""
-    told, question = instructions(folder), _question(folder, store.signer)
+    told, question, hub_key = instructions(folder), _question(folder, store.signer), bytes.fromhex(_hub_of(folder).key)
     holds = holdings(store, hub_key, folder.config.code, told)
     sizes = {branch.log: _hub_size(store, told, branch.log) for branch in store.branches()}
 
     def bundler(log: bytes, *, photos: bool) -> Bundler:
         return Bundler(
-            store, hub_key, told, system_clock(), photos=photos, enclosed=question, part_size_bytes=arguments.part_size,
-            log=log, introduced=healing.introductions_by_hand(store, log), holds=holds,
+            store, hub_key, told, system_clock(), photos=photos, enclosed=question, part_size_bytes=part_size, log=log,
+            introduced=healing.introductions_by_hand(store, log), holds=holds,
         )  # fmt: skip
 
     others = [bundler(one.log, photos=False) for one in healing.behind(store, sizes)]
-    return [bundler(store.log, photos=arguments.photos), *others]
+    return [bundler(store.log, photos=photos), *others]
 
 
 def _hub_size(store: StoredLog, told: Instructions, log: bytes) -> int:

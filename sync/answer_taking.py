@@ -26,7 +26,7 @@ from sync.entry import log_id
 from sync.errors import LocalProtocolError, RemoteProtocolError, SyncError, VerificationError, WrongKey
 from sync.file_form import Sent
 from sync.file_transfer import GONE
-from sync.instructions import Instructions
+from sync.instructions import CONTRADICTED, Instructions
 from sync.messages import (
     About,
     Carry,
@@ -82,7 +82,7 @@ class _Section:
     held: Held | None = None
     receipt: Receipt | None = None
     withheld: set[int] = field(default_factory=set)
-    refusal: str = ""
+    refusal: Refusal | None = None
 
 
 def take_answer(
@@ -120,16 +120,24 @@ class _Taking:
             _read_pieces(self._store, path, down.take, progress)
         except (RemoteProtocolError, VerificationError) as error:
             failure = error
-        self._learn(down)
+        self._learn(down, sections, logs)
         own = sections[0]
-        refusal = next((section.refusal for section in sections if section.refusal), "")
         left = self._missing(logs) + max(0, outbox_at.size - down.outbox_size if outbox_at else 0)
-        is_apart = bool(self._apart or down.apart)
         return Heard(
             own.log, own.held.size if own.held else 0, self._rose, self._receipt, self._told,
-            "" if is_apart else refusal, self._head.enclosed, down.taken, left, bool(down.early) and left > 0,
-            is_apart, failure,
+            self._refusal(sections), self._head.enclosed, down.taken, left, bool(down.early) and left > 0,
+            bool(self._apart), failure,
         )  # fmt: skip
+
+    def _refusal(self, sections: list[_Section]) -> str:
+        """What a person is told: nothing of a log that is mended, or of which the hub lacks nothing that is here."""
+        for section in sections:
+            log, refusal, held = section.log, section.refusal, section.held
+            if refusal is None or log in self._apart:
+                continue
+            if held is None or held.size < self._store.size(log):
+                return refusal.text
+        return ""
 
     def _sorted(self, messages: list[Message]) -> tuple[list[_Section], list[LogAt], OutboxAt | None]:
         sections, logs = [_Section(self._head.receiver)], list[LogAt]()
@@ -145,8 +153,8 @@ class _Taking:
                     section.receipt = message
                 case NoKey(_, ordinals):
                     section.withheld |= set(ordinals)
-                case Refusal(_, text):
-                    section.refusal = text
+                case Refusal():
+                    section.refusal = message
                 case Holds() | Declined():
                     _note_file(self._store, message)
                 case Logs(found):
@@ -171,14 +179,12 @@ class _Taking:
         )
         held = section.held.size
         sender.held(section.held, store.root(log, min(held, size)))
-        if sender.diverged is not None and (log == store.log or held <= size):
-            self._set_apart(log, held, min(known, held) if held > size else 0)
-            return
-        if sender.diverged is not None:  # a log that is followed: what is missing comes down
-            self._told = self._told.learned(log, told._replace(resume_at=held).known_whole(held))
+        if sender.diverged is not None:  # see `_learn`, when all that this answer brings is here
+            if log != store.log:
+                self._told = self._told.learned(log, told._replace(resume_at=held))
             return
         rose = self._keep(sender, section.receipt) > known
-        told = told._replace(withheld=told.withheld | section.withheld).known_whole(held)
+        told = told._replace(withheld=told.withheld | section.withheld)
         if log != store.log:
             told = told._replace(resume_at=held)
         elif not rose and sender.hub_lost:  # it held less than a receipt that the home had: it was restored
@@ -210,11 +216,8 @@ class _Taking:
         held = {branch.log: branch.size for branch in store.branches() if branch.own or branch.kin}
         named = {log_id(one.public_key): one for one in logs}
         for log in (held.keys() | named.keys()) - {store.log, self._head.receiver}:
-            at, told = named.get(log), self._told.of(log)
-            size = at.size if at else 0
-            self._told = self._told.learned(log, told._replace(resume_at=size).known_whole(size))
-            if at is not None and at.size <= held.get(log, -1) and store.root(log, at.size) != at.root:
-                self._set_apart(log, at.size, 0)
+            size = named[log].size if log in named else 0
+            self._told = self._told.learned(log, self._told.of(log)._replace(resume_at=size))
 
     def _set_apart(self, log: bytes, hub_size: int, ask_from: int) -> None:
         """The hub's copy of a log is another one, or goes on: it must come down, if it does not in this answer."""
@@ -222,7 +225,19 @@ class _Taking:
         told = self._told.of(log)._replace(ask_from=ask_from, apart_at=hub_size)
         self._told = self._told.learned(log, told)
 
-    def _learn(self, down: Down) -> None:
+    def _learn(self, down: Down, sections: list[_Section], logs: list[LogAt]) -> None:
+        """What is still to be asked for, now that the pieces were taken."""
+        said = {log_id(one.public_key): (one.size, one.root) for one in logs}
+        said |= {section.log: (section.held.size, section.held.root) for section in sections if section.held}
+        refused = {s.log for s in sections if s.refusal is not None and s.refusal.code in CONTRADICTED}
+        for log, (hub_size, root) in said.items():
+            size = self._store.size(log) if self._store.holds(log) else 0
+            if hub_size > size and (log == self._store.log or log in refused):
+                self._set_apart(log, hub_size, min(receipted(self._store, log), hub_size))
+            elif hub_size <= size and self._store.root(log, hub_size) != root:
+                self._set_apart(log, hub_size, 0)
+            else:
+                self._told = self._told.learned(log, self._told.of(log).known_whole(hub_size))
         for log, hub_size in down.apart.items():
             self._set_apart(log, hub_size, 0)
         for log, ordinals in down.unreadable.items():

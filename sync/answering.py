@@ -21,7 +21,7 @@ from sync import wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
 from sync.errors import LocalProtocolError
-from sync.instructions import no_keys
+from sync.instructions import CONTRADICTED, no_keys
 from sync.messages import About, Carry, Delivery, Follow, Held, Message, Receipt, Took
 from sync.outbox import newest_outbox
 from sync.recipients import recipient_of
@@ -30,7 +30,6 @@ from sync.stored_log import StoredLog
 from sync.taking import Reply, merge_follows
 
 PART_SIZE_BYTES_MAX: Final = 1024**3  # FAT takes files of less than 4 GiB
-CONTRADICTED: Final = ("fork", "invalid")  # refusals that may mean that the node's copy of a log is another one
 
 
 class Answered(NamedTuple):

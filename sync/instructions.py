@@ -15,6 +15,7 @@ from sync.outbox import newest_outbox
 from sync.stored_log import StoredLog
 
 ORDINALS_COUNT_MAX: Final = 4_096  # of one NoKey
+CONTRADICTED: Final = ("fork", "invalid")  # refusals that may mean that the node's copy of a log is another one
 FOLLOWED_COUNT_MAX: Final = 512  # in one bundle: as many logs as the hub may name, and outboxes
 
 

@@ -163,7 +163,9 @@ class Taker:
     def _follow(self, reply: Reply, progress: Progress) -> None:
         while (parked := self._parking.ready(reply.log, reply.held)) is not None:
             with suppress(SyncError):  # it was whole when it was parked; if it is no more, the home sends it again
-                reply.add(self._take(parked.path, progress))
+                waited = self._take(parked.path, progress)
+                waited.refusal = None  # it may be of a copy that nobody uses any more; else its next bundle tells
+                reply.add(waited)
             self._parking.remove(parked)
 
     def _take(self, path: Path, progress: Progress) -> Reply:
