@@ -94,7 +94,7 @@ class Answer:
 
     def _beginning(self) -> Iterator[Message]:
         yield from self._section(self.log)
-        for log in self._replies.keys() - {self.log}:
+        for log in sorted(self._replies.keys() - {self.log}):
             yield About(log)
             yield from self._section(log)
         for told in (self._served.logs(), self._served.outbox_at()):

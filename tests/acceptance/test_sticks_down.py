@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -145,7 +147,7 @@ def test_a_new_computer_gets_all_by_stick(yard, road, lines_of, write_lines):
 
 
 def test_an_old_copy_heals_by_stick(yard, road, lines_of, write_lines):
-    """Last week's copy was put back and used; the stick alone brings both weeks together, though old files lie on it."""
+    """Last week's copy was put back and used; the stick alone brings both weeks together, among older files."""
     home = road.home("home", "home-01")
     lines = lines_of(count=200)
     yard.quick("site-node", "import", home, write_lines(yard / "a.jsonl", lines[:100]))
@@ -212,3 +214,35 @@ def test_an_answer_says_nothing_to_the_courier(yard, road):
         assert [word for word in words if word in path.name.encode() + path.read_bytes()] == []
     assert road.down(new)["others"] == 3
     assert file_of(yard, "site-node", new, child) is not None
+
+
+def test_a_home_killed_while_it_takes(yard, road, lines_of, write_lines):
+    """Killed at any moment while an answer comes in, alone or as it serves: taken again, all is there, once."""
+    home = road.home("home", "home-01")
+    yard.quick("site-node", "import", home, write_lines(yard / "facts.jsonl", lines_of()))
+    road.round(home)
+    road.clean()
+    new = road.home("pc2", "home-01")
+    road.up(new)
+    road.at_the_county("--part-size", "10000")
+    sizes, pause = [], 0.5
+    while not sizes or sizes[-1] < status(yard, home)["entries"]:
+        process = yard.begin("site-node", "take", new, road.stick)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(pause)
+        process.kill()
+        process.wait(10)
+        (new / "bundle.json").unlink(missing_ok=True)
+        sizes.append(status(yard, new)["fetched"])
+        pause += 0.08
+    assert sizes == sorted(sizes)
+    assert sizes[0] == 0, "it was never killed: begin with a shorter pause"
+    server = yard.serve("site-node", "serve", new, "--listen", "127.0.0.1:0", "--exchange-every", "3600")
+    process = yard.begin("site-node", "take", new, road.stick)
+    time.sleep(0.6)
+    server.kill()
+    process.communicate(timeout=60)
+    road.down(new)
+    assert status(yard, new)["at_the_county"] == 0 == status(yard, new)["waiting"]
+    assert digest(yard, new) == digest(yard, yard / "hub", "central-hub")
+    verified(yard, new)
