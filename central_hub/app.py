@@ -85,7 +85,7 @@ async def _serve(
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     exchanges.add_to(app)
-    ServedTaker(folder, store, registry, owner, clock).add_to(app)
+    ServedTaker(folder, store, registry, owner, clock, router).add_to(app)
     eraser = Eraser(folder, store, follower, owner, clock, ordering.address)
     eraser.add_to(app)
     app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())

@@ -18,6 +18,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from central_hub.registry import Admissions, Registry
+from central_hub.router import Router
 from domain.errors import Refused
 from node import cli, control, exits, joining, sticks
 from node.backed_up import BackedUp
@@ -27,15 +28,15 @@ from node.folder import Folder
 from node.handing import here_or_served
 from node.opening import reading, writing
 from sync import wire
-from sync.bundle_file import Progress, write_new
+from sync.answering import PART_SIZE_BYTES_MAX, Answer
+from sync.bundle_file import Progress
 from sync.database import OutcomeUnknown
 from sync.entry import log_id
 from sync.errors import RemoteProtocolError
 from sync.messages import Declined, Hello, Holds, Refusal
 from sync.parking import Parking
-from sync.recipients import recipient_of
 from sync.store import Store
-from sync.taking import Reply, Taker, answer
+from sync.taking import Reply, Taker
 
 COMMAND: Final = "take"
 ANSWER_TIMEOUT_S: Final = 6 * 3600.0  # of one file, which may have gigabytes
@@ -47,6 +48,12 @@ def add_command(commands: cli.Commands) -> None:
                    "a file those that had waited", as_json=True)  # fmt: skip
     made.add_argument("file", type=Path, nargs="*", metavar="FILE", help="a bundle, or a folder that holds bundles")
     made.add_argument("--answer", type=Path, metavar="OUT", required=True, help="the folder that the answers go into")
+    made.add_argument("--part-size", type=_part_size, default=PART_SIZE_BYTES_MAX, metavar="BYTES",
+                      help="about how large a file of an answer may become (default: 1 GiB)")  # fmt: skip
+
+
+def _part_size(text: str) -> int:
+    return sticks.part_size(text, PART_SIZE_BYTES_MAX)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -58,9 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
     def here() -> tuple[list[Any], int, list[Any]]:
         clock = system_clock()
         with writing(folder) as store:
-            taker = taker_of(folder, store, Admissions(store, clock), clock)
+            registry = Admissions(store, clock)
+            taker = taker_of(folder, store, registry, clock)
             found, code = sticks.take_each(gathered.files, partial(_take, taker))
-            return found, code, [to_json(reply) for reply in taker.follow_all(lambda _: None)]
+            followed = [to_json(reply) for reply in taker.follow_all(lambda _: None)]
+            route(Router(store, registry, clock), lambda _: None)
+            return found, code, followed
 
     def served() -> tuple[list[Any], int, list[Any]]:
         def hand_over(file: Path, _: Progress) -> dict[str, Any]:
@@ -70,10 +80,17 @@ def run(arguments: argparse.Namespace) -> int:
         return found, code, control.ask(folder.path, COMMAND, {"file": None}, ANSWER_TIMEOUT_S)["followed"]
 
     found, code, followed = here_or_served(here, served)
-    replies = _by_home([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
-    shown = {"files": found, "answers": _answer(folder, arguments.answer, replies), "others": gathered.others}
+    replies = by_node([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
+    answers = answer(folder, arguments.answer, replies, arguments.part_size)
+    shown = {"files": found, "answers": answers, "others": gathered.others}
     cli.show(shown, arguments.json)
     return code
+
+
+def route(router: Router, go_on: Progress) -> None:
+    """Fill the outboxes to the newest entry, so that an answer brings what the stick led to."""
+    for position in router.catch_up():
+        go_on(position)
 
 
 def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -> Taker:
@@ -90,8 +107,10 @@ def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -
             registry.join(asked.code, asked.digest, public_key, is_hub=asked.is_hub)
         return json.dumps(joining.answer(folder.config.name, store.signer, asked.secret, public_key)).encode()
 
-    backed_up_to = BackedUp(folder, store)
-    return Taker(store, registry.key_of, admit, clock, Parking(folder.path), backed_up_to=backed_up_to)
+    return Taker(
+        store, registry.key_of, admit, clock, Parking(folder.path), registry.admit, registry.logs_of,
+        backed_up_to=BackedUp(folder, store),
+    )  # fmt: skip
 
 
 def _take(taker: Taker, file: Path, progress: Progress) -> dict[str, Any]:
@@ -112,27 +131,30 @@ def _take(taker: Taker, file: Path, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _by_home(replies: Sequence[Reply]) -> list[Reply]:
-    merged: dict[bytes, Reply] = {}
+def by_node(replies: Sequence[Reply]) -> list[list[Reply]]:
+    """The replies to each node, one about each log."""
+    merged: dict[tuple[bytes, bytes], Reply] = {}
     for reply in replies:
-        if reply.log in merged:
-            merged[reply.log].add(reply)
-        else:
-            merged[reply.log] = reply
-    return list(merged.values())
+        known = merged.setdefault((reply.sender, reply.log), reply)
+        if known is not reply:
+            known.add(reply)
+    nodes = dict.fromkeys(reply.sender for reply in merged.values())
+    return [[reply for reply in merged.values() if reply.sender == node] for node in nodes]
 
 
-def _answer(folder: Folder, out: Path, replies: Sequence[Reply]) -> list[dict[str, Any]]:
-    """One file for each home; the names of the files say nothing, so what is printed says which is whose."""
+def answer(folder: Folder, out: Path, nodes: Sequence[Sequence[Reply]], part_size: int) -> list[dict[str, Any]]:
+    """Files for each node; the names of the files say nothing, so what is printed says which is whose."""
     now_ms = system_clock()()
     with reading(folder) as store:
         registry = Registry(store)
         answers = []
-        for reply in replies:
-            key = registry.key_of(reply.log)
-            assert key is not None
-            path = write_new(out, recipient_of(key), answer(store, key, reply, now_ms))
-            answers.append({"code": registry.code_of(reply.log), "file": str(path), "held": store.size(reply.log)})
+        for replies in nodes:
+            log = replies[0].sender
+            code, held = registry.code_of(log), store.size(log)
+            answer = Answer(store, registry.logs_of(log), code, replies, now_ms, part_size)
+            for written in answer.write(out):
+                shown = {"code": code, "file": str(written.path), "held": held, "entries": written.entries}
+                answers.append(shown)
     return sorted(answers, key=lambda one: str(one["code"]))
 
 
@@ -150,8 +172,12 @@ def to_json(reply: Reply) -> dict[str, Any]:
     said = [reply.hello, *reply.files.values(), *([reply.refusal] if reply.refusal else [])]
     return {
         "log": reply.log.hex(),
+        "sender": reply.sender.hex(),
         "receipted": reply.receipted,
+        "begun": reply.begun,
         "withheld": sorted(reply.withheld),
+        "follows": {log.hex(): size for log, size in reply.follows.items()},
+        "unreadable": {log.hex(): sorted(ordinals) for log, ordinals in reply.unreadable.items()},
         "said": [wire.encode(message).hex() for message in said],
         "enclosed": reply.enclosed.hex(),
     }
@@ -160,8 +186,10 @@ def to_json(reply: Reply) -> dict[str, Any]:
 def from_json(told: dict[str, Any]) -> Reply:
     """The same, read."""
     reply = Reply(
-        bytes.fromhex(told["log"]), receipted=told["receipted"], withheld=set(told["withheld"]),
-        enclosed=bytes.fromhex(told["enclosed"]),
+        bytes.fromhex(told["log"]), bytes.fromhex(told["sender"]), receipted=told["receipted"], begun=told["begun"],
+        withheld=set(told["withheld"]), enclosed=bytes.fromhex(told["enclosed"]),
+        follows={bytes.fromhex(log): size for log, size in told["follows"].items()},
+        unreadable={bytes.fromhex(log): set(ordinals) for log, ordinals in told["unreadable"].items()},
     )  # fmt: skip
     for said in told["said"]:
         match wire.decode(bytes.fromhex(said)):
@@ -183,7 +211,10 @@ class _Stopping(Exception):
 class ServedTaker:
     """Takes files for a command of the folder's owner, in the process that serves; its end does not wait for them."""
 
-    def __init__(self, folder: Folder, store: Store, registry: Admissions, owner: Control, clock: Clock) -> None:
+    def __init__(
+        self, folder: Folder, store: Store, registry: Admissions, owner: Control, clock: Clock, router: Router
+    ) -> None:
+        self._router = router
         self._taker = taker_of(folder, store, registry, clock)
         self._owner = owner
         self._one_at_a_time = threading.Lock()
@@ -220,5 +251,7 @@ class ServedTaker:
     def _take(self, file: str | None) -> dict[str, Any]:
         with self._one_at_a_time:
             if file is None:
-                return {"followed": [to_json(reply) for reply in self._taker.follow_all(self._go_on)]}
+                followed = [to_json(reply) for reply in self._taker.follow_all(self._go_on)]
+                route(self._router, self._go_on)
+                return {"followed": followed}
             return _take(self._taker, Path(file), self._go_on)

@@ -30,17 +30,15 @@ from typing import Any, Final
 import aiohttp
 import apsw
 
-from node import healing, mailbox
+from node import healing
 from node.clock import Clock
-from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
+from node.obeying import Erase, obey
 from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
 from sync.errors import (
     Diverged,
-    ErasureUnfinished,
-    FolderInUse,
     LocalProtocolError,
     RefusedByPeer,
     RemoteProtocolError,
@@ -65,9 +63,7 @@ SINGLY_FOR_MS: Final = 24 * 3600 * 1000
 class Exchanger:
     """One node's exchanges with its hub; use it from one task."""
 
-    def __init__(
-        self, folder: Folder, store: Store, clock: Clock, erase: Callable[[Order], object] = lambda _: None
-    ) -> None:
+    def __init__(self, folder: Folder, store: Store, clock: Clock, erase: Erase = lambda _: None) -> None:
         """`erase` carries out what the county orders."""
         self._erase = erase
         hub = folder.config.hub
@@ -175,18 +171,10 @@ class Exchanger:
 
     def _obey(self) -> int:
         """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
-        done = 0
-        self._owes = False
-        for order in mailbox.pending_orders(self._store, self._hub_key, self._folder.config.code):
-            try:
-                self._erase(Order(order.subjects, order.by, order.ground))
-                done += 1
-            except (
-                ErasureUnfinished,
-                FolderInUse,
-            ) as error:  # keys went first: old pages wait for readers
-                self._owes = True
-                self._note(last_failure=str(error))
+        done, owed = obey(self._folder, self._store, self._erase)
+        self._owes = bool(owed)
+        if owed:
+            self._note(last_failure=owed)
         return done
 
     async def once(self) -> KeepReceipt:
@@ -204,7 +192,8 @@ class Exchanger:
 
     async def _push_others(self, fetched: Fetching) -> None:
         """Push what the hub lacks of this node's other logs."""
-        for one in await asyncio.to_thread(healing.behind, self._store, fetched):
+        told = {log: at.size for log, at in fetched.fetcher.logs.items()}
+        for one in await asyncio.to_thread(healing.behind, self._store, told):
             try:
                 await self._exchange(one.log, one.size, one.hub_size, one.receipted, ask_first=True)
             except Diverged as found:

@@ -5,7 +5,7 @@ Every step is durable by itself and found again by the next exchange: nothing he
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from node.clock import Clock
@@ -37,7 +37,7 @@ def go_on(store: Store, found: Diverged, clock: Clock) -> None:
         store.set_aside(found.log, found.size, why, clock())
 
 
-def introductions(store: Store, log: bytes, is_unknown: bool) -> list[Introduction]:
+def introductions(store: StoredLog, log: bytes, is_unknown: bool) -> list[Introduction]:
     """How the hub gets from a log that it knows to the one that an exchange is about.
 
     Nothing where it has given a receipt, unless it says that it does not know the log: it was restored, too.
@@ -50,6 +50,12 @@ def introductions(store: Store, log: bytes, is_unknown: bool) -> list[Introducti
     return [succession.vouch(store.signer, branch.public_key)] if branch.kin else []
 
 
+def introductions_by_hand(store: StoredLog, log: bytes) -> list[Introduction]:
+    """The same for a bundle, which the hub may get before it ever heard of the log that the node writes now."""
+    chain: list[Introduction] = [*succession.introductions(store)]
+    return chain if store.has_key(log) else [*chain, *introductions(store, log, True)]
+
+
 def take_in(store: Store, fetched: Fetching, clock: Clock) -> bool:
     """Act on what an exchange has shown of the home's other logs; whether there is more to exchange."""
     fetcher = fetched.fetcher
@@ -60,15 +66,14 @@ def take_in(store: Store, fetched: Fetching, clock: Clock) -> bool:
     return bool(fetcher.forks or fetcher.is_stopped or has_erased)
 
 
-def behind(store: Store, fetched: Fetching) -> list[Behind]:
-    """The logs to push beside the own one."""
-    told = fetched.fetcher.logs
+def behind(store: StoredLog, told: Mapping[bytes, int]) -> list[Behind]:
+    """The logs to push beside the own one; `told` says how much of each the hub has."""
     ours = _own_parts(store)
     found = []
     for branch in store.branches():
         if branch.log == store.log or not (branch.own or branch.kin):
             continue
-        hub_size = told[branch.log].size if branch.log in told else 0
+        hub_size = told.get(branch.log, 0)
         receipt = store.last_checkpoint(branch.log, with_receipt=True)
         receipted = receipt.size if receipt else 0
         if hub_size < branch.size or receipted < ours.get(branch.log, 0):

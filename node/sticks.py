@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +17,9 @@ from node.progress import bar
 from sync.bundle_file import Progress, bundles_in, is_for
 from sync.database import NotStored, OutcomeUnknown
 from sync.errors import FolderError, FolderInUse
-from sync.recipients import identity_of
+from sync.recipients import identities_of
 
+PART_SIZE_BYTES_MIN: Final = 10_000
 OF_ALL: Final = (FolderInUse, OutcomeUnknown, NotStored, apsw.Error)
 """What does not concern one file alone."""
 
@@ -27,6 +29,15 @@ class Gathered(NamedTuple):
 
     files: list[Path]
     others: int
+
+
+def part_size(text: str, size_bytes_max: int) -> int:
+    """How large a file may become, as it is given on a command line."""
+    number = int(text) if text.isdecimal() else 0
+    if not PART_SIZE_BYTES_MIN <= number <= size_bytes_max:
+        limits = f"{PART_SIZE_BYTES_MIN:,} to {size_bytes_max:,}"
+        raise argparse.ArgumentTypeError(f"a part has {limits} bytes, found {text!r}")
+    return number
 
 
 def require_folder(path: Path) -> None:
@@ -40,7 +51,7 @@ def gather(folder: Folder, paths: Sequence[Path]) -> Gathered:
     files: list[Path] = []
     others = 0
     with reading(folder) as store:
-        identities = [identity_of(store.keyring.log_seed(store.log))]
+        identities = identities_of(store)
     for path in paths:
         if path.is_dir():
             found = bundles_in(path)

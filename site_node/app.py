@@ -65,7 +65,7 @@ async def _serve(
     app.add_routes([web.get("/", page), *photos.routes(store)])
     eraser = Eraser(folder, store, follower, owner, clock)
     eraser.add_to(app)
-    app.add_routes(ServedTaker(folder, store, owner).routes())
+    app.add_routes(ServedTaker(folder, store, owner, clock, eraser.carry_out).routes())
     app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | returning.TASKS).routes())
 
     def started(url: str) -> None:

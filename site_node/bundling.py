@@ -1,8 +1,13 @@
 """Bundles at a home: `bundle`, which puts what the county does not hold yet on a stick, and `take` for its answers.
 
-`bundle` only reads, so it works beside `serve`; `take` keeps receipts, and goes through the process that serves. What
+`bundle` only reads, so it works beside `serve`; `take` keeps receipts and what comes down, and goes through the process
+that serves. Also where nothing is new a bundle is made: it says what this home holds, and asks for the rest. What
 answers asked for is kept in `bundle.json`, which may be lost. A home that never had a network joins in this way too:
 `join --offline` keeps the invitation in `joining.json` until an answer says that the county admitted it.
+
+What follows from an answer is what follows from an exchange: orders to erase are carried out at once, and where others
+continued a log, this node goes on in a new one and takes the same answer again. *Killed anywhere on the way, the stick
+is simply taken again.*
 """
 
 from __future__ import annotations
@@ -11,7 +16,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import sys
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,29 +27,49 @@ from typing import Any, Final
 from aiohttp import web
 
 from domain.errors import Refused
-from node import cli, control, exits, joining, sticks
-from node.clock import system_clock
+from node import cli, control, erasing, exits, healing, joining, sticks
+from node.clock import Clock, system_clock
 from node.control import Control, failed
 from node.folder import Folder, Hub
 from node.handing import here_or_served
 from node.invitation import Invitation, parse
-from node.opening import reading, writing
+from node.obeying import Erase, obey
+from node.opening import HomesOf, reading, writing
 from node.progress import bar
+from sync import erasure
+from sync.answer_taking import Heard, take_answer
 from sync.bundle_file import Progress
-from sync.bundling import PART_SIZE_BYTES_MAX, PART_SIZE_BYTES_MIN, Bundler, Heard, Instructions, take_answer
+from sync.bundling import PART_SIZE_BYTES_MAX, Bundler, Part, receipted
 from sync.database import OutcomeUnknown
-from sync.errors import RefusedByPeer
+from sync.errors import Diverged, RefusedByPeer
+from sync.instructions import Instructions, Told, holdings
 from sync.note import Signer
 from sync.small_file import FOR_THE_OWNER, write_file
 from sync.store import Store
+from sync.stored_log import StoredLog
 
 COMMAND: Final = "take"
 BUNDLE_FILE: Final = "bundle.json"
 JOINING_FILE: Final = "joining.json"
-ANSWER_TIMEOUT_S: Final = 600.0
+ANSWER_TIMEOUT_S: Final = 3600.0  # of one file, which may bring all that a lost computer had
+HEALED_COUNT_MAX: Final = 300  # by one answer, which names at most 256 logs
+NOTHING_NEW: Final = (
+    "没有新数据要送出，只写了一个小文件，问县里有什么要给这里"
+    " (nothing new to carry: the file says what is here, and asks the county for what it has for this home)"
+)
+CAME: Final = "收到县里 {came} 条 ({came} entries came from the county)"
+EARLY: Final = (
+    "前面的部分还没有到，这部分先不收；下一次送出会再要"
+    " (a part that comes before this one has not come yet, so the rest is left: the next bundle asks for it again)"
+)
+APART: Final = (
+    "这本日志在别处也写过，县里的与这里的不同；请再送一次，下一个回执会带来缺的记录"
+    " (the same log was also continued elsewhere, and the county holds another copy: make a bundle once more, and its"
+    " answer brings what is missing; nothing is lost)"
+)
 
 
-def add_commands(commands: cli.Commands) -> None:
+def add_commands(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> None:
     """`bundle` and `take`."""
     made = cli.add(commands, "bundle", bundle, "write what the county does not hold yet into new files on a stick; "
                    "only the county can read them", as_json=True)  # fmt: skip
@@ -50,62 +77,106 @@ def add_commands(commands: cli.Commands) -> None:
     made.add_argument("--photos", action="store_true", help="photographs too, behind everything else")
     made.add_argument("--part-size", type=_part_size, default=PART_SIZE_BYTES_MAX, metavar="BYTES",
                       help="about how large a file may become; a stick takes up to 4 GiB (default: 2 GiB)")  # fmt: skip
-    made = cli.add(commands, COMMAND, take, "take the county's answers from a stick, also while serving", as_json=True)
+    made = cli.add(commands, COMMAND, partial(take, homes_of), "take the county's answers from a stick, and what they "
+                   "bring, also while serving", as_json=True)  # fmt: skip
     made.add_argument("file", type=Path, nargs="+", metavar="FILE", help="an answer, or a folder that holds answers")
 
 
 def _part_size(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if not PART_SIZE_BYTES_MIN <= number <= PART_SIZE_BYTES_MAX:
-        limits = f"{PART_SIZE_BYTES_MIN:,} to {PART_SIZE_BYTES_MAX:,}"
-        raise argparse.ArgumentTypeError(f"a part has {limits} bytes, found {text!r}")
-    return number
+    return sticks.part_size(text, PART_SIZE_BYTES_MAX)
 
 
 def bundle(arguments: argparse.Namespace) -> int:
     """Write bundles."""
     folder = Folder(arguments.dir, "home")
-    hub = _hub_of(folder)
+    _hub_of(folder)
     sticks.require_folder(arguments.out)
     with reading(folder) as store:
-        bundler = Bundler(
-            store, bytes.fromhex(hub.key), instructions(folder), system_clock(), photos=arguments.photos,
-            enclosed=_question(folder, store.signer), part_size_bytes=arguments.part_size,
-        )  # fmt: skip
-        parts = []
-        if not bundler.is_empty:
+        bundlers = journey(folder, store, photos=arguments.photos, part_size=arguments.part_size)
+        own = bundlers[0]
+        parts: list[dict[str, Any]] = []
+        for bundler in bundlers:
             with bar("bundle", bundler.size - bundler.start) as progress:
-                parts = [part._asdict() | {"path": str(part.path)} for part in bundler.write(arguments.out, progress)]
-    shown = {"files": parts, "start": bundler.start, "end": bundler.size}
-    if arguments.json or parts:
-        cli.show(shown, arguments.json)
-    else:
-        print("nothing to carry: the county's receipt covers everything 没有需要送出的数据")
+                parts += [_shown(part) for part in bundler.write(arguments.out, progress)]
+    cli.show({"files": parts, "start": own.start, "end": own.size, "new": not own.is_empty}, arguments.json)
+    if len(bundlers) == 1 and own.is_empty:
+        print(NOTHING_NEW, file=sys.stderr)
     return exits.DONE
 
 
-def take(arguments: argparse.Namespace) -> int:
+def journey(folder: Folder, store: StoredLog, *, photos: bool, part_size: int) -> list[Bundler]:
+    """What makes the bundles: about the log that this node writes, and about those of which the county lacks some."""
+    told, question, hub_key = instructions(folder), _question(folder, store.signer), bytes.fromhex(_hub_of(folder).key)
+    holds = holdings(store, hub_key, folder.config.code, told)
+    sizes = {branch.log: _hub_size(store, told, branch.log) for branch in store.branches()}
+
+    def bundler(log: bytes, *, photos: bool) -> Bundler:
+        return Bundler(
+            store, hub_key, told, system_clock(), photos=photos, enclosed=question, part_size_bytes=part_size, log=log,
+            introduced=healing.introductions_by_hand(store, log), holds=holds,
+        )  # fmt: skip
+
+    others = [bundler(one.log, photos=False) for one in healing.behind(store, sizes)]
+    return [bundler(store.log, photos=photos), *others]
+
+
+def _hub_size(store: StoredLog, told: Instructions, log: bytes) -> int:
+    """How much of a log the county has, as far as it said."""
+    resume_at = told.of(log).resume_at
+    return receipted(store, log) if resume_at is None else resume_at
+
+
+def _shown(part: Part) -> dict[str, Any]:
+    return part._asdict() | {"path": str(part.path), "log": part.log.hex()}
+
+
+def take(homes_of: Callable[[Folder], HomesOf], arguments: argparse.Namespace) -> int:
     """Take answers."""
     folder = Folder(arguments.dir, "home")
     _hub_of(folder)
     gathered = sticks.gather(folder, arguments.file)
+    clock = system_clock()
 
     def here() -> tuple[list[Any], int]:
         with writing(folder) as store:
-            return sticks.take_each(gathered.files, partial(take_file, folder, store))
+            obey = partial(erasing.erase_in, folder, store, homes_of(folder), clock=clock)
+            return _take_all(gathered.files, partial(take_file, folder, store, clock, obey))
 
     def served() -> tuple[list[Any], int]:
         def hand_over(file: Path, _: Progress) -> dict[str, Any]:
             return control.ask(folder.path, COMMAND, {"file": str(file)}, ANSWER_TIMEOUT_S)
 
-        return sticks.take_each(gathered.files, hand_over)
+        return _take_all(gathered.files, hand_over)
 
     found, code = here_or_served(here, served)
     with reading(folder) as store:
-        receipt = store.last_checkpoint(store.log, with_receipt=True)
-    shown = {"files": found, "at_the_county": receipt.size if receipt else 0, "others": gathered.others}
+        _, held = healing.sizes(store)
+    came = sum(one.get("came", 0) for one in found)
+    erased = sum(one.get("erased", 0) for one in found)
+    shown = {"files": found, "at_the_county": held, "came": came, "erased": erased, "others": gathered.others}
     cli.show(shown, arguments.json)
+    if came:
+        print(CAME.format(came=came), file=sys.stderr)
     return code
+
+
+def _take_all(files: Sequence[Path], take_one: Callable[[Path, Progress], dict[str, Any]]) -> tuple[list[Any], int]:
+    """Take each; where a part came before one that belongs in front of it, again, until nothing more comes."""
+    found, code = sticks.take_each(files, take_one)
+    by_file = {one["file"]: one for one in found}
+    waiting = [Path(one["file"]) for one in found if one.get("early")]
+    while waiting:
+        again, later = sticks.take_each(waiting, take_one)
+        code = code or later
+        for new in again:
+            known = by_file[new["file"]]
+            known |= new | {key: known[key] + new.get(key, 0) for key in ("came", "erased", "healed")}
+        if not any(one.get("came") for one in again):
+            break
+        waiting = [Path(one["file"]) for one in again if one.get("early")]
+    for one in found:
+        one.pop("early", None)
+    return found, code
 
 
 def _hub_of(folder: Folder) -> Hub:
@@ -118,22 +189,46 @@ def _hub_of(folder: Folder) -> Hub:
     return folder.config.hub
 
 
-def take_file(folder: Folder, store: Store, file: Path, progress: Progress) -> dict[str, Any]:
+def take_file(
+    folder: Folder, store: Store, clock: Clock, erase: Erase, file: Path, progress: Progress
+) -> dict[str, Any]:
     """Take one answer, in the process that holds the folder; raises as `take_answer`."""
-    hub = _hub_of(folder)
-    hub_key = bytes.fromhex(hub.key)
-    heard = take_answer(store, hub_key, instructions(folder), file, progress)
+    hub_key = bytes.fromhex(_hub_of(folder).key)
+    healed = 0
+    while True:
+        try:
+            heard = take_answer(store, hub_key, folder.config.code, instructions(folder), file, progress)
+            break
+        except Diverged as found:
+            healed += 1
+            if healed > HEALED_COUNT_MAX:
+                raise
+            healing.go_on(store, found, clock)
     if heard.instructions != instructions(folder):
         keep_instructions(folder, heard.instructions)
-    _admitted(folder, store, heard.enclosed)
+    _admitted(folder, store, heard)
     _note(folder, store, hub_key, heard)
-    refused = Refused("县里没有接受这份数据", heard.refusal) if heard.refusal else None
+    if heard.came:
+        erasure.follow_orders(store, clock())
+    obeyed = obey(folder, store, erase)
+    return _outcome(file, heard) | {"healed": healed, "erased": obeyed.done}
+
+
+def _outcome(file: Path, heard: Heard) -> dict[str, Any]:
+    """What a person is shown of one answer."""
+    failure: Exception | None = heard.failure
+    if failure is None and heard.refusal:
+        failure = Refused("县里没有接受这份数据", heard.refusal)
+    why = exits.sentence(failure) if failure else APART if heard.is_apart else EARLY if heard.is_early else None
     return {
         "file": str(file),
         "held": heard.held,
         "receipt": heard.receipt.signed.size if heard.receipt else None,
-        "why": exits.sentence(refused) if refused else None,
-        "exit": exits.REFUSED if refused else exits.DONE,
+        "came": heard.came,
+        "left": heard.left,
+        "early": heard.is_early,
+        "why": why,
+        "exit": exits.code_of(failure) if failure else exits.DONE,
     }
 
 
@@ -152,30 +247,27 @@ def _note(folder: Folder, store: Store, hub_key: bytes, heard: Heard) -> None:
 def instructions(folder: Folder) -> Instructions:
     """What answers asked for; nothing if that is lost."""
     try:
-        found = json.loads((folder.path / BUNDLE_FILE).read_text("utf-8"))
-        resume_at = found["resume_at"]
-        return Instructions(None if resume_at is None else int(resume_at), frozenset(map(int, found["withheld"])))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Instructions.from_json(json.loads((folder.path / BUNDLE_FILE).read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Instructions()
 
 
 def keep_instructions(folder: Folder, told: Instructions) -> None:
     """Keep what answers asked for."""
-    kept = {"resume_at": told.resume_at, "withheld": sorted(told.withheld)}
-    write_file(folder.path / BUNDLE_FILE, json.dumps(kept) + "\n")
+    write_file(folder.path / BUNDLE_FILE, json.dumps(told.to_json()) + "\n")
 
 
-def forget(folder: Folder, hub_key: bytes) -> None:
+def forget(folder: Folder, hub_key: bytes, log: bytes) -> None:
     """The home joins this hub: what another one asked for does not count, and an older invitation is used up."""
     former = folder.config.hub
     (folder.path / JOINING_FILE).unlink(missing_ok=True)
     if former is not None and former.key != hub_key.hex():
-        keep_instructions(folder, Instructions(resume_at=0))
+        keep_instructions(folder, Instructions({log: Told(resume_at=0)}))
 
 
 def join_offline(folder: Folder, invitation: Invitation, url: str, store: Store) -> None:
     """Pin the hub of an invitation, and ask it to admit this node in every bundle until it says that it did."""
-    forget(folder, invitation.hub_key)
+    forget(folder, invitation.hub_key, store.log)
     write_file(folder.path / JOINING_FILE, json.dumps({"invitation": invitation.text()}) + "\n", FOR_THE_OWNER)
     folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=""))
     store.files.offer_again(store.log)
@@ -195,12 +287,12 @@ def _question(folder: Folder, signer: Signer) -> bytes:
     return b"" if invitation is None else json.dumps(joining.question_of(invitation, signer)).encode()
 
 
-def _admitted(folder: Folder, store: Store, enclosed: bytes) -> None:
+def _admitted(folder: Folder, store: Store, heard: Heard) -> None:
     """The answer encloses that the county admitted this node."""
     invitation = _invitation(folder)
-    if not enclosed or invitation is None or folder.config.hub is None:
+    if not heard.enclosed or invitation is None or folder.config.hub is None:
         return
-    county = joining.read_answer(json.loads(enclosed), invitation, store.signer)
+    county = joining.read_answer(json.loads(heard.enclosed), invitation, store.signer_of(heard.log))
     if county is not None:
         folder.save_config(hub=replace(folder.config.hub, name=county))
         (folder.path / JOINING_FILE).unlink(missing_ok=True)
@@ -209,10 +301,12 @@ def _admitted(folder: Folder, store: Store, enclosed: bytes) -> None:
 class ServedTaker:
     """Takes answers for a command of the folder's owner, in the process that serves."""
 
-    def __init__(self, folder: Folder, store: Store, owner: Control) -> None:
+    def __init__(self, folder: Folder, store: Store, owner: Control, clock: Clock, erase: Erase) -> None:
         self._folder = folder
         self._store = store
         self._owner = owner
+        self._clock = clock
+        self._erase = erase
         self._one_at_a_time = threading.Lock()
 
     def routes(self) -> list[web.RouteDef]:
@@ -235,4 +329,4 @@ class ServedTaker:
 
     def _take(self, file: Path) -> dict[str, Any]:
         with self._one_at_a_time:
-            return take_file(self._folder, self._store, file, lambda _: None)
+            return take_file(self._folder, self._store, self._clock, self._erase, file, lambda _: None)

@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--exchange-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between exchanges"
     )
     cli.add(commands, "sync", sync, "exchange with the county now")
-    bundling.add_commands(commands)
+    bundling.add_commands(commands, homes_of)
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
     cli.add_erasing(commands, "home", homes_of)
     cli.add_reading(commands, "home", homes_of)
@@ -129,7 +129,7 @@ def join(arguments: argparse.Namespace) -> int:
             print(f"{folder.config.name} asks the county with its next bundle: make one with `bundle`")
             return exits.DONE
         county = asyncio.run(joining.join(url, invitation, store.signer))
-        bundling.forget(folder, invitation.hub_key)
+        bundling.forget(folder, invitation.hub_key, store.log)
         folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=county))
         store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")

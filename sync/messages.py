@@ -245,6 +245,12 @@ class Took(NamedTuple):
     size: int
 
 
+class About(NamedTuple):
+    """In an answer by stick: what follows is about this log of the home, up to the next About."""
+
+    log: bytes
+
+
 class OutboxAt(NamedTuple):
     """The hub has an outbox for the node's home: its epoch, and how many entries it has."""
 
@@ -278,7 +284,7 @@ class Delivery(NamedTuple):
 
 
 Introduction = Succeed | Vouch
-AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took
+AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | About
 AboutOutbox = OutboxAt | Delivery
 AboutFiles = Offer | Chunk | Holds | Declined
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt

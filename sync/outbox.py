@@ -180,6 +180,13 @@ def size_of(store: StoredLog, log: bytes) -> int:
     return found.size if found else 0
 
 
+def newest_outbox(store: StoredLog, hub_key: bytes, home: str) -> Outbox | None:
+    """The outbox of the last epoch that a hub has for a home, as far as it is known here."""
+    found = store.reading(outbox_sql.outboxes)
+    ours = [one for one in found if (one.public_key, one.home) == (hub_key, home)]
+    return max(ours, key=lambda one: one.epoch, default=None)
+
+
 def node(db: apsw.Connection, outbox: Outbox, number: int) -> bytes:
     """One stored tree node of an outbox."""
     found = outbox_sql.node_hash(db, outbox.id, number)

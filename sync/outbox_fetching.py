@@ -16,9 +16,9 @@ import asyncio
 
 from sync.errors import RemoteProtocolError
 from sync.fetching import Following
-from sync.messages import Ack, Delivery, Follow, Message, NoKey, OutboxAt, Took
-from sync.outbox_receiving import OutboxReceiver, TakeIn
-from sync.outbox_taking import follow, receiver_of, take_in
+from sync.messages import Ack, Delivery, Follow, Message, OutboxAt, Took
+from sync.outbox_receiving import OutboxReceiver
+from sync.outbox_taking import follow, receiver_of, take_delivery
 from sync.replicator import Wait
 from sync.store import Store
 
@@ -88,12 +88,6 @@ class OutboxFetching:
             await asyncio.to_thread(self._take, self._receiver, delivery)
 
     def _take(self, receiver: OutboxReceiver, delivery: Delivery) -> None:
-        for effect in receiver.receive(delivery):
-            match effect:
-                case TakeIn(parcel):
-                    take_in(self._store, parcel)
-                    self.taken += len(parcel.entries)
-                case Ack(size):
-                    self._answers.append(Took(receiver.log, size))
-                case NoKey():
-                    self._answers.append(effect)
+        taken, answers = take_delivery(self._store, receiver, delivery)
+        self.taken += taken
+        self._answers += [Took(receiver.log, one.size) if isinstance(one, Ack) else one for one in answers]

@@ -19,8 +19,9 @@ from sync.errors import KeyDestroyed, LocalProtocolError, StaleVersion, Verifica
 from sync.keyring import NO_KEY
 from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Row, Run, Stream
 from sync.merkle import Frontier
+from sync.messages import Ack, Delivery, NoKey
 from sync.outbox import load_frontier, outbox_id, require
-from sync.outbox_receiving import OutboxReceiver, Parcel, Ref
+from sync.outbox_receiving import OutboxReceiver, Parcel, Ref, TakeIn
 from sync.outbox_sql import Outbox, Place
 from sync.sealing import Seal, seal_body
 from sync.store import Store
@@ -70,6 +71,18 @@ def _find(store: StoredLog, log: bytes, ordinal: int) -> Ref | None:
 def take_in(store: Store, parcel: Parcel) -> int:
     """Store a verified parcel durably; the outbox's new size here. Raises StaleVersion if it moved meanwhile."""
     return store.submit(lambda db: _Taking(store, db, parcel).run()).result()
+
+
+def take_delivery(store: Store, receiver: OutboxReceiver, delivery: Delivery) -> tuple[int, list[Ack | NoKey]]:
+    """Verify a delivery and store what is new of it, durably: how many entries that were, and the answers to it."""
+    taken, answers = 0, list[Ack | NoKey]()
+    for effect in receiver.receive(delivery):
+        if isinstance(effect, TakeIn):
+            take_in(store, effect.parcel)
+            taken += len(effect.parcel.entries)
+        else:
+            answers.append(effect)
+    return taken, answers
 
 
 class _Taking:

@@ -10,7 +10,7 @@ not say for whom it is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nacl.bindings import (
     crypto_sign_ed25519_pk_to_curve25519,
@@ -18,6 +18,9 @@ from nacl.bindings import (
     crypto_sign_seed_keypair,
 )
 from pyrage import x25519
+
+if TYPE_CHECKING:
+    from sync.stored_log import StoredLog
 
 RECIPIENT_PREFIX: Final = "age"
 IDENTITY_PREFIX: Final = "age-secret-key-"
@@ -34,6 +37,12 @@ def identity_of(seed: bytes) -> x25519.Identity:
     """The age identity of the node whose log's key has this seed (32 bytes)."""
     _, secret = crypto_sign_seed_keypair(seed)
     return x25519.Identity.from_str(_bech32(IDENTITY_PREFIX, crypto_sign_ed25519_sk_to_curve25519(secret)).upper())
+
+
+def identities_of(store: StoredLog) -> list[x25519.Identity]:
+    """What opens the bundles for a node, also those for the logs that it wrote before; the newest first."""
+    own = [branch.log for branch in store.branches() if branch.own]
+    return [identity_of(store.keyring.log_seed(log)) for log in dict.fromkeys([store.log, *reversed(own)])]
 
 
 def _bech32(prefix: str, data: bytes) -> str:

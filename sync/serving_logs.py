@@ -77,13 +77,21 @@ class ServedLogs:
 
     def carry(self) -> bytes:
         """The next piece as a frame, packed as hard as the link leaves time for; only where one may be carried."""
+        piece = self.piece()
+        frame = wire.encode(piece, self._effort.level)
+        self.carried(piece, len(frame))
+        return frame
+
+    def piece(self) -> Carry | Delivery:
+        """The next piece; only where one may be carried. Say `carried` before asking for another."""
         step = self._carrier.next()
         assert step is not None
-        read = delivery_of if step.log == self._outbox else signed_push_of
-        piece = read(self._store, step.log, step.start, step.rows_count, step.withheld)
-        push = piece.push if isinstance(piece, Delivery) else piece
-        frame = wire.encode(piece if isinstance(piece, Delivery) else Carry(step.log, push), self._effort.level)
+        if step.log == self._outbox:
+            return delivery_of(self._store, step.log, step.start, step.rows_count, step.withheld)
+        return Carry(step.log, signed_push_of(self._store, step.log, step.start, step.rows_count, step.withheld))
+
+    def carried(self, piece: Carry | Delivery, frame_size_bytes: int) -> None:
+        """A piece is on its way, as a frame of this size."""
         self._carrier.now_s = time.monotonic()
-        self._carrier.carried(push, len(frame))
-        self._effort.pushed(push.end, len(frame), self._carrier.now_s)
-        return frame
+        self._carrier.carried(piece.push, frame_size_bytes)
+        self._effort.pushed(piece.push.end, frame_size_bytes, self._carrier.now_s)

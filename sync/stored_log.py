@@ -22,7 +22,7 @@ from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrup
 from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
 from sync.log_schema import STREAM_SHIFT, Branch, Row
-from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, root_at
+from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, node_number, root_at
 from sync.messages import Receipt
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
 from sync.receipts import Bracket, Kept
@@ -307,6 +307,12 @@ class StoredLog:
         branch = self.branch_id(log)
         with self._read() as db:
             return root_at(size, lambda number: self._node(db, branch, number))
+
+    def leaf(self, log: bytes, seq: int) -> bytes:
+        """The leaf hash of an entry of a log."""
+        branch = self.branch_id(log)
+        with self._read() as db:
+            return self._node(db, branch, node_number(0, seq - 1))
 
     def inclusion_proof(self, log: bytes, seq: int, size: int) -> list[bytes]:
         """Prove that entry `seq` is in the log as it was at a size; see `merkle.verify_inclusion`."""

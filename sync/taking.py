@@ -1,17 +1,17 @@
-"""The hub's end of an exchange that goes by hand: homes' bundles in, one answer for each home out.
+"""The hub's end of an exchange that goes by hand: homes' bundles in. The answers are made by `answering`.
 
 `replicator.Receiver` decides, as over the network, and effects are performed in its order; what was stored when the
 reading is cut, by Ctrl-C or by a damaged file, is stored. A bundle that begins beyond what is held is read to its end,
 and if it is whole it is parked as it came. Whatever is taken makes room for those that wait: they follow at once.
 
-The answer is made when all bundles of a stick are taken, from what is then on the disk: what the hub holds, a receipt
-for it (for the newest size that the home has signed, so it needs no question), and what the home must do. So a
-repeated bundle gives an answer as good as the first one, and an answer that was lost is made again by the next bundle.
+A bundle is about one log, and signed by the one that its node writes now: another log of that node's home, if it is not
+the same. What the home says of what it holds is kept for the answer as it came; of several bundles the least counts,
+for what comes twice does no harm and what is left out would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,9 @@ from typing import Final
 
 from sync import wire
 from sync.batch import SignedSize
-from sync.bundle import BundleReader, BundleWriter, Head, Kind
+from sync.bundle import BundleReader, Kind
 from sync.bundle_file import Progress, read
-from sync.entry import log_id
+from sync.entry import INT_MAX, log_id
 from sync.errors import (
     LogCorrupt,
     RefusedByPeer,
@@ -33,13 +33,16 @@ from sync.errors import (
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.hub_note import EPOCH_FIRST
+from sync.instructions import FOLLOWED_COUNT_MAX
 from sync.messages import (
     Chunk,
     Confirm,
     Declined,
     ErasedRow,
+    Follow,
     Hello,
     Holds,
+    Introduction,
     Message,
     NoKey,
     Offer,
@@ -48,13 +51,11 @@ from sync.messages import (
 )
 from sync.parking import Parking
 from sync.receiving import receiver_of
-from sync.recipients import identity_of
+from sync.recipients import identities_of
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.store import Store
-from sync.stored_log import StoredLog
 
 TRIES_MAX: Final = 100  # against exchanges over the network about the same log, one push each
-ORDINALS_COUNT_MAX: Final = 4_096
 
 Admit = Callable[[bytes, bytes], bytes]
 """Public key and what was enclosed; what to enclose in the answer. Raises where the sender may not join."""
@@ -62,11 +63,18 @@ Admit = Callable[[bytes, bytes], bytes]
 
 @dataclass
 class Reply:
-    """What a home is to be told of its bundles, and what a person at the hub is shown."""
+    """What a home is to be told of its bundles about one log, and what a person at the hub is shown.
+
+    `sender`: the log that the node writes, to which the answer goes. `begun`: what the hub's receipts covered when the
+    oldest of the bundles was made. `follows`: what the node holds of other logs and its outbox, `unreadable` the
+    streams in them that must come in erased form.
+    """
 
     log: bytes
+    sender: bytes = b""
     hello: Hello | None = None
     receipted: int = 0
+    begun: int = INT_MAX
     before: int = 0
     held: int = 0
     parked: bool = False
@@ -74,17 +82,31 @@ class Reply:
     files: dict[bytes, Holds | Declined] = field(default_factory=dict)
     refusal: Refusal | None = None
     enclosed: bytes = b""
+    follows: dict[bytes, int] = field(default_factory=dict)
+    unreadable: dict[bytes, set[int]] = field(default_factory=dict)
     failure: Exception | None = None
 
     def add(self, other: Reply) -> None:
-        """Another bundle of the same home was taken after this one."""
-        self.hello = other.hello or self.hello
+        """Another bundle about the same log was taken after this one."""
+        self.sender = other.sender or self.sender
+        if self.hello is None or (other.hello is not None and other.hello.size > self.hello.size):
+            self.hello = other.hello
+        self.begun = min(self.begun, other.begun)
+        merge_follows(self.follows, other.follows)
+        for log, ordinals in other.unreadable.items():
+            self.unreadable.setdefault(log, set()).update(ordinals)
         self.receipted = max(self.receipted, other.receipted)
         self.held = max(self.held, other.held)
         self.withheld |= other.withheld
         self.files |= other.files
         self.refusal = other.refusal or self.refusal
         self.enclosed = other.enclosed or self.enclosed
+
+
+def merge_follows(known: dict[bytes, int], said: Mapping[bytes, int]) -> None:
+    """Of what several bundles say that a home holds the least counts."""
+    for log, size in said.items():
+        known[log] = min(size, known.get(log, size))
 
 
 class Taker:
@@ -97,18 +119,22 @@ class Taker:
         admit: Admit,
         clock_ms: Callable[[], int],
         parking: Parking,
+        introduce: Callable[[Introduction], None] = lambda _: None,
+        logs_of: Callable[[bytes], Mapping[bytes, bytes]] = lambda _: {},
         epoch_of: Callable[[], int] = lambda: EPOCH_FIRST,
         backed_up_to: Callable[[bytes], int] = lambda _: 0,
     ) -> None:
-        """`epoch_of` and `backed_up_to`: as `ExchangeServer` has them."""
+        """All but the first five are those of `ExchangeServer`."""
         self.epoch_of = epoch_of
         self.backed_up_to = backed_up_to
         self.store = store
         self.key_of = key_of
         self.admit = admit
         self.clock_ms = clock_ms
+        self.introduce = introduce
+        self.logs_of = logs_of
         self._parking = parking
-        self._identities = [identity_of(store.keyring.log_seed(store.log))]
+        self._identities = identities_of(store)
 
     def take(self, path: Path, progress: Progress) -> Reply:
         """Take one file, and those that had waited for it. What failed behind its beginning is in `failure`.
@@ -142,7 +168,9 @@ class Taker:
     def _follow(self, reply: Reply, progress: Progress) -> None:
         while (parked := self._parking.ready(reply.log, reply.held)) is not None:
             with suppress(SyncError):  # it was whole when it was parked; if it is no more, the home sends it again
-                reply.add(self._take(parked.path, progress))
+                waited = self._take(parked.path, progress)
+                waited.refusal = None  # it may be of a copy that nobody uses any more; else its next bundle tells
+                reply.add(waited)
             self._parking.remove(parked)
 
     def cosign(self, log: bytes, signed: SignedSize) -> None:
@@ -185,15 +213,19 @@ class _Reading:
         self._key = b""
         self._receiver: Receiver | None = None
         self._files: FileReceiver | None = None
+        self._followed = b""  # the log that the node spoke of last
 
     def feed(self, data: bytes) -> None:
         """Take more of its content."""
         for frame in self._bundle.feed(data):
             message = wire.decode(frame)
+            if self.reply is None and isinstance(message, Introduction):
+                self._taker.introduce(message)
+                continue
             if self.reply is None:
                 if not isinstance(message, Hello):
                     raise RemoteProtocolError("an exchange begins with Hello")
-                self._open()
+                self._open(message)
             self._hear(message)
 
     def finish(self) -> None:
@@ -202,22 +234,28 @@ class _Reading:
         if self.reply is None or self.reply.hello is None:
             raise RemoteProtocolError("a bundle without a greeting")
 
-    def _open(self) -> None:
+    def _open(self, hello: Hello) -> None:
         head, store = self._bundle.head, self._store
         assert head is not None
         if head.kind != Kind.TO_HUB or head.receiver != store.log:
             raise RemoteProtocolError("it is no bundle for this county")
-        log = log_id(head.sender)
+        sender, log = log_id(head.sender), hello.log
         enclosed = self._taker.admit(head.sender, head.enclosed) if head.enclosed else b""
-        if self._taker.key_of(log) is None:
+        if self._taker.key_of(sender) is None:
             raise RefusedByPeer(
-                "unknown", f"it is from a node that this county does not know ({log.hex()}): invite the home first"
+                "unknown", f"it is from a node that this county does not know ({sender.hex()}): invite the home first"
             )
-        store.add_log(log, head.sender).result()
-        self._key = head.sender
-        self._receiver = receiver_of(store, log, head.sender)
+        key = head.sender if log == sender else self._taker.logs_of(sender).get(log)
+        if key is None:
+            raise RefusedByPeer("unknown", f"it is about a log that is not of the sender's home ({log.hex()})")
+        for known in (head.sender, key):
+            store.add_log(log_id(known), known).result()
+        self._key = key
+        self._receiver = receiver_of(store, log, key)
         size = self._receiver.size
-        self.reply = Reply(log, receipted=head.receipted, before=size, held=size, enclosed=enclosed)
+        self.reply = Reply(
+            log, sender, receipted=head.receipted, begun=head.receipted, before=size, held=size, enclosed=enclosed
+        )
         if head.start > size:
             self.reply.parked, self.reply.before, self.reply.held = True, head.start, head.start
 
@@ -231,6 +269,12 @@ class _Reading:
                 if reply.refusal is not None:
                     raise RefusedByPeer(reply.refusal.code, reply.refusal.text)
                 reply.hello = message
+            case Follow(log, size):
+                if len(reply.follows) >= FOLLOWED_COUNT_MAX:
+                    raise RemoteProtocolError(f"a bundle that follows more than {FOLLOWED_COUNT_MAX} logs")
+                reply.follows[log], self._followed = size, log
+            case NoKey(_, ordinals) if self._followed:
+                reply.unreadable.setdefault(self._followed, set()).update(ordinals)
             case Push() if reply.parked:
                 reply.held = max(reply.held, message.end)
             case _ if reply.parked:
@@ -302,28 +346,3 @@ class _Reading:
                     self.reply.refusal = refusal
                 case _:
                     continue  # what the hub holds is said once, at the end
-
-
-def answer(store: StoredLog, public_key: bytes, reply: Reply, clock_ms: int) -> Iterator[bytes]:
-    """The inside of the answer to a home, from what is on the disk now."""
-    assert reply.hello is not None
-    receiver = receiver_of(store, reply.log, public_key)
-    hello = reply.hello._replace(size=max(reply.hello.size, receiver.size))  # it may be of an older bundle than others
-    receipt = store.last_receipt(reply.log)
-    hello = reply.hello._replace(size=max(reply.hello.size, receiver.size))  # so the root is that of all that is held
-    messages: list[Message] = [
-        effect.message for effect in receiver.receive(hello, clock_ms) if isinstance(effect, Send)
-    ]
-    if reply.withheld:
-        messages.append(NoKey(receiver.size, sorted(reply.withheld)[:ORDINALS_COUNT_MAX]))
-    if receipt is not None and receipt.size == receiver.size:
-        messages.append(receipt)
-    messages += reply.files.values()
-    if reply.refusal is not None:
-        messages.append(reply.refusal)
-    writer = BundleWriter(store.signer)
-    head = Head(Kind.ANSWER, store.signer.public_key, reply.log, reply.receipted, receiver.size, reply.enclosed)
-    yield writer.begin(head)
-    for message in messages:
-        yield writer.frame(wire.encode(message))
-    yield writer.end()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
-from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch
+from sync.messages import About, Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch
 
 COMPARED_COUNT_MAX: Final = 16
 LOGS_COUNT_MAX: Final = 256
@@ -16,11 +16,12 @@ SIGNATURE_SIZE: Final = 64
 
 OUTBOX_AT: Final = 20
 VOUCH: Final = 22
+ABOUT: Final = 33
 ROWS_COUNT_MAX: Final = 4096
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT, Vouch: VOUCH,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH, About: ABOUT,
 }  # fmt: skip
 
 
@@ -28,14 +29,12 @@ def message(kind: int, rest: list[Any]) -> Message:
     """One message from the elements behind its kind; raises RemoteProtocolError."""
     match rest:
         case [bytes(old), bytes(new), int(size), bytes(by_old), bytes(by_new)] if kind == SUCCEED:
-            for key in (old, new):
-                bytes_ok(key, "public key", KEY_SIZE)
+            _keys_ok(old, new)
             for signature in (by_old, by_new):
                 bytes_ok(signature, "signature", SIGNATURE_SIZE)
             return Succeed(old, new, _size(size), by_old, by_new)
         case [bytes(by), bytes(key), bytes(signature)] if kind == VOUCH:
-            for one in (by, key):
-                bytes_ok(one, "public key", KEY_SIZE)
+            _keys_ok(by, key)
             bytes_ok(signature, "signature", SIGNATURE_SIZE)
             return Vouch(by, key, signature)
         case [bytes(log), list(sizes)] if kind == COMPARE:
@@ -51,6 +50,8 @@ def message(kind: int, rest: list[Any]) -> Message:
             return Logs([_log_at(one) for one in logs])
         case [bytes(log), int(size)] if kind in (FOLLOW, TOOK):
             return (Follow if kind == FOLLOW else Took)(_log(log), _size(size))
+        case [bytes(log)] if kind == ABOUT:
+            return About(_log(log))
         case [int(epoch), int(size)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
             return OutboxAt(epoch, _size(size))
@@ -95,6 +96,11 @@ def _log_at(element: Any) -> LogAt:
 def _count_ok(items: list[Any], count_max: int) -> None:
     if not 0 < len(items) <= count_max:
         raise RemoteProtocolError(f"an array must have from 1 to {count_max} elements, found {len(items)}")
+
+
+def _keys_ok(*keys: bytes) -> None:
+    for key in keys:
+        bytes_ok(key, "public key", KEY_SIZE)
 
 
 def _log(value: bytes) -> bytes:

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from site_node.exchanging import Exchanger
-
 from central_hub.registry import Admissions
 from deploy.badlink import Link, LinkThread
 from node.clock import system_clock
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, Hub, create_folder
 from sync import wire
 from sync.batch import Draft

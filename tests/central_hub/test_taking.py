@@ -10,12 +10,14 @@ import pytest
 from aiohttp import web
 
 from central_hub.registry import Admissions
+from central_hub.router import Router
 from central_hub.taking import ServedTaker, from_json, taker_of, to_json
 from node import control
 from node.control import AnswerLost, Control
 from node.folder import Config, Folder, create_folder
 from sync.batch import Draft
-from sync.bundling import Bundler, Instructions
+from sync.bundling import Bundler
+from sync.instructions import Instructions
 from sync.messages import Declined, Hello, Holds, Refusal
 from sync.store import Store
 from sync.taking import Reply
@@ -58,7 +60,8 @@ class Serving:
     def __init__(self, hub) -> None:
         folder, store, admissions = hub
         self.owner = Control(folder.path)
-        self.taker = ServedTaker(folder, store, admissions, self.owner, lambda: CLOCK_MS)
+        self.taker = ServedTaker(folder, store, admissions, self.owner, lambda: CLOCK_MS,
+                                 Router(store, admissions, lambda: CLOCK_MS))  # fmt: skip
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -129,7 +132,8 @@ def test_only_the_owner_has_files_taken(hub, bundle):
 def test_a_reply_on_its_way_to_the_command():
     """What the serving process found comes to the command as it was, whatever it holds."""
     reply = Reply(
-        b"l" * 16, Hello(1, b"l" * 16, 9, CLOCK_MS), receipted=4, withheld={3, 1}, refusal=Refusal("fork", "x"),
+        b"l" * 16, b"s" * 16, Hello(1, b"l" * 16, 9, CLOCK_MS), receipted=4, begun=2, withheld={3, 1},
+        refusal=Refusal("fork", "x"), follows={b"o" * 16: 7}, unreadable={b"o" * 16: {8, 2}},
         files={b"a" * 32: Holds(b"a" * 32, 2), b"b" * 32: Declined(b"b" * 32, "gone", "y")}, enclosed=b"z",
     )  # fmt: skip
     assert from_json(to_json(reply)) == reply

@@ -5,22 +5,33 @@ from __future__ import annotations
 import random
 import shutil
 import threading
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from sync import bundle_file, bundling, files, parking, wire
-from sync.bundle import BundleWriter, Head, Kind
-from sync.bundling import Bundler, Instructions, take_answer
+from sync import bundle_file, files, parking, wire
+from sync.answer_taking import Heard, take_answer
+from sync.answering import Answer
+from sync.bundle import BundleReader, BundleWriter, Head, Kind
+from sync.bundling import Bundler
 from sync.entry import log_id
-from sync.errors import LogCorrupt, ParkingFull, RefusedByPeer, RemoteProtocolError, VerificationError, WrongKey
+from sync.errors import (
+    Diverged,
+    LogCorrupt,
+    ParkingFull,
+    RefusedByPeer,
+    RemoteProtocolError,
+    VerificationError,
+    WrongKey,
+)
 from sync.file_form import Sent
+from sync.instructions import Instructions, holdings
 from sync.messages import Chunk, Confirm, Hello, NoKey, Offer, Push
 from sync.parking import Parking
 from sync.recipients import identity_of, recipient_of
 from sync.store import Store
-from sync.taking import Taker, answer
+from sync.taking import Taker
 
 CLOCK_MS = 1_741_392_000_000
 
@@ -45,10 +56,21 @@ class Home:
         bundler = Bundler(self.store, self.hub_key, self.told, lambda: CLOCK_MS, **options)
         return [] if bundler.is_empty else [part.path for part in bundler.write(self.stick, nothing)]
 
-    def take(self, path: Path) -> bundling.Heard:
-        heard = take_answer(self.store, self.hub_key, self.told, path, nothing)
+    def ask(self) -> Path:
+        """One bundle, also where nothing is new."""
+        holds = holdings(self.store, self.hub_key, "home-01", self.told)
+        bundler = Bundler(self.store, self.hub_key, self.told, lambda: CLOCK_MS, photos=False, holds=holds)
+        (part,) = bundler.write(self.stick, nothing)
+        return part.path
+
+    def take(self, path: Path) -> Heard:
+        heard = take_answer(self.store, self.hub_key, "home-01", self.told, path, nothing)
         self.told = heard.instructions
         return heard
+
+    @property
+    def resume_at(self) -> int | None:
+        return self.told.of(self.store.log).resume_at
 
     @property
     def receipted(self) -> int:
@@ -70,8 +92,8 @@ class Hub:
 
     def answer(self, reply) -> Path:
         key = self.known[reply.log]
-        pieces = answer(self.store, key, reply, CLOCK_MS)
-        return bundle_file.write_new(self.stick, recipient_of(key), pieces)
+        (part,) = Answer(self.store, {reply.log: key}, "home-01", [reply], CLOCK_MS).write(self.stick)
+        return part.path
 
     def size(self, log: bytes) -> int:
         return next((b.size for b in self.store.branches() if b.log == log), 0)
@@ -99,7 +121,7 @@ def same(home: Home, hub: Hub) -> bool:
 
 def inside(path: Path, store: Store) -> list[object]:
     """A bundle's messages, for who may read it."""
-    reader, frames = bundling.BundleReader(), []
+    reader, frames = BundleReader(), []
     bundle_file.read(path, [identity_of(store.keyring.log_seed(store.log))], lambda d: frames.extend(reader.feed(d)),
                      nothing)  # fmt: skip
     reader.require_whole()
@@ -388,13 +410,13 @@ def test_a_hub_put_back_from_a_backup(home, hub, draft, stores, tmp_path):
     reply = restored.take(home.bundle()[0])
     assert reply.parked
     home.take(restored.answer(reply))
-    assert home.told.resume_at == 10
+    assert home.resume_at == 10
     home.take(lost)  # an answer from before comes once more
-    again_from_10 = home.bundle()[0] if home.told.resume_at == 10 else None
+    again_from_10 = home.bundle()[0] if home.resume_at == 10 else None
     assert again_from_10 is not None
     home.take(restored.answer(restored.take(again_from_10)))
     assert same(home, restored)
-    assert (home.receipted, home.told.resume_at, restored.parking.all()) == (25, None, [])
+    assert (home.receipted, home.resume_at, restored.parking.all()) == (25, None, [])
 
 
 def test_a_subject_that_the_county_erased(home, hub, draft):
@@ -580,13 +602,62 @@ def test_a_fork_is_found(home, hub, draft, stores, tmp_path):
     assert reply.refusal is not None
     assert reply.refusal.code == "fork"
     assert hub.size(one.store.log) == 7
-    with pytest.raises(RefusedByPeer, match="holds 7"):
-        two.take(hub.answer(reply))
+    path = hub.answer(reply)
+    with pytest.raises(Diverged) as found:
+        two.take(path)
+    assert (found.value.log, found.value.size, found.value.hub_size) == (one.store.log, 4, 7)
     assert two.receipted == 0
+    two.store.succeed(4, "forked", CLOCK_MS)
+    heard = two.take(path)
+    assert (heard.came, heard.left, heard.is_apart) == (3, 0, False)
+    assert two.store.root(one.store.log, 7) == one.store.root(one.store.log, 7)
 
 
-def test_a_restored_home_is_told_that_the_county_holds_more(home, hub, draft, stores, tmp_path):
-    """An answer about more entries than there are here is refused in words, and no receipt is kept."""
+def test_a_fork_that_grew_further_than_the_county_is_found(home, hub, draft, stores, tmp_path):
+    """The county cannot compare what it does not hold: the pushes prove wrong, and the answer heals the same way."""
+    home.write(draft, 4)
+    home.take(hub.answer(hub.take(home.bundle()[0])))
+    home.store.close()
+    shutil.copytree(home.store.folder, tmp_path / "clone")
+    one = Home(stores("home"), home.hub_key, home.stick)
+    two = Home(stores("clone"), home.hub_key, home.stick)
+    one.write(draft, 3)
+    hub.take(one.bundle()[0])
+    two.write(draft, 9, subject=7)
+    reply = hub.take(two.bundle()[0])
+    assert isinstance(reply.failure, VerificationError)
+    with pytest.raises(Diverged) as found:
+        two.take(hub.answer(reply))
+    assert (found.value.size, found.value.hub_size) == (4, 7)
+
+
+def test_copies_that_part_before_the_receipt(home, hub, draft, stores, tmp_path):
+    """The county was put back and then heard a clone first: what parts before the home's receipt is asked for anew."""
+    home.write(draft, 4)
+    hub.take(home.bundle()[0])
+    home.store.close()
+    hub.store.close()
+    shutil.copytree(home.store.folder, tmp_path / "clone")
+    shutil.copytree(hub.store.folder, tmp_path / "old hub")
+    one = Home(stores("home"), home.hub_key, home.stick)
+    now, old = Hub(stores("hub"), hub.stick), Hub(stores("old hub"), hub.stick)
+    now.known.update(hub.known)
+    old.known.update(hub.known)
+    one.write(draft, 6)
+    one.take(now.answer(now.take(one.bundle()[0])))
+    assert one.receipted == 10
+    two = Home(stores("clone"), home.hub_key, home.stick)
+    two.write(draft, 8, subject=7)
+    old.take(two.bundle()[0])
+    assert one.take(old.answer(old.take(one.ask()))).is_apart, "the pieces begin where the copies are apart already"
+    answer = old.answer(old.take(one.ask()))
+    with pytest.raises(Diverged) as found:
+        one.take(answer)
+    assert (found.value.size, found.value.hub_size) == (4, 12)
+
+
+def test_a_restored_home_asks_for_the_proof(home, hub, draft, stores, tmp_path):
+    """An answer that says the county holds more, and brings nothing of it, heals nothing: the next one does."""
     home.write(draft, 4)
     (old,) = home.bundle()
     home.store.close()
@@ -594,9 +665,14 @@ def test_a_restored_home_is_told_that_the_county_holds_more(home, hub, draft, st
     now = Home(stores("home"), home.hub_key, home.stick)
     now.write(draft, 4)
     reply = hub.answer(hub.take(now.bundle()[0]))
-    with closing(Store(tmp_path / "older")) as store:
-        older = Home(store, home.hub_key, home.stick)
-        with pytest.raises(RefusedByPeer, match="holds 8"):
-            older.take(reply)
-        assert older.receipted == 0
+    older = Home(stores("older"), home.hub_key, home.stick)
+    assert older.take(reply).is_apart
+    assert older.receipted == 0
+    answer = hub.answer(hub.take(older.ask()))
+    with pytest.raises(Diverged) as found:
+        older.take(answer)
+    assert (found.value.size, found.value.hub_size) == (4, 8)
+    older.store.succeed(4, "behind", CLOCK_MS)
+    assert older.take(answer).came == 4
+    assert older.store.root(now.store.log, 8) == now.store.root(now.store.log, 8)
     assert hub.take(old).failure is None

@@ -28,6 +28,7 @@ from sync.file_form import (
 from sync.hub_note import HubNote
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import (
+    About,
     Ack,
     AskPlain,
     Beginning,
@@ -73,9 +74,9 @@ VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
-    "erased Push", "AskPlain",
+    "erased Push", "AskPlain", "About",
 )  # fmt: skip
-NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32}
+NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32, "About": 33}
 
 
 def hexed(vector: str, name: str) -> bytes:
@@ -108,6 +109,7 @@ def messages() -> dict[str, object]:
         "Held": Held(0, 1_741_392_001_500, EMPTY_ROOT),
         "Push": push,
         "AskPlain": AskPlain(0),
+        "About": About(log),
         "Ack": Ack(2),
         "Confirm": Confirm(2, root, signature),
         "Receipt": Receipt.of(2, hexed("receipt", "cosignature"), second_note()),

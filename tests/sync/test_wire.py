@@ -18,6 +18,7 @@ from sync.entry import INT_MAX, TIME_MS_MAX
 from sync.errors import RemoteProtocolError
 from sync.file_form import CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, SEALED_SIZE_BYTES_MAX, Manifest
 from sync.messages import (
+    About,
     Ack,
     AskPlain,
     Beginning,
@@ -107,6 +108,7 @@ messages = (
     | pushes
     | st.builds(Ack, size=sizes)
     | st.builds(AskPlain, size=sizes)
+    | st.builds(About, log=exactly(16))
     | st.builds(Confirm, size=sizes, root=exactly(32), signature=exactly(64))
     | st.builds(
         Receipt,

@@ -1,0 +1,163 @@
+"""The county's answer to a home that lives by stick: from what is on the hub's disk when it is made.
+
+Every part of an answer stands alone and begins with the same messages: what is held of the log that the node writes,
+with the receipt for it and what the node must do; the same for each other log of the home that bundles were about;
+which other logs the hub has, and how far the outbox goes. Behind them come *pieces*: of the home's logs and of the
+outbox, from where the home said that its copies end, as an exchange carries them (`ServedLogs`). A piece is never
+divided. One that comes again is a repeat, one that comes too early is left out by the home, and asked for again.
+
+The log that the node writes comes down only where it must: the bundle showed that others continued it, or asks for it.
+It then begins at the home's last receipt, where both copies were the same; the pieces prove where they part, and are
+what the home lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from sync import wire
+from sync.bundle import BundleWriter, Head, Kind
+from sync.bundle_file import Progress, write_new
+from sync.errors import LocalProtocolError
+from sync.instructions import CONTRADICTED, no_keys
+from sync.messages import About, Carry, Delivery, Follow, Held, Message, Took
+from sync.outbox import newest_outbox
+from sync.recipients import recipient_of
+from sync.serving_logs import ServedLogs
+from sync.stored_log import StoredLog
+from sync.taking import Reply, merge_follows
+
+PART_SIZE_BYTES_MAX: Final = 1024**3  # FAT takes files of less than 4 GiB
+
+
+class Answered(NamedTuple):
+    """A part of an answer that was written, with so many entries in it."""
+
+    path: Path
+    entries: int
+
+
+class Answer:
+    """The answer to one node, for its bundles of one journey. Use it once; it reads, beside whoever writes."""
+
+    def __init__(
+        self, store: StoredLog, keys: Mapping[bytes, bytes], home: str, replies: Sequence[Reply], clock_ms: int,
+        part_size_bytes: int = PART_SIZE_BYTES_MAX,
+    ) -> None:  # fmt: skip
+        """`keys`: the public keys of the home's logs. `replies`: to one node, at most one about each log."""
+        self._store = store
+        self._keys = keys
+        self._clock_ms = clock_ms
+        self._part_size_bytes = part_size_bytes
+        self._replies = {reply.log: reply for reply in replies}
+        (self.log,) = {reply.sender for reply in replies}
+        self._outbox = newest_outbox(store, store.signer.public_key, home)
+        outbox = (self._outbox.log, self._outbox.epoch) if self._outbox else None
+        self._served = ServedLogs(store, self.log, keys, outbox)
+        self._entries = 0
+        self._next: Carry | Delivery | None = None
+
+    def write(self, folder: Path, progress: Progress = lambda _: None) -> Iterator[Answered]:
+        """Write one part after the other; each is durable when it is given. Raises OSError."""
+        pieces = self._pieces()
+        self._next = next(pieces, None)
+        while True:
+            self._entries = 0
+            path = write_new(folder, recipient_of(self._keys[self.log]), self._part(pieces, progress))
+            yield Answered(path, self._entries)
+            if self._next is None:
+                return
+
+    def _part(self, pieces: Iterator[Carry | Delivery], progress: Progress) -> Iterator[bytes]:
+        writer = BundleWriter(self._store.signer)
+        yield writer.begin(self._head())
+        for message in self._beginning():
+            yield writer.frame(wire.encode(message))
+        left = self._part_size_bytes
+        while self._next is not None and left > 0:
+            frame = writer.frame(wire.encode(self._next))
+            left -= len(frame)
+            self._entries += len(self._next.push.rows)
+            progress(self._entries)
+            yield frame
+            self._next = next(pieces, None)
+        yield writer.end()
+
+    def _head(self) -> Head:
+        own = self._replies.get(self.log)
+        receipted = own.receipted if own else 0
+        enclosed = next((reply.enclosed for reply in self._replies.values() if reply.enclosed), b"")
+        held = self._store.size(self.log)
+        return Head(Kind.ANSWER, self._store.signer.public_key, self.log, receipted, held, enclosed)
+
+    def _beginning(self) -> Iterator[Message]:
+        yield from self._section(self.log)
+        for log in sorted(self._replies.keys() - {self.log}):
+            yield About(log)
+            yield from self._section(log)
+        for told in (self._served.logs(), self._served.outbox_at()):
+            if told is not None:
+                yield told
+
+    def _section(self, log: bytes) -> Iterator[Message]:
+        """What is held of a log, and what the node must do about it; the root is that of all that is held."""
+        store, reply = self._store, self._replies.get(log)
+        size = store.size(log)
+        yield Held(size, self._clock_ms, store.root(log, size))
+        receipt = store.last_receipt(log)
+        if reply is not None:
+            yield from no_keys(size, reply.withheld)
+        if receipt is not None and receipt.size == size:
+            yield receipt
+        if reply is not None:
+            yield from reply.files.values()
+            if reply.refusal is not None:
+                yield reply.refusal
+
+    def _pieces(self) -> Iterator[Carry | Delivery]:
+        follows: dict[bytes, int] = {}
+        unreadable: dict[bytes, set[int]] = {}
+        for reply in self._replies.values():
+            merge_follows(follows, reply.follows)
+            for log, ordinals in reply.unreadable.items():
+                unreadable.setdefault(log, set()).update(ordinals)
+        for log, start in self._starts(follows):
+            yield from self._from(log, start, unreadable.get(log, set()))
+
+    def _starts(self, follows: Mapping[bytes, int]) -> Iterator[tuple[bytes, int]]:
+        """What comes down, and from where on: the node's own log, its home's others, the outbox."""
+        for log in [self.log, *(log for log in self._keys if log != self.log)]:
+            if not self._store.holds(log):
+                continue
+            start = follows.get(log)
+            reply = self._replies.get(log)
+            if reply is not None and self._is_contradicted(reply):
+                start = min(reply.begun, self._store.size(log) if start is None else start)
+            elif start is None:
+                start = 0 if log != self.log else None
+            if start is not None:
+                yield log, start
+        if self._outbox is not None:
+            yield self._outbox.log, follows.get(self._outbox.log, 0)
+
+    def _is_contradicted(self, reply: Reply) -> bool:
+        """Whether a bundle shows that others continued its log."""
+        refused = reply.refusal is not None and reply.refusal.code in CONTRADICTED
+        return refused or reply.hello is None or reply.hello.size < self._store.size(reply.log)
+
+    def _from(self, log: bytes, start: int, unreadable: set[int]) -> Iterator[Carry | Delivery]:
+        held = self._outbox.size if self._outbox is not None and log == self._outbox.log else self._store.size(log)
+        if start >= held:
+            return
+        self._served.answer(Follow(log, start))
+        for no_key in no_keys(start, unreadable):
+            self._served.answer(no_key)
+        while self._served.may_carry:
+            piece = self._served.piece()
+            if piece.log != log:
+                raise LocalProtocolError("a piece of another log than was asked for")
+            self._served.carried(piece, 0)  # a stick knows no pace: pieces are as large as they may be
+            yield piece
+            self._served.answer(Took(log, piece.push.end))
