@@ -21,6 +21,7 @@ import apsw
 
 from central_hub.registry import Registry
 from domain.folding import fold
+from domain.tiers import SEPARATOR
 from node.erasing import Order
 from node.records import of_the_domain, record_of
 from sync.database import NotStored
@@ -126,6 +127,11 @@ class Obedience:
 def shown(store: StoredLog, registry: Registry) -> list[dict[str, Any]]:
     """The orders that are still open, as `status` shows them."""
     return [
-        {"hub": order.hub.removesuffix("/"), "subject": order.subject.hex(), "by": order.by, "ground": order.ground}
+        {
+            "hub": order.hub.removesuffix(SEPARATOR),
+            "subject": order.subject.hex(),
+            "by": order.by,
+            "ground": order.ground,
+        }
         for order, _ in Orders(store, registry).left()
     ]

@@ -15,6 +15,7 @@ from central_hub import forwarding, ordering
 from central_hub.forwarding import Forwarder
 from central_hub.registry import Admissions, Registry
 from domain.errors import Refused
+from domain.tiers import SEPARATOR
 from node import cli, erasing, exits, joining
 from node.clock import system_clock
 from node.exchanging import exchange_now
@@ -54,7 +55,7 @@ def _require_above(store: Store, key: bytes) -> None:
     if store.holds(log) and store.has_key(log):
         raise Refused("枢纽不能加入自己", "a hub cannot join itself")
     if registry.key_of(log) is not None:
-        below = registry.code_of(log)
+        below = registry.code_of(log).removesuffix(SEPARATOR)
         raise Refused(
             f"“{below}”是本枢纽的下级，不能反过来加入它", f"{below} belongs to this hub, which cannot join it"
         )

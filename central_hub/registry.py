@@ -230,6 +230,8 @@ class Admissions(Registry):
         super().__init__(store)
         self._store = store
         self._clock = clock
+        self._admitting = threading.Lock()  # held while an entry is stored; the fold's own lock never is, or the
+        # writer's thread, which asks who is registered, would wait for who waits for it
 
     def _record(self, kind: str, payload: dict[str, Any]) -> None:
         self._store.record([Draft(kind, "county", self._store.log, self._clock(), payload)]).result()
@@ -245,7 +247,7 @@ class Admissions(Registry):
             raise Refused(
                 f"编号中不能有“{SEPARATOR}”", f"a code has no {SEPARATOR}: it stands between a county and its homes"
             )
-        with self._lock:
+        with self._admitting:
             if code + SEPARATOR * (not is_hub) in self._homes:
                 raise Refused(f"编号“{code}”已经用过了，请换一个", f"a home and a hub cannot both be called {code}")
             expires_ms = self._clock() + days * DAY_MS
@@ -254,7 +256,7 @@ class Admissions(Registry):
 
     def join(self, code: str, digest: bytes, public_key: bytes, *, is_hub: bool = False) -> None:
         """Admit a node that holds an invitation; raises InvitationRefused."""
-        with self._lock:
+        with self._admitting:
             invited = self._invited.get(digest)
             if invited is None or invited.code != code:
                 raise InvitationRefused("县里没有发过这个邀请码", "the county has not issued this invitation")
@@ -291,7 +293,7 @@ class Admissions(Registry):
 
     def vouch(self, said: Vouch) -> None:
         """Admit a log that a node of its home vouches for: this county was restored to before it knew it."""
-        with self._lock:
+        with self._admitting:
             code = self._code_of.get(log_id(said.by_key))
             if code is None or not is_direct(code) or self._homes[code].is_hub or log_id(said.key) in self._code_of:
                 return
@@ -304,7 +306,7 @@ class Admissions(Registry):
 
         Raises VerificationError unless both keys have signed. A log that leads to no known one is left to the exchange.
         """
-        with self._lock:
+        with self._admitting:
             codes = [self._code_of.get(log_id(key)) for key in (said.old_key, said.new_key)]
             code = codes[0] or codes[1]
             if (codes[0] is None) == (codes[1] is None) or code is None or not is_direct(code):

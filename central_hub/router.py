@@ -151,6 +151,7 @@ class _Batch:
         self._store, self._registry, self._clock, self._epoch, self._end = store, registry, clock, epoch, end
         self._steps: list[Step] = []
         self._has_mail = False
+        self._hubs: set[str] = set()
         self._ties: list[tuple[bytes, bytes]] = []
 
     def note(self, headline: Headline) -> None:
@@ -228,7 +229,9 @@ class _Batch:
         """The outboxes of this epoch by home, one for each home or hub that joined."""
         key = self._store.signer.public_key
         found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == (key, self._epoch)}
-        codes = [child.code.removesuffix(SEPARATOR) for child in self._registry.children()]
+        children = self._registry.children()
+        codes = [child.code.removesuffix(SEPARATOR) for child in children]
+        self._hubs = {child.code.removesuffix(SEPARATOR) for child in children if child.is_hub}
         return {code: found.get(code) or outbox.open_outbox(self._store, db, code, self._epoch) for code in codes}
 
     def _perform(self, db: apsw.Connection, step: Step, boxes: dict[str, Outbox], loads: dict[str, Load]) -> None:
@@ -238,8 +241,7 @@ class _Batch:
                 if box.id in followed and code != step.author:
                     self._give(db, box, loads[code], step, EVERYTHING, is_new=False)
             return
-        hubs = {hub.code.removesuffix(SEPARATOR) for hub in self._registry.hubs()}
-        given = {code: grant for code, grant in step.grants.items() if code in boxes and code not in hubs}
+        given = {code: grant for code, grant in step.grants.items() if code in boxes and code not in self._hubs}
         for code, grant in given.items():
             is_new = grant.until is ALL and boxes[code].id not in followed
             self._give(db, boxes[code], loads[code], step, grant, is_new=is_new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from typing import Any
 
 import pytest
@@ -363,3 +364,26 @@ def test_a_log_that_came_by_an_outbox_is_nobodys_to_push(offices):
     }
     with pytest.raises(LocalProtocolError):
         hejian.store.erase([top.store.log], by="li", ground="x", now_ms=NOW_MS)
+
+
+def test_admitting_does_not_wait_for_who_waits_for_it(offices):
+    """While a node is admitted, the writer's thread may ask who is registered: neither waits for the other."""
+    hejian = offices["hejian"]
+    begun, go_on = threading.Event(), threading.Event()
+
+    def route(_db: object) -> int:
+        begun.set()
+        go_on.wait(10)
+        return len(hejian.registry.children())
+
+    routed = hejian.store.submit(route)
+    assert begun.wait(10)
+    inviting = threading.Thread(target=hejian.registry.invite, args=("home-09", "n", b"9"))
+    inviting.start()
+    while not hejian.registry._admitting.locked():
+        pass
+    go_on.set()
+    assert routed.result(10) == 2
+    inviting.join(10)
+    assert not inviting.is_alive()
+    assert len(hejian.registry.children()) == 3

@@ -144,6 +144,21 @@ def test_an_id_is_sent_once_in_a_log():
     assert decode(frame, {ordinal: subject for subject, ordinal in children.items()}.get) == push
 
 
+@pytest.mark.parametrize(
+    ("days", "size"),
+    [(-32_769, 0), (-32_768, 2), (-129, 2), (-128, 1), (0, 1), (127, 1), (128, 2), (32_767, 2), (32_768, 0)],
+)
+def test_a_date_takes_a_byte_or_two_from_the_days_around_the_push(days, size):
+    """Within four months it takes one, within a man's life two, and any other stays a text; all come back."""
+    day = date(2025, 3, 8)
+    written = date.fromordinal(day.toordinal() + days).isoformat()
+    push = PUSH._replace(rows=[VISIT._replace(payload=written)])
+    _, content = pack_push([3], push, None, MIB)
+    marked = msgpack.ExtType(1, days.to_bytes(size, "big", signed=True)) if size else written
+    assert content.endswith(msgpack.packb(marked))
+    assert decode(encode(push)) == push
+
+
 @pytest.mark.parametrize(("ordinal", "size"), [(0, 1), (1, 1), (255, 1), (256, 2), (65_535, 2), (65_536, 3)])
 def test_a_reference_takes_no_byte_too_many(ordinal, size):
     """An ordinal is written in as few bytes as it has."""
