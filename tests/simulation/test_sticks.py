@@ -10,7 +10,7 @@ import apsw
 import msgpack
 import pytest
 
-from sync import log_sql, outbox, outbox_sql, serving_logs
+from sync import carrying, log_sql, outbox, outbox_sql
 from sync.answer_taking import take_answer
 from sync.answering import Answer
 from sync.bundling import Bundler
@@ -133,7 +133,7 @@ def given(hub: Store, key: bytes, home: str) -> set[tuple[bytes, int]]:
 @pytest.mark.parametrize("seed", range(3))
 def test_what_the_county_has_for_homes_comes_by_stick(tmp_path, seed, monkeypatch):
     """In the end each home has its whole outbox and nothing else of others; what was erased is nowhere."""
-    monkeypatch.setattr(serving_logs, "DELIVERY_ROWS", 4)  # so that answers have parts
+    monkeypatch.setattr(carrying, "CARRY_ROWS_MAX", 4)  # so that answers have parts
     roads = Roads(tmp_path, seed)
     town = roads.town
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sync import bundle_file, log_sql, outbox, serving_logs, wire
+from sync import bundle_file, carrying, log_sql, outbox, wire
 from sync.answer_taking import Heard, take_answer
 from sync.answering import Answer
 from sync.bundle import BundleWriter, Head, Kind
@@ -122,7 +122,7 @@ def test_an_outbox_comes_from_where_the_home_ends(two, authors, draft):
 
 def test_parts_in_any_order(two, authors, monkeypatch):
     """A part that begins behind what is here is left out and says so; once the others came, it is taken."""
-    monkeypatch.setattr(serving_logs, "DELIVERY_ROWS", 5)
+    monkeypatch.setattr(carrying, "CARRY_ROWS_MAX", 5)
     two.receive(authors(1).write_many(24, 4))
     two.route(0, 1, 2, 3)
     parts = two.answers(two.take(two.bundle()), size=1)
