@@ -24,8 +24,8 @@ def verify_receipts(db: apsw.Connection, branch: Branch, signed: SignedSize, own
         return
     if hub_key is not None and signed.receipt is not None:
         verify_cosignature(key, checkpoint_text(origin(branch.log), signed.size, signed.root), signed.receipt)
-    for kept in receipt_sql.of_size(db, branch.id, signed.size):
-        verify_note(key, branch.log, signed.size, signed.root, kept.note)
+    for note in {kept.note for kept in receipt_sql.of_size(db, branch.id, signed.size)}:  # mostly the first is the last
+        verify_note(key, branch.log, signed.size, signed.root, note)
 
 
 def _key_of(db: apsw.Connection, branch: Branch, own: bytes, hub_key: bytes | None) -> bytes | None:

@@ -22,6 +22,8 @@ from unittest import mock
 from sync.batch import Batch, Draft
 from sync.entry import unpack_body
 from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion
+from sync.hub_note import HubNote
+from sync.receipts import Kept
 from sync.replicator import Append
 from sync.store import Store
 from sync.stored_log import StoredLog
@@ -150,7 +152,8 @@ class Workload:
     def _signed(self) -> Asked:
         signed = self.store.sign(len(self.own))
         if self.dice.random() < 0.5:
-            signed = signed._replace(receipt=b"r" * 72)
+            signed, kept = signed._replace(receipt=b"r" * 72), Kept(signed.size, HubNote(1, 0, 0, b"n" * 64))
+            return Asked(self.store.keep_receipt(self.store.log, signed, kept), [], None, refused=False)
         return Asked(self.store.keep_checkpoint(self.store.log, signed), [], None, refused=False)
 
     def _group(self) -> None:
