@@ -146,7 +146,7 @@ def messages() -> dict[str, object]:
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
     others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer",
-              "recipient", "bundle", "succeed", "outbox", "hub note"}  # fmt: skip
+              "recipient", "bundle", "answer", "succeed", "outbox", "hub note"}  # fmt: skip
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -234,7 +234,7 @@ def test_the_inside_of_a_bundle():
     hub = entry.log_id(hexed("receipt", "hub_public_key"))
     head = bundle.Head(bundle.Kind.TO_HUB, hexed("log", "public_key"), hub, 0, 0)
     assert reader.require_whole() == head
-    assert frames == [hexed(f"frame {kind}", "frame") for kind in ("Hello", "Push", "Confirm")]
+    assert frames == [hexed(f"frame {kind}", "frame") for kind in ("Hello", "Follow", "Push", "Confirm")]
     assert msgpack.packb([1, *head[1:]]) == hexed("bundle", "head")
     signer = note.Signer(VECTORS["log"]["origin"], hexed("log", "seed"))
     writer = bundle.BundleWriter(signer)
@@ -242,6 +242,21 @@ def test_the_inside_of_a_bundle():
     assert hexed("bundle", "signed") == b"homeward/bundle/1\n" + hashlib.sha256(written).digest()
     assert written + bytes(4) + signer.sign_bytes(hexed("bundle", "signed")) == hexed("bundle", "inside")
     assert written + writer.end() == hexed("bundle", "inside")
+
+
+def test_the_inside_of_an_answer():
+    """The answer in the text is the hub's, with what is held first and pieces last."""
+    reader = bundle.BundleReader()
+    frames = list(reader.feed(hexed("answer", "inside")))
+    head = bundle.Head(bundle.Kind.ANSWER, hexed("receipt", "hub_public_key"), hexed("log", "log"), 0, 0)
+    assert reader.require_whole() == head
+    kinds = ("Held", "About", "Held", "OutboxAt", "Delivery")
+    assert frames == [hexed(f"frame {kind}", "frame") for kind in kinds]
+    assert msgpack.packb([2, *head[1:]]) == hexed("answer", "head")
+    writer = bundle.BundleWriter(note.Signer("homeward/hub", hexed("answer", "hub_seed")))
+    written = writer.begin(head) + b"".join(map(writer.frame, frames))
+    assert hexed("answer", "signed") == b"homeward/bundle/1\n" + hashlib.sha256(written).digest()
+    assert written + writer.end() == hexed("answer", "inside")
 
 
 def test_both_logs_sign_a_succession():
