@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 from mutmut.state import state
 
-TEST_S_MAX: Final = 15
+TEST_S_MAX: Final = 30
 TIME_IS_UP: Final = 36  # mutmut's exit code for that
 
 

@@ -145,6 +145,122 @@ def test_an_id_is_sent_once_in_a_log():
 
 
 @pytest.mark.parametrize(
+    ("text", "apart"),
+    [
+        ("奶奶", True),
+        ("é", True),
+        ("éa", False),
+        ("a奶", True),
+        ("奶\0奶", False),
+        ("\0", False),
+        ("", False),
+        ("奶", True),
+    ],
+)
+def test_texts_that_take_no_more_in_utf_16_stand_together(text, apart):
+    """Chinese leaves its place for the others of its kind, anything with a zero in it stays; all come back."""
+    push = PUSH._replace(rows=[VISIT._replace(payload=["b奶", text])])
+    _, content = pack_push([3], push, None, MIB)
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(content)
+    together = ["b奶", text] if apart else ["b奶"]
+    assert unpacker.unpack()[1] == "\0".join(together).encode("utf-16-be")
+    assert unpacker.unpack()[0][5][1] == (msgpack.ExtType(0, b"") if apart else text)
+    assert decode(encode(push)) == push
+
+
+def written(rows: list) -> tuple[list, list]:
+    """The head and the rows of a push without streams, as they are packed."""
+    push = PUSH._replace(streams=[], rows=rows)
+    unpacker = msgpack.Unpacker(strict_map_key=False)
+    unpacker.feed(pack_push([3], push, None, MIB)[1])
+    assert decode(encode(push)) == push
+    return unpacker.unpack(), unpacker.unpack()
+
+
+def sourced(number: object, name: object = "excel", **changes) -> PushRow:
+    return VISIT._replace(payload=None, extensions={3: [name, number]}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("row", "is_short"),
+    [
+        (sourced(0), True),
+        (sourced(TIME_MS_MAX), True),
+        (sourced(5, "x" * 120), True),
+        (sourced(-1), False),
+        (sourced(TIME_MS_MAX + 1), False),
+        (sourced(True), False),
+        (sourced(5, "x" * 121), False),
+        (sourced(5, b"x"), False),
+        (sourced(5, deps={b"D" * 16: 1}), False),
+        (VISIT._replace(extensions={3: ["excel", 5, 6]}), False),
+        (VISIT._replace(extensions={3: ["excel", 5], 4: 1}), False),
+        (VISIT._replace(extensions={4: ["excel", 5]}), False),
+    ],
+)
+def test_an_ordinary_source_needs_no_extensions(row, is_short):
+    """A source that is a name and a number stands in the row itself; anything else is written out."""
+    _, (packed,) = written([row])
+    assert len(packed) == (8 if is_short else 7)
+    assert is_short or packed[6] == [row.deps, row.extensions]
+
+
+def test_rows_say_how_they_differ_from_those_before():
+    """Names stand where they come first, then by index; times, numbers and lamports as differences."""
+    at = 20_000 * 86_400_000
+    head, rows = written([
+        sourced(at + 5000, ordinal=1, lamport=4, recorded_at_ms=at + 7, actor="li", type="visit/1"),
+        ErasedRow(9, b"C" * 32),
+        sourced(at + 8000, ordinal=1, lamport=6, recorded_at_ms=at + 9, actor="wang", type="visit/1"),
+        VISIT._replace(ordinal=2, lamport=5, recorded_at_ms=at + 8, actor="li", type="talk/1", payload=None),
+        sourced(at + 7000, "paper", ordinal=2, lamport=6, recorded_at_ms=at + 8, actor="wang", type="talk/1"),
+    ])  # fmt: skip
+    assert head[4:6] == [20_000, 1000]
+    assert rows == [
+        [7, 5, 1, 4, "li", "excel", "visit/1", None],
+        9,
+        [2, 3, 1, 2, "wang", 0, 0, None],
+        [-1, 2, 5, 0, "talk/1", None],
+        [0, -1, 2, 1, 1, "paper", 1, None],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "day", "unit"),
+    [
+        ([], 0, 1000),
+        ([ErasedRow(1, b"C" * 32)], 0, 1000),
+        ([VISIT._replace(recorded_at_ms=2 * 86_400_000 - 1)], 1, 1000),
+        ([ErasedRow(1, b"C" * 32), VISIT._replace(recorded_at_ms=2 * 86_400_000)], 2, 1000),
+        ([VISIT._replace(recorded_at_ms=0), sourced(3 * 86_400_000)], 3, 1000),
+        ([sourced(3 * 86_400_000 - 1), sourced(9 * 86_400_000)], 2, 1),
+        ([sourced(3 * 86_400_000), sourced(9 * 86_400_001)], 3, 1),
+        ([VISIT._replace(recorded_at_ms=-1)], 0, 1000),
+        ([VISIT._replace(recorded_at_ms=TIME_MS_MAX)], TIME_MS_MAX // 86_400_000, 1000),
+        ([VISIT._replace(recorded_at_ms=2 * TIME_MS_MAX)], TIME_MS_MAX // 86_400_000, 1000),
+    ],
+)
+def test_a_push_counts_from_the_day_of_its_first_source(rows, day, unit):
+    """In seconds if all of them are whole ones; from the day of the first entry where none has a source."""
+    assert written(rows)[0][4:6] == [day, unit]
+
+
+def test_what_is_referred_to_often_is_looked_up_once():
+    """A push may refer to one stream as often as it likes: its reader asks the store once."""
+    asked = []
+
+    def subject_of(ordinal: int) -> bytes:
+        asked.append(ordinal)
+        return ordinal.to_bytes(16, "big")
+
+    groups = [[n.to_bytes(16, "big") for n in (7, 8)] * 2000] * 3
+    push = PUSH._replace(streams=[], rows=[VISIT._replace(payload=groups)])
+    assert decode(encode(push, ordinal_of=lambda subject: int.from_bytes(subject, "big")), subject_of) == push
+    assert asked == [7, 8]
+
+
+@pytest.mark.parametrize(
     ("days", "size"),
     [(-32_769, 0), (-32_768, 2), (-129, 2), (-128, 1), (0, 1), (127, 1), (128, 2), (32_767, 2), (32_768, 0)],
 )
