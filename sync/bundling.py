@@ -23,7 +23,7 @@ from sync.errors import KeyDestroyed, LogCorrupt, RefusedByPeer, RemoteProtocolE
 from sync.file_form import Sent
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import GONE
-from sync.messages import Ack, Declined, Held, Hello, Holds, Message, NoKey, Receipt, Refusal
+from sync.messages import Ack, Declined, Held, Hello, Holds, Message, NoKey, Notice, Receipt, Refusal
 from sync.outgoing import push_of
 from sync.pacing import PUSH_SIZE_BYTES_MAX, Pace
 from sync.recipients import identity_of, recipient_of
@@ -196,6 +196,8 @@ def take_answer(store: Store, hub_key: bytes, instructions: Instructions, path: 
                 continue
             case Refusal(_, text):
                 refusal = text
+                continue
+            case Notice():  # for a later version of us
                 continue
             case Held(held, _, _):
                 sender.held(message, store.root(store.log, min(held, size)))

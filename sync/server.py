@@ -31,7 +31,14 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, HELD_PATH, NOT_CHANGED, PATH
 from sync.database import NotStored
-from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
+from sync.errors import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    StaleVersion,
+    UnknownKind,
+    UnreadableForm,
+    VerificationError,
+)
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.messages import (
@@ -44,6 +51,7 @@ from sync.messages import (
     Introduction,
     Message,
     NoKey,
+    Notice,
     Offer,
     Receipt,
     Refusal,
@@ -145,6 +153,8 @@ class ExchangeServer:
                 await conversation
             except StaleVersion as error:  # another exchange was quicker: nobody did wrong
                 await self._send(response, Refusal("gap", str(error)[:500]))
+            except UnknownKind as error:
+                await self._send(response, Refusal("protocol", error.for_peer))
             except (RemoteProtocolError, VerificationError, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
             except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
@@ -193,6 +203,8 @@ class ExchangeServer:
             if receiver is None:
                 raise
             return [effect.message for effect in receiver.cannot_read(error.start) if isinstance(effect, Send)]
+        if isinstance(message, Notice):  # for a later version of us
+            return []
         if talk.receiver is None:
             return await self._begin(talk, message)
         log = talk.receiver.log

@@ -35,6 +35,7 @@ from sync.messages import (
     Introduction,
     Logs,
     Message,
+    Notice,
     Offer,
     OutboxAt,
     Push,
@@ -184,6 +185,8 @@ class Speaker:
     async def hear(self, message: Message) -> None:
         """The hub said something; what must be kept is on the disk when this returns."""
         match message:
+            case Notice():
+                pass  # for a later version of us
             case Held():
                 await self._hear_held(message)
             case Logs() if self.sender.diverged is not None:

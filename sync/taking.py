@@ -28,6 +28,7 @@ from sync.errors import (
     RemoteProtocolError,
     StaleVersion,
     SyncError,
+    UnknownKind,
     VerificationError,
 )
 from sync.file_keeping import keep
@@ -41,6 +42,7 @@ from sync.messages import (
     Holds,
     Message,
     NoKey,
+    Notice,
     Offer,
     Push,
     Receipt,
@@ -149,7 +151,9 @@ class Taker:
             if reading.reply is None or reading.reply.hello is None:
                 raise
             reading.reply.failure = error
-            if not isinstance(error, LogCorrupt):
+            if isinstance(error, UnknownKind):
+                reading.reply.refusal = Refusal("protocol", error.for_peer)
+            elif not isinstance(error, LogCorrupt):
                 reading.reply.refusal = Refusal("invalid", str(error)[:500])
         assert reading.reply is not None
         return reading.reply
@@ -171,6 +175,8 @@ class _Reading:
         """Take more of its content."""
         for frame in self._bundle.feed(data):
             message = wire.decode(frame)
+            if isinstance(message, Notice):  # for a later version of us
+                continue
             if self.reply is None:
                 if not isinstance(message, Hello):
                     raise RemoteProtocolError("an exchange begins with Hello")

@@ -26,6 +26,7 @@ from site_node.exchanging import Exchanger
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.writer import Task, Writer
+from tests.simulation.releases import LaterServer, LaterSession
 from tests.simulation.wires import CURRENT, Network, Process
 
 COUNTY: Final = "清溪县"
@@ -133,8 +134,10 @@ def make(path: Path, config: Config) -> None:
 class Hub:
     """The county's hub."""
 
+    _server_class = ExchangeServer
+
     def __init__(self, path: Path, network: Network, clock: Callable[[], int], fate: Fate = never) -> None:
-        self.path, self._network, self._clock, self._fate = path, network, clock, fate
+        self.path, self._network, self.clock_ms, self._fate = path, network, clock, fate
         make(path, Config(kind="hub", name=COUNTY))
         self.start()
 
@@ -143,10 +146,10 @@ class Hub:
         self.process = Process("hub")
         self.folder = Folder(self.path, "hub")
         self.store = Disk(self.path, self.folder.master, self.process, self._fate)
-        self.registry = Admissions(self.store, self._clock)
-        self.router = Router(self.store, self.registry, self._clock)
-        self.server = ExchangeServer(
-            self.store, self.registry.key_of, self._clock, self.registry.logs_of, self.registry.admit,
+        self.registry = Admissions(self.store, self.clock_ms)
+        self.router = Router(self.store, self.registry, self.clock_ms)
+        self.server = self._server_class(
+            self.store, self.registry.key_of, self.clock_ms, self.registry.logs_of, self.registry.admit,
             outbox_of=self.router.outbox_of, route=self.router.catch_up_quickly,
         )  # fmt: skip
         app = web.Application()
@@ -158,6 +161,11 @@ class Hub:
         self.process.die()
         self._network.loop.settle()
         self.store.close()
+
+    def be_later(self) -> None:
+        """From here on it is of a later release."""
+        self._server_class = LaterServer
+        self.server.__class__ = LaterServer
 
     def invite(self, code: str, computer: Computer, digest: bytes) -> None:
         """A person admits a computer for a home."""
@@ -173,7 +181,8 @@ class Computer:
         hub_key: bytes = b"",
     ) -> None:  # fmt: skip
         """`hub_key`: make the folder, for this hub; without it the folder is there."""
-        self.path, self.code, self._network, self._clock, self._fate = path, code, network, clock, fate
+        self.path, self.code, self._network, self.clock_ms, self._fate = path, code, network, clock, fate
+        self.is_later = self.is_earlier = False
         if hub_key:
             joined = Joined(url=URL, key=hub_key.hex(), name=COUNTY)
             make(path, Config(kind="home", name=code, code=code, hub=joined))
@@ -187,16 +196,24 @@ class Computer:
             self.store = Disk(self.path, self.folder.master, self.process, self._fate)
             try:
                 with contextlib.redirect_stderr(io.StringIO()):
-                    self.process.context.copy().run(incarnations.notice, self.folder, self.store, self._clock)
+                    self.process.context.copy().run(incarnations.notice, self.folder, self.store, self.clock_ms)
                 break
             except PowerCutError:
                 self.store.close()
-        self.exchanger = Exchanger(self.folder, self.store, self._clock, self._erase)
+        self.exchanger = Exchanger(self.folder, self.store, self.clock_ms, self._erase)
+        self.hub_key = bytes.fromhex(self.folder.config.hub.key) if self.folder.config.hub else b""
         self._session = self.exchanger._http = self._network.session(self.process)
         self.task: Any = None
+        self.be_of(is_later=self.is_later, is_earlier=self.is_earlier)
+
+    def be_of(self, *, is_later: bool, is_earlier: bool) -> None:
+        """Of which release it is: what it says is of a later one, what it shows of an earlier one."""
+        self.is_later, self.is_earlier = is_later, is_earlier
+        session: Any = self._session
+        self.exchanger._http = LaterSession(session) if is_later else session
 
     def _erase(self, order: Order) -> None:
-        self.store.erase(order.subjects, by=order.by, ground=order.ground, now_ms=self._clock())
+        self.store.erase(order.subjects, by=order.by, ground=order.ground, now_ms=self.clock_ms())
 
     def stop(self) -> None:
         """Power fails."""

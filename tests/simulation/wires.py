@@ -128,11 +128,11 @@ class Loop(asyncio.SelectorEventLoop):
     def finish(self, work: Any) -> Any:
         """Run a coroutine that waits for nothing but itself."""
         task = self.create_task(work)
+        self.settle()
         while not task.done():
+            assert self.jobs, "it waits for something else"
+            self.jobs.pop(0).run()
             self.settle()
-            for job in self.jobs:
-                job.run()
-            self.jobs.clear()
         return task.result()
 
 
@@ -203,8 +203,7 @@ class End(asyncio.Transport):
             return
         self.is_lost = self._closing = True
         self.wire.ends_left -= 1
-        if not self.process.is_dead:
-            self.wire.loop.call_soon(self.protocol.connection_lost, why, context=self.process.context.copy())
+        self.wire.loop.call_soon(self.protocol.connection_lost, why, context=self.process.context.copy())
 
     def written(self) -> None:
         """Some of what was on its way has arrived."""
