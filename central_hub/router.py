@@ -70,9 +70,16 @@ class Load:
     positions: set[int] = field(default_factory=set)
 
     def rows(self) -> list[Row]:
-        """All of them, in the order in which they are appended."""
+        """All of them, in the order in which they are appended.
+
+        Each stream in its own order, also where a child came back within the batch and part of it had gone on before.
+        """
         self.whole.sort(key=lambda one: (one[0], one[1].position))
-        return [row for _, row in self.whole] + sorted(self.live, key=lambda row: row.position)
+        rows = [row for _, row in self.whole] + sorted(self.live, key=lambda row: row.position)
+        of_stream: dict[int, list[Row]] = {}
+        for row in sorted(rows, key=lambda row: row.position, reverse=True):
+            of_stream.setdefault(row.stream, []).append(row)
+        return [of_stream[row.stream].pop() for row in rows]
 
 
 class Router:

@@ -38,6 +38,7 @@ from sync.messages import (
     Logs,
     Message,
     NoKey,
+    Notice,
     OutboxAt,
     Receipt,
     Refusal,
@@ -262,7 +263,7 @@ def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Prog
                 continue
             message = wire.decode(frame)
             has_pieces = isinstance(message, Carry | Delivery)
-            if has_pieces:
+            if has_pieces or isinstance(message, Notice):  # a notice is for a later version of us
                 continue
             size_bytes += len(frame)
             if not isinstance(message, BEGINS) or size_bytes > BEGINNING_SIZE_BYTES_MAX:

@@ -9,6 +9,22 @@ class RemoteProtocolError(SyncError):
     """The peer, or a file that claims to be ours, said something that the protocol does not allow."""
 
 
+class UnknownKind(RemoteProtocolError):
+    """The peer is of a later version: it sends a kind of message that is not known here and may not be passed over."""
+
+    def __init__(self, kind: int) -> None:
+        super().__init__(
+            "对方的程序版本较新，这里的程序还看不懂，请先更新这里的程序"
+            f" (the other side's program is newer: it sends messages of kind {kind}, which this one does not know;"
+            " update this one)"
+        )
+        self.for_peer = (
+            "对方（县里）的程序版本较旧，还看不懂这台电脑发来的内容，请先更新县里的程序"
+            f" (the hub's program is older than this one: it does not know messages of kind {kind};"
+            " update the hub first)"
+        )
+
+
 class UnreadableForm(RemoteProtocolError):
     """A push is packed with what is not here: a dictionary, or the subject of a stream. In plain form it can be read.
 

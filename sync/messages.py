@@ -138,6 +138,12 @@ class Refusal(NamedTuple):
     text: str
 
 
+class Notice(NamedTuple):
+    """Something that later versions say and that may be passed over by whoever does not know it."""
+
+    kind: int
+
+
 class Offer(NamedTuple):
     """A node has a photograph or scan: what it consists of, its key, whom it shows, and the log's signature on that."""
 
@@ -288,4 +294,4 @@ AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | Abou
 AboutOutbox = OutboxAt | Delivery
 AboutFiles = Offer | Chunk | Holds | Declined
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
-Message = Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox
+Message = Notice | Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

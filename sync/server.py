@@ -31,7 +31,14 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, HELD_PATH, NOT_CHANGED, PATH
 from sync.database import NotStored
-from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
+from sync.errors import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    StaleVersion,
+    UnknownKind,
+    UnreadableForm,
+    VerificationError,
+)
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.hub_note import EPOCH_FIRST
@@ -46,6 +53,7 @@ from sync.messages import (
     Introduction,
     Message,
     NoKey,
+    Notice,
     Offer,
     Receipt,
     Refusal,
@@ -152,6 +160,8 @@ class ExchangeServer:
                 await conversation
             except StaleVersion as error:  # another exchange was quicker: nobody did wrong
                 await self._send(response, Refusal("gap", str(error)[:500]))
+            except UnknownKind as error:
+                await self._send(response, Refusal("protocol", error.for_peer))
             except (RemoteProtocolError, VerificationError, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
             except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
@@ -183,6 +193,7 @@ class ExchangeServer:
         if talk.receiver is not None and talk.logs is None:  # it was the greeting
             async with self._turns:
                 talk.logs = await asyncio.to_thread(self._served, talk.receiver.log)
+                talk.logs.now_s = asyncio.get_running_loop().time
                 told = await asyncio.to_thread(talk.logs.logs)
             if told is not None:
                 await self._send(response, told)
@@ -200,6 +211,8 @@ class ExchangeServer:
             if receiver is None:
                 raise
             return [effect.message for effect in receiver.cannot_read(error.start) if isinstance(effect, Send)]
+        if isinstance(message, Notice):  # for a later version of us
+            return []
         if talk.receiver is None:
             return await self._begin(talk, message)
         log = talk.receiver.log

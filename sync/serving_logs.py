@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sync import wire
 from sync.carrying import Carrier
@@ -30,6 +30,7 @@ class ServedLogs:
         self._outbox, self._epoch = outbox or (b"", 0)
         self._carrier = Carrier([*keys, *([self._outbox] if outbox else [])], self._size_of)
         self._effort = Effort()  # what Took says of the link
+        self.now_s: Callable[[], float] = time.monotonic  # a shell whose loop has a clock of its own puts that here
 
     def _size_of(self, log: bytes) -> int:
         return outbox_size(self._store, log) if log == self._outbox else self._store.size(log)
@@ -57,7 +58,7 @@ class ServedLogs:
 
     def answer(self, message: Compare | Follow | Took | NoKey) -> Roots | None:
         """Take what the node said; the answer to it, if there is one before `carry`."""
-        self._carrier.now_s = time.monotonic()
+        self._carrier.now_s = self.now_s()
         asked = self._carrier.receive(message)
         match message:
             case Follow():
@@ -92,6 +93,6 @@ class ServedLogs:
 
     def carried(self, piece: Carry | Delivery, frame_size_bytes: int) -> None:
         """A piece is on its way, as a frame of this size."""
-        self._carrier.now_s = time.monotonic()
+        self._carrier.now_s = self.now_s()
         self._carrier.carried(piece.push, frame_size_bytes)
         self._effort.pushed(piece.push.end, frame_size_bytes, self._carrier.now_s)

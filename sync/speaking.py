@@ -13,7 +13,6 @@ is then followed anew in each of them, from what is held by now, and the hub sen
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +36,7 @@ from sync.messages import (
     Introduction,
     Logs,
     Message,
+    Notice,
     Offer,
     OutboxAt,
     Push,
@@ -123,13 +123,13 @@ class Speaker:
     async def next(self) -> bytes | Wait | None:
         """The next frame; Wait where the hub must be heard first, None at the end."""
         while self.sender.receipt is None and self.sender.diverged is None:
-            self.sender.now_s = time.monotonic()
+            self.sender.now_s = asyncio.get_running_loop().time()
             match self.sender.next():
                 case Wait() as wait:
                     return wait
                 case Portion() as portion:
                     push, frame = await asyncio.to_thread(self._push_frame, portion)
-                    self.sender.now_s = time.monotonic()
+                    self.sender.now_s = asyncio.get_running_loop().time()
                     if self.sender.pushed(push, len(frame)):
                         self._effort.pushed(push.end, len(frame), self.sender.now_s)
                         return self._count(frame)
@@ -187,6 +187,8 @@ class Speaker:
     async def hear(self, message: Message) -> None:
         """The hub said something; what must be kept is on the disk when this returns."""
         match message:
+            case Notice():
+                pass  # for a later version of us
             case Held():
                 await self._hear_held(message)
             case Logs() if self.sender.diverged is not None:
@@ -205,7 +207,7 @@ class Speaker:
                 await self._hear_about_log(message)
 
     async def _hear_about_log(self, message: Message) -> None:
-        self.sender.now_s = time.monotonic()
+        self.sender.now_s = asyncio.get_running_loop().time()
         if isinstance(message, Ack):
             self._effort.acknowledged(message.size, self.sender.now_s)
         for effect in self.sender.receive(message):

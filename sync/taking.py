@@ -28,6 +28,7 @@ from sync.errors import (
     RemoteProtocolError,
     StaleVersion,
     SyncError,
+    UnknownKind,
     VerificationError,
 )
 from sync.file_keeping import keep
@@ -45,6 +46,7 @@ from sync.messages import (
     Introduction,
     Message,
     NoKey,
+    Notice,
     Offer,
     Push,
     Refusal,
@@ -196,7 +198,9 @@ class Taker:
             if reading.reply is None or reading.reply.hello is None:
                 raise
             reading.reply.failure = error
-            if not isinstance(error, LogCorrupt):
+            if isinstance(error, UnknownKind):
+                reading.reply.refusal = Refusal("protocol", error.for_peer)
+            elif not isinstance(error, LogCorrupt):
                 reading.reply.refusal = Refusal("invalid", str(error)[:500])
         assert reading.reply is not None
         return reading.reply
@@ -219,6 +223,8 @@ class _Reading:
         """Take more of its content."""
         for frame in self._bundle.feed(data):
             message = wire.decode(frame)
+            if isinstance(message, Notice):  # for a later version of us
+                continue
             if self.reply is None and isinstance(message, Introduction):
                 self._taker.introduce(message)
                 continue

@@ -24,7 +24,7 @@ import msgpack
 from sync import wire_logs
 from sync.compression import LEVEL, NO_DICTIONARY, SHIPPED, compress, expand
 from sync.entry import ID_SIZE, INT_MAX, ITEMS_COUNT_MAX, TIME_MS_MAX, bytes_ok, int_ok, text_ok
-from sync.errors import RemoteProtocolError
+from sync.errors import RemoteProtocolError, UnknownKind
 from sync.file_form import (
     CHUNKS_COUNT_MAX,
     FILE_KEY_SIZE,
@@ -48,6 +48,7 @@ from sync.messages import (
     Holds,
     Message,
     NoKey,
+    Notice,
     Offer,
     Push,
     Receipt,
@@ -70,12 +71,17 @@ KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONF
                 Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK,
                 AskPlain: ASK_PLAIN, **wire_logs.KINDS}  # fmt: skip
 
+KNOWN: Final = frozenset({*KINDS.values(), PUSH, OFFER, CARRY, DELIVERY})
+NOTICES: Final = range(64, 128)  # what later versions may say to those who do not know it
+
 
 def encode(
     message: Message, level: int = LEVEL, *, dictionary: int = SHIPPED, ordinal_of: OrdinalOf | None = None
 ) -> bytes:
     """One message as one frame. The dictionary serves what bears entries, `ordinal_of` (see `push_form`) a Push."""
     match message:
+        case Notice(kind):
+            return _framed(NO_DICTIONARY, b"", msgpack.packb([kind]), level)
         case Push():
             raw, content = pack_push([PUSH], message, ordinal_of, MESSAGE_SIZE_BYTES_MAX)
         case Carry(log, push):
@@ -133,6 +139,7 @@ def decode(frame: bytes, subject_of: SubjectOf | None = None) -> Message:
 
     Raises:
         UnreadableForm: a push is packed with a dictionary or a reference that is not known here.
+        UnknownKind: the peer is of a later version, and says what may not be passed over.
         RemoteProtocolError: for anything else that is not exactly a message; nothing else, whatever the bytes.
     """
     if not PREFIX.size <= len(frame) <= FRAME_SIZE_BYTES_MAX + 4:
@@ -147,12 +154,21 @@ def decode(frame: bytes, subject_of: SubjectOf | None = None) -> Message:
         raise RemoteProtocolError("a frame whose uncompressed part is longer than itself")
     content = expand(frame[behind:], dictionary, MESSAGE_SIZE_BYTES_MAX)
     elements, rows = _split(content)
+    if elements[0] not in KNOWN:
+        return _unknown(elements[0])
     raw = frame[PREFIX.size : behind]
     if elements[0] in (PUSH, CARRY, DELIVERY):
         return _with_entries(elements, rows, raw, subject_of)
     if rows or dictionary != NO_DICTIONARY or raw:
         raise RemoteProtocolError("only what bears entries has rows, a dictionary and a part that is not compressed")
     return _message(elements)
+
+
+def _unknown(kind: int) -> Notice:
+    """What only a later version knows: something to pass over, or the end."""
+    if kind in NOTICES:
+        return Notice(kind)
+    raise UnknownKind(kind)
 
 
 def _with_entries(elements: list[Any], rows: bytes, raw: bytes, subject_of: SubjectOf | None) -> Message:

@@ -66,6 +66,26 @@ def test_the_new_home_shows_what_the_hub_shows(town):
     town.require_whole()
 
 
+def test_a_child_that_comes_back_within_one_batch(town):
+    """Each stream is given from its first entry on, also where its acceptance was given before the whole file was."""
+    register(town)
+    town.bring(OLD)
+    move(town)
+    town.record(NEW, CHILD, talk(15))
+    town.record(NEW, CHILD, e.ChildTransferRequested(to_home=OLD, on=day(20)))
+    town.bring(NEW)
+    town.record(OLD, CHILD, e.ChildTransferAccepted(on=day(21)))
+    other = b"another" + bytes(9)
+    register(town, other, OTHER, "李小山")
+    move(town, other, OTHER, OLD)
+    town.exchange()
+    for child in (CHILD, other):
+        assert town.rows(OLD, child) == town.rows("", child)
+    written = [one.seq for one in town.homes[OLD].entries_of_subject(CHILD) if one.log == town.homes[NEW].log]
+    assert written == sorted(written)
+    town.require_whole()
+
+
 def test_late_entries_of_the_former_home_follow(town):
     """What the former home wrote before it heard of the transfer arrives at the new home, as the former home's."""
     register(town)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,50 +14,56 @@ from domain.records import Record
 from tests.domain.domain_samples import DAY, Writer, correction, phone, registered, talk, withdrawal
 
 HOMES = ("home-01", "home-02", "")
-DAYS = st.integers(0, 90).map(lambda days: DAY + dt.timedelta(days=days))
-PHONES = st.sampled_from(["15411111111", "16322222222", "16433333333"])
+PHONES = ["15411111111", "16322222222", "16433333333"]
+Pick = Callable[[Sequence[Any]], Any]
 
 
-@st.composite
-def events(draw: st.DrawFn, before: list[Record]) -> Any:
-    """Any event that may follow; corrections, withdrawals and settlements name entries of the past."""
-    day = draw(DAYS)
+def events(pick: Pick, before: Sequence[Any]) -> list[Any]:
+    """Events of every kind that may follow; corrections, withdrawals and settlements name entries of the past.
+
+    `pick` takes one of several values, for whoever generates; what is of the past has an `id`.
+    """
+    day = DAY + dt.timedelta(days=pick(range(91)))
     plain = [
-        talk(day, draw(st.integers(1, 60))),
-        phone(draw(PHONES), draw(st.sampled_from(["guardian_phone", "father_phone", "home_phone"]))),
-        e.GuardianRecorded(name=draw(st.sampled_from(["王梅", "李山"])), kinship="maternal_grandmother", from_on=day),
+        talk(day, pick(range(1, 61))),
+        phone(pick(PHONES), pick(["guardian_phone", "father_phone", "home_phone"])),
+        e.GuardianRecorded(name=pick(["王梅", "李山"]), kinship="maternal_grandmother", from_on=day),
         e.GuardianEnded(on=day, reason="去世"),
-        e.ChildCategoryAssessed(categories=draw(st.sampled_from([("left_behind",), ("none",)])), assessed_on=day),
-        e.FamilyContactMade(kind="call", on=day, reached=draw(st.booleans()), minutes=5),
+        e.ChildCategoryAssessed(categories=pick([("left_behind",), ("none",)]), assessed_on=day),
+        e.FamilyContactMade(kind="call", on=day, reached=pick([True, False]), minutes=5),
         registered(on=day),
-        e.ChildTransferRequested(to_home=draw(st.sampled_from(HOMES[:2])), on=day),
-        e.ChildTransferAccepted(on=day, accepted=draw(st.booleans()), address="清溪县白水乡东湾村1组1号"),
+        e.ChildTransferRequested(to_home=pick(HOMES[:2]), on=day),
+        e.ChildTransferAccepted(on=day, accepted=pick([True, False]), address="清溪县白水乡东湾村1组1号"),
         e.ChildDeregistered(on=day, reason="moved"),
-        e.ChildDetailsChanged(field="grade", value=draw(st.sampled_from([3, 4, "张三"]))),
+        e.ChildDetailsChanged(field="grade", value=pick([3, 4, "张三"])),
         UnknownEvent("weather-balloon-launched/1", {"height_m": 3}),
         UnreadableEvent("talk-held/1", {"on": 3}, "on"),
         None,
     ]
     if before:
-        target = draw(st.sampled_from(before))
-        fields = st.sampled_from(["minutes", "on", "value", "field", "address", "name", "registered_on", "nonsense"])
-        values = st.sampled_from([12, "2024-10-05", "16300000009", "father_phone", "王梅", None, "3"])
+        target = pick(before)
+        fields = ["minutes", "on", "value", "field", "address", "name", "registered_on", "nonsense"]
+        values = [12, "2024-10-05", "16300000009", "father_phone", "王梅", None, "3"]
         plain += [
-            correction(target, draw(fields), draw(values)),
-            correction(target, draw(st.sampled_from(["minutes", "on", "value"])), draw(values)),
+            correction(target, pick(fields), pick(values)),
+            correction(target, pick(["minutes", "on", "value"]), pick(values)),
             withdrawal(target),
             e.ConflictSettled(
-                field=draw(st.sampled_from(["guardian_phone", "home", "father_phone", f"fact:{target.id.hex()}:on"])),
-                value=draw(values),
+                field=pick(["guardian_phone", "home", "father_phone", f"fact:{target.id.hex()}:on"]),
+                value=pick(values),
                 saw=(),
             ),
         ]
-    return draw(st.sampled_from(plain))
+    return plain
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Record]:
     """Entries of three logs, each author having seen some of the others' past; some recorded again after a fork."""
+
+    def pick(options: Sequence[Any]) -> Any:
+        return draw(st.sampled_from(options))
+
     writers = [Writer(home, log=f"log {n}") for n, home in enumerate((*HOMES[:2], HOMES[0]))]
     written: list[Record] = []
     for _ in range(draw(st.integers(1, 18))):
@@ -68,5 +75,5 @@ def histories(draw: st.DrawFn) -> list[Record]:
             old = draw(st.sampled_from(again))
             written.append(writer.write(old.event, *sees, first_id=old.first_id or old.id))
         else:
-            written.append(writer.write(draw(events(written)), *sees))
+            written.append(writer.write(pick(events(pick, written)), *sees))
     return written

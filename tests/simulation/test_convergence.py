@@ -51,7 +51,7 @@ def test_a_seed_is_a_complete_report(tmp_path):
         for _ in range(200):
             world.step()
         digest = hashlib.sha256(repr(sorted(world.fired.items())).encode())
-        for node in (world.hub, *world.homes):
+        for node in (world.hub, *world.computers):
             for entry in node.store.entries_after(0):
                 digest.update(entry.id + (entry.packed or b""))
         world.close()
