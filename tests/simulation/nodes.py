@@ -19,10 +19,10 @@ from central_hub.registry import Admissions
 from central_hub.router import Router
 from node import incarnations
 from node.erasing import Order
+from node.exchanging import Exchanger
 from node.folder import Config, Folder, create_folder
 from node.folder import Hub as Joined
 from node.reserve import RESERVE_FILE
-from site_node.exchanging import Exchanger
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.writer import Task, Writer
