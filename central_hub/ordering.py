@@ -53,7 +53,7 @@ def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list
 
     def work(db: apsw.Connection) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
-        boxes = outbox_sql.outboxes(db)
+        boxes = [box for box in outbox_sql.outboxes(db) if not box.is_welcome]  # that has what the home wrote itself
         for subject in dict.fromkeys(order.subjects):
             streams = [stream.id for stream in log_sql.streams_of_subject(db, subject)]
             homes = {registry.code_of(store.log_of(db, stream >> STREAM_SHIFT)) for stream in streams}

@@ -35,6 +35,7 @@ from node.clock import Clock
 from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
 from site_node import healing
+from sync import erasure
 from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
@@ -54,6 +55,7 @@ from sync.outbox_fetching import OutboxFetching
 from sync.pacing import PUSH_SIZE_BYTES_FIRST, Pace
 from sync.replicator import KeepReceipt, Sender
 from sync.store import Store
+from sync.welcome_fetching import WelcomeFetching
 
 PAUSE_S_MIN: Final = 0.1
 PAUSE_S_MAX: Final = 300.0
@@ -92,7 +94,7 @@ class Exchanger:
         self._unknown: set[bytes] = set()  # logs that the hub has forgotten, of which it is told how they came to be
         self._owes = False  # whether an order of the county's could not be carried out yet
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
-        self._delivered = 0  # entries that came from the county
+        self._delivered = 0  # entries that came down
         self._put_last: bytes | None = None
 
     async def keep_up(self, every_s: float) -> None:
@@ -233,8 +235,9 @@ class Exchanger:
         waiting.sort(key=lambda name: name == self._put_last)
         introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
         outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
+        welcome = WelcomeFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
         exchange = Exchange(
-            self._store, sender, self._url, self._clock, waiting, introduced, outbox,
+            self._store, sender, self._url, self._clock, waiting, introduced, outbox, welcome,
             singly=self._goes_singly(), drain=self._http is not None,
         )  # fmt: skip
         try:
@@ -274,10 +277,12 @@ class Exchanger:
     async def _note_own(self, exchange: Exchange) -> None:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
-        self._delivered += exchange.outbox.taken
+        self._delivered += exchange.outbox.taken + exchange.welcome.outbox.taken + exchange.logs.fetcher.fetched
+        if exchange.welcome.outbox.taken:  # it brings the home's own orders first; they wait for nothing else
+            await asyncio.to_thread(erasure.follow_orders, self._store, self._clock())
         obeyed = await asyncio.to_thread(self._obey)
         self._beside = exchange.speaker.beside
-        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed)
+        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or exchange.welcome.left or obeyed)
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:

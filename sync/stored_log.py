@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from sync import files, keyring, log_schema, log_sql, outbox_sql
+from sync import files, keyring, log_schema, log_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, open_database, require_sound
@@ -21,7 +21,7 @@ from sync.entry import derive, log_id, origin
 from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
-from sync.log_schema import STREAM_SHIFT, Branch, Row
+from sync.log_schema import STREAM_SHIFT, Branch, Kind, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, root_at
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
 from sync.sealing import Seal, open_body
@@ -122,10 +122,14 @@ class StoredLog:
             return False
         return True
 
+    def know_branches(self) -> None:
+        """Read again which logs are here. For the modules of this package only."""
+        self._live = {branch.log: branch.id for branch in self.branches()}
+
     def branch_id(self, log: bytes) -> int:
         """This store's number for the branch of a log that counts."""
         if log not in self._live:
-            self._live = {branch.log: branch.id for branch in self.branches()}
+            self.know_branches()
         if log not in self._live:
             raise LocalProtocolError(f"log {log.hex()} is not held here")
         return self._live[log]
@@ -144,9 +148,8 @@ class StoredLog:
             return [branch for branch in log_sql.branches(db) if not branch.lost]
 
     def logs_in_part(self) -> set[bytes]:
-        """The logs of which only some streams are here, through an outbox."""
-        with self._read() as db:
-            return {self.log_of(db, branch) for branch in outbox_sql.partial_branches(db)}
+        """The logs of other homes of which only some streams are here, through an outbox."""
+        return {branch.log for branch in self.branches() if branch.kind == Kind.PART}
 
     def size(self, log: bytes) -> int:
         """How many entries of a log are stored, durably."""

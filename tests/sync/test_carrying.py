@@ -13,7 +13,7 @@ from sync.replicator import Append, Send, Wait
 
 
 def carrier(author, held: int = 100) -> Carrier:
-    return Carrier([author.log], lambda _: held)
+    return Carrier(lambda log: log == author.log, lambda _: held)
 
 
 def roots(author, sizes) -> list[bytes]:
@@ -50,7 +50,7 @@ def test_what_is_followed_is_carried_without_waiting(author):
 
 
 def test_pieces_are_small_at_first_and_grow_with_what_the_link_carries(author):
-    """A cut at the beginning costs little; on a link that is fast a piece becomes as large as it may be, and stays so."""
+    """A cut at the beginning costs little; on a fast link a piece becomes as large as it may be, and stays so."""
     made, sizes, now_s = carrier(author, held=1_000_000), [], 0.0
     made.receive(Follow(author.log, 0))
     for _ in range(40):

@@ -51,8 +51,10 @@ from sync.messages import (
     Receipt,
     Refusal,
     Roots,
+    SignedLog,
     Succeed,
     Took,
+    Welcome,
 )
 from sync.outbox import outbox_id
 from sync.push_form import REFERENCES_COUNT_MAX
@@ -72,9 +74,9 @@ VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
-    "erased Push", "AskPlain",
+    "erased Push", "AskPlain", "Welcome",
 )  # fmt: skip
-NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32}
+NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32, "Welcome": 27}
 
 
 def hexed(vector: str, name: str) -> bytes:
@@ -129,6 +131,7 @@ def messages() -> dict[str, object]:
         "Vouch": succession.vouch(
             note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
         ),
+        "Welcome": Welcome(1_741_392_100_000, 2, [SignedLog(hexed("log", "public_key"), [(2, root, signature)])]),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 
