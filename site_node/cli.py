@@ -39,7 +39,7 @@ from node.invitation import BadInvitation, parse, require_loopback
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from site_node import bundling, healing
+from site_node import bundling, coming, healing
 from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
 from sync.errors import RefusedByPeer
 
@@ -245,7 +245,10 @@ def sync(arguments: argparse.Namespace) -> int:
 async def _sync(exchanger: Exchanger, progress: Any) -> Any:
     async def watch() -> None:
         while True:
-            progress(exchanger.acknowledged)
+            if exchanger.watch is not None and exchanger.watch.of:
+                progress(*exchanger.watch.so_far(), "从县里取回 (fetching)")
+            else:
+                progress(exchanger.acknowledged)
             await asyncio.sleep(0.2)
 
     watcher = asyncio.ensure_future(watch())
@@ -277,7 +280,8 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         root = store.root(store.log, size)
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
-    state = folder.exchange_state()
+        state = folder.exchange_state()
+        awaited = coming.shown(store, state, system_clock()())
     joined = folder.config.hub is not None
     return {
         "code": folder.config.code,
@@ -292,6 +296,7 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
         "fetched": fetched,
+        "coming": awaited if joined else None,
         "healed": healed,
         "county": (folder.config.hub.name or None) if folder.config.hub else None,
         "receipts": receipts,

@@ -35,6 +35,7 @@ from node.clock import Clock
 from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
 from site_node import healing
+from site_node.coming import Watch
 from sync import erasure
 from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
@@ -96,6 +97,7 @@ class Exchanger:
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came down
         self._put_last: bytes | None = None
+        self.watch: Watch | None = None  # of the exchange that is under way
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
@@ -240,6 +242,8 @@ class Exchanger:
             self._store, sender, self._url, self._clock, waiting, introduced, outbox, welcome,
             singly=self._goes_singly(), drain=self._http is not None,
         )  # fmt: skip
+        watch = self.watch = Watch(self._store, exchange, self._note, self._clock)
+        looking = asyncio.create_task(watch.keep_looking())
         try:
             async with self._connection() as http:
                 kept = await exchange.run(http)
@@ -258,6 +262,8 @@ class Exchanger:
                 raise self._explained(error) from None
             raise
         finally:
+            looking.cancel()
+            await asyncio.to_thread(watch.ended)
             self._push_size_bytes = sender.push_size_bytes
             if exchange.buffered:
                 self._note(singly_url=self._url, singly_until_ms=self._clock() + SINGLY_FOR_MS)

@@ -60,10 +60,12 @@ def test_a_new_pc_serves_before_all_is_there(yard, lost):
         while not others(new) > 0 and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.5)
+        awaited = status(yard, new)["coming"]
         fetching.kill()
         fetching.wait(10)
         part = others(new)
-        assert 0 < part < every
+        assert 0 < awaited["here"] <= part < every == awaited["of"]
+        assert "已取回" in awaited["words"]
         begun, lost_files = files(new, children(yard, new)), files(old, children(yard, old))
         whole = [child for child, ids in begun.items() if ids == lost_files[child]]
         assert len(begun) - len(whole) <= 1
@@ -78,4 +80,5 @@ def test_a_new_pc_serves_before_all_is_there(yard, lost):
     found[whole[0]].remove(talked)
     assert found == lost_files
     assert digest(yard, new) == digest(yard, yard / "hub", "central-hub")
+    assert status(yard, new)["coming"] is None
     verified(yard, new, yard / "hub")

@@ -28,10 +28,10 @@ def name(text: str) -> bytes:
 
 def register(town: Town, child: bytes, talked_on: int, home: str = HOME) -> None:
     town.record(home, child, e.ChildRegistered(name="王小雨", sex="female", registered_on=DAY))
-    for kind in (e.TalkHeld(on=DAY + dt.timedelta(days=talked_on)),
-                 e.HomeVisitRecorded(visited_on=DAY + dt.timedelta(days=90)),
-                 e.FamilyContactMade(kind="call", on=DAY + dt.timedelta(days=90), reached=True, minutes=3)):  # fmt: skip
-        town.record(home, child, kind)
+    late = DAY + dt.timedelta(days=90)
+    town.record(home, child, e.TalkHeld(on=DAY + dt.timedelta(days=talked_on)))
+    town.record(home, child, e.HomeVisitRecorded(visited_on=late))
+    town.record(home, child, e.FamilyContactMade(kind="call", on=late, reached=True, minutes=3))
 
 
 def test_the_files_of_a_home_are_put_in_order(town):

@@ -32,10 +32,12 @@ def test_need_comes_before_everything_then_what_is_due():
     in_need = child(
         registered(), e.ChildCategoryAssessed(categories=("in_difficulty",), assessed_on=DAY), talk(day(50))
     )
-    waiting = child(registered(), talk(day(1)), e.FamilyContactMade(kind="call", on=day(40), reached=True, minutes=3),
-                    e.HomeVisitRecorded(visited_on=day(40)))  # fmt: skip
-    cared_for = child(registered(), talk(day(39)), e.FamilyContactMade(kind="call", on=day(40), reached=True, minutes=3),
-                      e.HomeVisitRecorded(visited_on=day(40)))  # fmt: skip
+    late = (
+        e.FamilyContactMade(kind="call", on=day(40), reached=True, minutes=3),
+        e.HomeVisitRecorded(visited_on=day(40)),
+    )
+    waiting = child(registered(), talk(day(1)), *late)
+    cared_for = child(registered(), talk(day(39)), *late)
     left = child(registered(), e.ChildDeregistered(on=day(60), reason="moved"))
     elsewhere = child(registered(), home="home-02")
     order = [child_precedence(one, HOME, 5) for one in (in_need, waiting, cared_for, left, elsewhere)]
