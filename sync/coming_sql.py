@@ -35,6 +35,13 @@ def relabel_streams(db: apsw.Connection, renamed: Mapping[int, int]) -> None:
         db.executemany(statement, pairs)
 
 
+def drop_welcomes(db: apsw.Connection, numbers: Iterable[int]) -> None:
+    """Forget outboxes whose logs are whole: these vouch for themselves."""
+    for table, column in (("outbox_entry", "outbox"), ("outbox_stream", "outbox"), ("outbox_checkpoint", "outbox"),
+                          ("outbox", "id")):  # fmt: skip
+        db.executemany(f"DELETE FROM {table} WHERE {column}=?", [(number,) for number in numbers])  # noqa: S608 -- ours
+
+
 def replace_branch(db: apsw.Connection, old: int, new: int) -> None:
     """Put a branch in another one's place: its runs and what its log's key has signed."""
     db.execute("UPDATE run SET branch=? WHERE branch=?", (new, old))

@@ -16,7 +16,7 @@ import apsw
 from sync import files, keyring, log_schema, log_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
-from sync.database import Readers, open_database, require_sound
+from sync.database import Readers, one_state, open_database, require_sound
 from sync.entry import derive, log_id, origin
 from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.files import FILES_FILE, StoredFiles
@@ -228,7 +228,7 @@ class StoredLog:
 
     def entries_after(self, position: int, limit: int = SCAN_COUNT) -> list[Entry]:
         """Entries in the order of their arrival."""
-        with self._read() as db:
+        with self._read() as db, one_state(db):
             return self._entries(db, log_sql.bodies_after(db, position, limit))
 
     def seen(self, subject: bytes) -> dict[bytes, int]:
@@ -244,7 +244,7 @@ class StoredLog:
 
     def lost_entries_of_subject(self, subject: bytes) -> list[Entry]:
         """What was set aside of a subject's streams, oldest first; each was recorded again, unless it was erased."""
-        with self._read() as db:
+        with self._read() as db, one_state(db):
             lost = {branch.id for branch in log_sql.branches(db) if branch.lost}
             streams = [s for s in log_sql.streams_of_subject(db, subject) if s.id >> STREAM_SHIFT in lost]
             rows = [row for s in streams for row in log_sql.chain(db, s.head) if row.branch in lost]
@@ -265,7 +265,7 @@ class StoredLog:
 
     def entries_of_subject(self, subject: bytes) -> list[Entry]:
         """Every log's entries about a subject, each stream in its own order."""
-        with self._read() as db:
+        with self._read() as db, one_state(db):
             chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.live_streams_of_subject(db, subject)]
             return self._entries(db, (row for newest_first in chains for row in reversed(newest_first)))
 
@@ -279,7 +279,7 @@ class StoredLog:
         """A log's entries in their order, read in portions."""
         branch = self.branch_id(log)
         while True:
-            with self._read() as db:
+            with self._read() as db, one_state(db):
                 entries = self._entries(db, log_sql.bodies_of_branch(db, branch, after_seq + 1, SCAN_COUNT))
             yield from entries
             if len(entries) < SCAN_COUNT:

@@ -3,7 +3,8 @@
 Its entries were verified one by one under the hub's signature (`welcome`). Here the leaves are put in the log's own
 order and give the log's own tree, which must have every root that the log's *own* key has signed, as that was kept when
 the welcome was named. Then the branch becomes one like any that was carried: a tree, streams numbered as they begin in
-the log, the kind KIN. Entries keep their positions and never change, so folds and followers notice nothing.
+the log, the kind KIN; what had vouched for it until then is dropped. Entries keep their positions and never change, so
+folds and followers notice nothing.
 
 What is promised: all coming logs become whole in one transaction, or none. *A power cut before it leaves them coming,
 and the next exchange does it.* The tree is worked out beside the writer, from what no longer changes.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
 
-from sync import coming_sql, log_sql
+from sync import coming_sql, log_sql, outbox_sql
 from sync.batch import SignedSize
 from sync.entry import FORMAT_SUITE, HEADER, log_id, origin
 from sync.errors import VerificationError
@@ -73,9 +74,10 @@ def make_whole(store: Store) -> bool:
     found = [whole for branch in coming if (whole := store.reading(partial(_read, branch=branch))) is not None]
     if len(found) < len(coming):
         return False
-    store.submit(lambda db: _relabel(store, db, found)).result()
-    store.forget_seals()
-    store.know_branches()
+    if found:
+        store.submit(lambda db: _relabel(store, db, found)).result()
+        store.know_branches()
+        store.forget_seals()
     return True
 
 
@@ -109,4 +111,5 @@ def _relabel(store: Store, db: apsw.Connection, found: list[Whole]) -> None:
         coming_sql.relabel_streams(db, renamed)
         coming_sql.replace_branch(db, branch.id, number)
         log_sql.set_branch_size(db, number, len(entries), len(streams))
+    coming_sql.drop_welcomes(db, [box.id for box in outbox_sql.outboxes(db) if box.is_welcome])
     store.reload_in(db)

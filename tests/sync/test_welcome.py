@@ -422,6 +422,29 @@ def test_becoming_whole_is_all_or_nothing(county, stores, monkeypatch):
     same(node, county)
 
 
+def test_who_reads_while_it_becomes_whole_reads_one_state(county, stores, monkeypatch):
+    """Streams have other numbers in the next moment: a reading that has begun goes on in the one before."""
+    node = stores("new")
+    with monkeypatch.context() as patch:
+        patch.setattr(welcome_fetching, "make_whole", lambda _: False)
+        county.exchange(node)
+    assert set(kinds(node).values()) == {Kind.COMING}
+    real, done = node.find_seal, []
+
+    def find_seal(db, stream):
+        if not done:
+            done.append(stream)
+            assert make_whole(node)
+        return real(db, stream)
+
+    monkeypatch.setattr(node, "find_seal", find_seal)
+    node.forget_seals()
+    assert len([one.body() for one in node.entries_after(0, 10_000)]) == ENTRIES + LATER
+    assert done
+    same(node, county)
+    assert node.reading(outbox_sql.outboxes) == []
+
+
 def test_nothing_becomes_whole_before_the_last_entry(county, stores):
     """A node that asks itself too early changes nothing."""
     node = stores("new")
