@@ -18,6 +18,7 @@ from central_hub.obeying import Obedience
 from central_hub.registry import Admissions
 from central_hub.router import Router
 from central_hub.taking import ServedTaker
+from central_hub.welcoming import Needs
 from domain.codes import SEX
 from node import conflicts, photos, returning, service
 from node import web as kit
@@ -34,6 +35,7 @@ from node.scrubbing import Scrubber
 from node.views import Views
 from sync.server import ExchangeServer
 from sync.store import Store
+from sync.welcome import Welcomes
 
 TABLES: Final = (("按年龄", "by_age"), ("按年级", "by_grade"), ("按乡镇", "by_township"), ("按类别", "by_category"))
 
@@ -81,6 +83,7 @@ async def _serve(
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
         backed_up_to=BackedUp(folder, store),
+        welcomes=Welcomes(store, registry.code_of, Needs(store, registry).in_order, clock),
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())

@@ -55,7 +55,9 @@ def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list
 
     def work(db: apsw.Connection) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
-        boxes = [box for box in outbox_sql.outboxes(db) if box.public_key == store.signer.public_key]
+        key = store.signer.public_key
+        # a welcome has what the home wrote itself, and the outbox of a hub above is not ours to fill
+        boxes = [box for box in outbox_sql.outboxes(db) if box.public_key == key and not box.is_welcome]
         for subject in dict.fromkeys(order.subjects):
             streams = [stream.id for stream in log_sql.streams_of_subject(db, subject)]
             homes = {registry.child_of(store.log_of(db, stream >> STREAM_SHIFT)) for stream in streams}

@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -32,8 +32,11 @@ import apsw
 
 from node import healing
 from node.clock import Clock
+from node.coming import Watch
 from node.folder import CONFIG_FILE, Folder
 from node.obeying import Erase, obey
+from node.progress import Show
+from sync import erasure
 from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
@@ -51,6 +54,7 @@ from sync.outbox_fetching import OutboxFetching
 from sync.pacing import PUSH_SIZE_BYTES_FIRST, Pace
 from sync.replicator import KeepReceipt, Sender
 from sync.store import Store
+from sync.welcome_fetching import WelcomeFetching
 
 PAUSE_S_MIN: Final = 0.1
 PAUSE_S_MAX: Final = 300.0
@@ -88,10 +92,11 @@ class Exchanger:
         self._unknown: set[bytes] = set()  # logs that the hub has forgotten, of which it is told how they came to be
         self._owes = False  # whether an order of the county's could not be carried out yet
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
-        self._delivered = 0  # entries that came from the county
+        self._delivered = 0  # entries that came down
         self._has_lost = False  # whether the hub held less of some log than its receipt said
         self._pushed: dict[bytes, int] = {}  # how many entries of each other log the hub acknowledged
         self._put_last: bytes | None = None
+        self.watch: Watch | None = None  # of the exchange that is under way
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
@@ -232,10 +237,13 @@ class Exchanger:
         waiting.sort(key=lambda name: name == self._put_last)
         introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
         outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
+        welcome = WelcomeFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
         exchange = Exchange(
-            self._store, sender, self._url, self._clock, waiting, introduced, outbox,
+            self._store, sender, self._url, self._clock, waiting, introduced, outbox, welcome,
             singly=self._goes_singly(), drain=self._http is not None,
         )  # fmt: skip
+        watch = self.watch = Watch(self._store, exchange, self._note, self._clock)
+        looking = asyncio.create_task(watch.keep_looking())
         try:
             async with self._connection() as http:
                 kept = await exchange.run(http)
@@ -254,6 +262,8 @@ class Exchanger:
                 raise self._explained(error) from None
             raise
         finally:
+            looking.cancel()
+            await asyncio.to_thread(watch.ended)
             self._push_size_bytes = sender.push_size_bytes
             self._has_lost |= sender.hub_lost
             if exchange.buffered:
@@ -276,10 +286,12 @@ class Exchanger:
     async def _note_own(self, exchange: Exchange) -> None:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
-        self._delivered += exchange.outbox.taken
+        self._delivered += exchange.outbox.taken + exchange.welcome.outbox.taken + exchange.logs.fetcher.fetched
+        if exchange.welcome.outbox.taken:  # it brings the home's own orders first; they wait for nothing else
+            await asyncio.to_thread(erasure.follow_orders, self._store, self._clock())
         obeyed = await asyncio.to_thread(self._obey)
         self._beside = exchange.speaker.beside
-        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed)
+        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or exchange.welcome.left or obeyed)
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:
@@ -325,12 +337,15 @@ class Exchanger:
             print(f"exchange: {error}", file=sys.stderr, flush=True)
 
 
-async def exchange_now(exchanger: Exchanger, progress: Callable[[int], None]) -> None:
+async def exchange_now(exchanger: Exchanger, progress: Show) -> None:
     """For a command: one exchange to its receipt, or up to so many fruitless tries, showing how far it has come."""
 
     async def watch() -> None:
         while True:
-            progress(exchanger.acknowledged)
+            if exchanger.watch is not None and exchanger.watch.of:
+                progress(*exchanger.watch.so_far(), "从县里取回 (fetching)")
+            else:
+                progress(exchanger.acknowledged)
             await asyncio.sleep(PROGRESS_S)
 
     watcher = asyncio.ensure_future(watch())

@@ -88,6 +88,9 @@ class ExchangeState:
     exchanges: int = 0
     retries: int = 0
     last_failure: str = ""
+    coming_of: int = 0  # how many entries there will be of what comes down, while it is awaited …
+    coming_from: int = 0  # … how many were here when this exchange began to fetch …
+    coming_since_ms: int | None = None  # … and when that was; None where no exchange is at it
     singly_url: str = ""  # on the way to this hub a proxy keeps requests until they are whole …
     singly_until_ms: int = 0  # … which is believed until then
 

@@ -19,6 +19,7 @@ from domain.errors import BadField, Refused
 from domain.folding import Folding
 from node import (
     cli,
+    coming,
     conflicts,
     deciding,
     erasing,
@@ -246,7 +247,8 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
         day = today.of(store, clock)
-    state = folder.exchange_state()
+        state = folder.exchange_state()
+        awaited = coming.shown(store, state, clock())
     joined = folder.config.hub is not None
     return {
         "code": folder.config.code,
@@ -263,6 +265,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         "backed_up": backed_up if joined else None,
         "epoch": epoch if joined else None,
         "fetched": fetched,
+        "coming": awaited if joined else None,
         "healed": healed,
         "county": (folder.config.hub.name or None) if folder.config.hub else None,
         "receipts": receipts,

@@ -24,7 +24,7 @@ where the copies agree, and the node sets its own part aside (`succession`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from sync.entry import log_id, origin
@@ -58,9 +58,9 @@ class CarryFrom(NamedTuple):
 class Carrier:
     """The hub's side, for the logs that a node may have."""
 
-    def __init__(self, logs: Collection[bytes], held: Callable[[bytes], int]) -> None:
-        """`held` says how many entries of one of these logs are on the disk."""
-        self._logs = frozenset(logs)
+    def __init__(self, may_have: Callable[[bytes], bool], held: Callable[[bytes], int]) -> None:
+        """`may_have`: whether a log is the node's to have; `held`: how many entries of it are on the disk."""
+        self._may_have = may_have
         self._held = held
         self._log = b""
         self._cursor = self._end = 0
@@ -96,7 +96,7 @@ class Carrier:
         return None
 
     def _size_of(self, log: bytes) -> int:
-        if log not in self._logs:
+        if not self._may_have(log):
             raise RemoteProtocolError(f"log {log.hex()} is not this node's to have")
         return self._held(log)
 
@@ -157,6 +157,13 @@ class Fetcher:
     def is_receiving(self) -> bool:
         """Whether a log is open, of which something is still to come."""
         return self._receiver is not None and bool(self._to_do)
+
+    @property
+    def to_come(self) -> int:
+        """How many entries of these logs are not here yet."""
+        here = self._receiver.size if self._receiver is not None else 0
+        missing = [one.size - search.shared_max for one, search, is_behind in self._to_do if is_behind]
+        return sum(missing) - max(0, here - self._to_do[0][1].shared_max) if missing else 0
 
     def search(self, public_key: bytes, shared_max: int) -> None:
         """Find out where the hub's copy of our own log parts from ours; both have `shared_max` entries at least."""

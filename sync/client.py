@@ -9,8 +9,9 @@ Frames travel in one of three ways:
 A stream that hears nothing for HEARING_TIMEOUT_S ends its body. If the hub's answer comes only then, a proxy on the way
 buffers: nothing was lost, the rest goes singly, and `buffered` says so to whoever plans the next exchange.
 
-What comes down travels in the streamed request where there is one. Where all was said at once, or goes singly, it comes
-in further short requests: each asks from where the node is by then, and is answered with as much as may be unanswered.
+What comes down travels in the streamed request where there is one. Where all was said at once, or goes singly, a little
+comes in further short requests: each asks from where the node is by then, and is answered with as much as may be
+unanswered. Much, as for a new PC, is streamed for, unless a proxy is known to keep requests.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sync.outbox_fetching import OutboxFetching
 from sync.replicator import KeepReceipt, Sender, Wait
 from sync.speaking import Speaker
 from sync.store import Store
+from sync.welcome_fetching import WelcomeFetching
 
 PATH: Final = "/v1/exchange"
 HELD_PATH: Final = "/v1/held"
@@ -35,6 +37,7 @@ CONTENT_TYPE: Final = "application/vnd.homeward.frames"
 CONNECT_TIMEOUT_S: Final = 20
 SILENCE_TIMEOUT_S: Final = 60
 HEARING_TIMEOUT_S: Final = 10.0  # from the first frame: a round trip, the line's queue, a hub that is busy
+MUCH_ROWS: Final = 500  # that come down: more than a short request or two bring
 UNHEARD_SIZE_BYTES_MAX: Final = 256 * 1024  # a proxy's limit on a body is 1 MB where nobody has thought of it
 AT_ONCE_ROWS_MAX: Final = 100
 AT_ONCE_SIZE_BYTES_MAX: Final = 16 * 1024
@@ -91,6 +94,7 @@ class Exchange:
         waiting: Sequence[bytes] = (),
         introduced: Sequence[Introduction] = (),
         outbox: OutboxFetching | None = None,
+        welcome: WelcomeFetching | None = None,
         *,
         singly: bool = False,
         drain: bool = False,
@@ -100,8 +104,8 @@ class Exchange:
         `singly`: do not try to stream; `drain`: hear the answer out behind the receipt, so that the connection can
         serve again.
         """
-        self.speaker = Speaker(store, sender, waiting, clock_ms, introduced, outbox)
-        self.logs, self.outbox = self.speaker.logs, self.speaker.outbox
+        self.speaker = Speaker(store, sender, waiting, clock_ms, introduced, outbox, welcome)
+        self.logs, self.outbox, self.welcome = self.speaker.logs, self.speaker.outbox, self.speaker.welcome
         self.sender, self.files, self.traffic = sender, self.speaker.files, self.speaker.traffic
         self.declined = self.speaker.declined
         self.buffered = False  # found to be so in this exchange
@@ -145,7 +149,7 @@ class Exchange:
             raise Diverged(log, forks[log], diverged.size)
         if self.sender.receipt is None:
             raise Unreachable(f"{self._url}: the hub hung up before it sent a receipt")
-        if not (self.logs.done and self.outbox.done):
+        if not self.speaker.has_come:
             raise Unreachable(f"{self._url}: the hub hung up before it sent all that it has for this home")
         return self.sender.receipt
 
@@ -155,8 +159,11 @@ class Exchange:
         if self.speaker.has_said_all:
             await self._post(http, first)
             self.speaker.ended()
-            self._singly = True  # where the hub has asked for something
-            return
+            if self.speaker.is_done or self.speaker.to_come < MUCH_ROWS:
+                self._singly = True  # where the hub has asked for something
+                return
+            first, _ = await self._gather(0)
+            self._was_heard = False
         await self._post(http, self._body(first))
         self.speaker.ended()
         self.buffered = self._ended_unheard and self._was_heard

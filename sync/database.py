@@ -109,6 +109,16 @@ def transaction(db: apsw.Connection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def one_state(db: apsw.Connection) -> Iterator[None]:
+    """What is read in this block is of one moment, whatever is committed meanwhile."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("COMMIT")
+
+
 def try_empty_wal(db: apsw.Connection) -> bool:
     """Fold the WAL into the file and cut it to nothing, so that no old page is left; False while others read one."""
     db.set_busy_timeout(0)  # whoever asks waits without holding anything

@@ -79,7 +79,7 @@ def ledger(store: StoredLog) -> Ledger:
 
 def _own_affairs(store: StoredLog) -> list[Entry]:
     """What the logs of this node, and the other ones of its home, say about themselves."""
-    logs = [branch.log for branch in store.branches() if branch.own or branch.kin]
+    logs = [branch.log for branch in store.branches() if branch.own or branch.kin or branch.coming]
     return [entry for log in logs for entry in store.entries_of_subject(log) if entry.log == log]
 
 

@@ -92,8 +92,9 @@ class Fetching:
                 if self._was_told:
                     return  # in answer to a request behind the first one
                 self._was_told = True
-                held, roots = await asyncio.to_thread(self._mine, message)
-                self.fetcher.learn(message, held, roots)
+                logs = await asyncio.to_thread(self._not_coming, message)
+                held, roots = await asyncio.to_thread(self._mine, logs)
+                self.fetcher.learn(logs, held, roots)
                 return
             my_root = await asyncio.to_thread(self._root_behind, message) if isinstance(message, Carry) else None
             for effect in await asyncio.to_thread(self.fetcher.receive, message, my_root):
@@ -103,6 +104,11 @@ class Fetching:
                     self._answers.append(effect.message)
         finally:
             self._is_busy = False
+
+    def _not_coming(self, logs: Logs) -> Logs:
+        """Without those of which only some streams are here yet (`welcome_fetching`)."""
+        coming = {branch.log for branch in self._store.branches() if branch.coming}
+        return Logs([one for one in logs.logs if log_id(one.public_key) not in coming])
 
     def _mine(self, logs: Logs) -> tuple[dict[bytes, int], dict[bytes, bytes]]:
         """Our sizes of the logs that are here, and our roots at the smaller of both sizes."""

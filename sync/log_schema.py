@@ -70,6 +70,7 @@ class Kind(IntEnum):
     LOST = 2  # what was set aside of a log: kept and verified, but nothing else reads it
     KIN = 3  # another log of this node's home, which it follows
     PART = 4  # a log of which some streams came through an outbox (`outbox_taking`)
+    COMING = 5  # another log of this node's home whose streams come in the order of need, until it is whole (`welcome`)
 
 
 class Branch(NamedTuple):
@@ -91,6 +92,11 @@ class Branch(NamedTuple):
     def kin(self) -> bool:
         """Whether it is another log of this node's home."""
         return self.kind == Kind.KIN
+
+    @property
+    def coming(self) -> bool:
+        """Whether it is one whose streams are on their way here in the order of need."""
+        return self.kind == Kind.COMING
 
     @property
     def lost(self) -> bool:

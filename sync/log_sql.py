@@ -268,6 +268,11 @@ def entries_of_branch(db: apsw.Connection, branch: int, first_seq: int, limit: i
     return [Row._make(row) for row in _of_branch(db, ENTRY_COLUMNS, branch, first_seq, limit)]
 
 
+def body_sizes_of_branch(db: apsw.Connection, branch: int) -> list[int]:
+    """How many bytes each body of a branch takes as it is stored, in the order of its log."""
+    return [size for (size,) in _of_branch(db, "coalesce(length(body), 0)", branch, 1, POSITION_MAX)]
+
+
 def _of_branch(db: apsw.Connection, columns: str, branch: int, first_seq: int, limit: int) -> Iterator[Any]:
     """Run after run, for as long as there is something to read."""
     query = f"SELECT {columns} FROM entry WHERE position>=? AND position<? ORDER BY position LIMIT ?"

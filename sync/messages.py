@@ -289,8 +289,28 @@ class Delivery(NamedTuple):
     seqs: list[int]
 
 
+class SignedLog(NamedTuple):
+    """A log, and sizes of it with their roots and what its own key has signed there; ascending."""
+
+    public_key: bytes
+    signed: list[tuple[int, bytes, bytes]]
+
+
+class Welcome(NamedTuple):
+    """The logs of a node's home in the order of need, for a node that has nothing of them: an outbox of its own.
+
+    A node asks for it, with the epoch and size that it holds of one (zeros: none). The hub says what it has made
+    (zeros: none) and, where the node named another epoch, what the keys of the logs in it have signed, up to where they
+    are in it.
+    """
+
+    epoch: int
+    size: int
+    logs: list[SignedLog]
+
+
 Introduction = Succeed | Vouch
-AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | About
+AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | About | Welcome
 AboutOutbox = OutboxAt | Delivery
 AboutFiles = Offer | Chunk | Holds | Declined
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt

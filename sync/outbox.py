@@ -58,12 +58,14 @@ def append(store: Store, db: apsw.Connection, outbox: Outbox, rows: Sequence[Row
     known = outbox_sql.streams(db, outbox.id, {row.stream for row in rows})
     moved: dict[int, tuple[int, int]] = {}
     leaves: list[bytes] = []
+    origins: dict[int, tuple[bytes, bytes]] = {}
     streams = outbox.streams
     for row in rows:
         ordinal, _ = known.get(row.stream) or (streams + 1, 0)
         streams = max(streams, ordinal)
         known[row.stream] = moved[row.stream] = (ordinal, row.version)
-        leaves.append(_leaf(store, db, row))
+        log, name = origins.get(row.stream) or origins.setdefault(row.stream, _origin(store, db, row))
+        leaves.append(leaf_hash(HEADER.pack(FORMAT_SUITE, log, row.seq, name, row.commitment)))
     frontier, trees = load_frontier(db, outbox).extend(leaves)
     first = outbox.size + 1
     outbox_sql.add_places(
@@ -93,12 +95,12 @@ def missing(db: apsw.Connection, outbox: Outbox, streams: Iterable[Stream]) -> l
     return sorted(rows, key=lambda row: row.position)
 
 
-def _leaf(store: StoredLog, db: apsw.Connection, row: Row) -> bytes:
+def _origin(store: StoredLog, db: apsw.Connection, row: Row) -> tuple[bytes, bytes]:
+    """The log that an entry is of, and its stream's pseudonym."""
     found = log_sql.stream_seal(db, row.stream)
     if found is None:
         raise LogCorrupt(f"log.db has entries of stream {row.stream}, but not the stream: run verify")
-    log = store.log_of(db, row.branch)
-    return leaf_hash(HEADER.pack(FORMAT_SUITE, log, row.seq, found[0], row.commitment))
+    return store.log_of(db, row.branch), found[0]
 
 
 def delivery_of(store: StoredLog, log: bytes, start: int, count: int, withheld: Collection[int] = ()) -> Delivery:

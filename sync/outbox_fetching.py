@@ -37,6 +37,16 @@ class OutboxFetching:
         self._is_busy = self._is_stopped = False
 
     @property
+    def log(self) -> bytes | None:
+        """The outbox that is followed, once its epoch is known."""
+        return self._receiver.log if self._receiver is not None else None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the rest was left to another exchange."""
+        return self._is_stopped
+
+    @property
     def left(self) -> int:
         """How many entries the hub has for this home that are not here yet, as far as it said."""
         return self.told.size - self._receiver.size if self.told is not None and self._receiver is not None else 0

@@ -7,9 +7,10 @@ alone makes routing a thing that can be repeated. `outbox_scope` names the subje
 `outbox_tie` names subjects that hang on another one; who erases either takes both tables' rows away. `outbox_again`
 names peers' logs in which streams about erased subjects began to arrive: whoever wrote them has yet to be told.
 
-Branches of the kind PART are not here from their beginning to their end: at a home those of the logs whose streams came
-to it through an outbox. Their entries have no tree of their own (`entry.tree` is empty), each gap in their
-seq begins a run, and their size counts what is here. What vouches for them is the outbox.
+Branches of the kinds PART and COMING are not here from their beginning to their end: at a home those of the logs whose
+streams came to it through an outbox, its own home's through a welcome. Their entries have no tree of their own
+(`entry.tree` is empty), each gap in their seq begins a run, and their size counts what is here. What vouches for them
+is the outbox.
 
 Folders were made before there were outboxes: whoever opens one for writing makes the tables.
 """
@@ -47,6 +48,7 @@ LATER_QUERY: Final = (
     " UNION ALL SELECT position, prev FROM back JOIN entry ON position = before AND version>?)"
     f" SELECT {log_sql.ENTRY_COLUMNS} FROM back JOIN entry ON position = place"
 )
+INCOMPLETE: Final = f"({Kind.PART}, {Kind.COMING})"
 OUTBOX_QUERY: Final = "SELECT id, log, public_key, home, epoch, size, streams FROM outbox"
 
 
@@ -60,6 +62,11 @@ class Outbox(NamedTuple):
     epoch: int
     size: int
     streams: int
+
+    @property
+    def is_welcome(self) -> bool:
+        """Whether it is for one node of its home, and has the home's own logs: then `home` names that node, too."""
+        return " " in self.home
 
 
 class Place(NamedTuple):
@@ -223,11 +230,11 @@ def forget(db: apsw.Connection, subject: bytes) -> None:
 
 def partial_branches(db: apsw.Connection) -> set[int]:
     """The branches that are not here from their beginning to their end."""
-    return {branch for (branch,) in db.execute(f"SELECT id FROM branch WHERE own={Kind.PART}")}
+    return {branch for (branch,) in db.execute(f"SELECT id FROM branch WHERE own IN {INCOMPLETE}")}
 
 
 def add_partial(db: apsw.Connection, log: bytes) -> int:
-    """A new branch for what will come of a log; its number."""
+    """A new branch for what will come of another home's log; its number."""
     return log_sql.add_branch(db, log, b"", Kind.PART)
 
 
@@ -235,10 +242,20 @@ def placed_in_partial(db: apsw.Connection) -> int:
     """How many different entries of partial branches stand in any outbox."""
     query = (
         "SELECT count(DISTINCT o.position) FROM outbox_entry o JOIN entry e ON e.position = o.position"
-        " JOIN branch b ON b.id = e.stream >> ? AND b.own = ?"
+        f" JOIN branch b ON b.id = e.stream >> ? AND b.own IN {INCOMPLETE}"
     )
-    count: int = db.execute(query, (STREAM_SHIFT, Kind.PART)).get
+    count: int = db.execute(query, (STREAM_SHIFT,)).get
     return count
+
+
+def sizes_of_branches(db: apsw.Connection, number: int) -> dict[int, int]:
+    """How many entries of each branch stand in an outbox."""
+    query = (
+        "SELECT e.stream >> ?, count(*) FROM outbox_entry o JOIN entry e ON e.position = o.position"
+        " WHERE o.outbox=? GROUP BY 1 ORDER BY 1"
+    )
+    rows: Any = db.execute(query, (STREAM_SHIFT, number)).fetchall()
+    return dict(rows)
 
 
 def rows_of_stream(db: apsw.Connection, head: int | None, after_version: int) -> list[Row]:

@@ -70,7 +70,9 @@ def _find(store: StoredLog, log: bytes, ordinal: int) -> Ref | None:
 
 def take_in(store: Store, parcel: Parcel) -> int:
     """Store a verified parcel durably; the outbox's new size here. Raises StaleVersion if it moved meanwhile."""
-    return store.submit(lambda db: _Taking(store, db, parcel).run()).result()
+    size = store.submit(lambda db: _Taking(store, db, parcel).run()).result()
+    store.know_branches()  # who records now has seen what came
+    return size
 
 
 def take_delivery(store: Store, receiver: OutboxReceiver, delivery: Delivery) -> tuple[int, list[Ack | NoKey]]:
@@ -95,6 +97,7 @@ class _Taking:
             raise StaleVersion(f"the outbox holds {self._outbox.size} entries, the parcel begins at {parcel.start}")
         self._branches = {branch.log: branch.id for branch in log_sql.branches(db) if not branch.lost}
         self._logs = {number: log for log, number in self._branches.items()}
+        self._coming = {branch.log for branch in log_sql.branches(db) if branch.coming}
         self._partial = outbox_sql.partial_branches(db)
         self._sizes = {branch.id: [branch.size, branch.streams] for branch in log_sql.branches(db)}
         self._types = log_sql.types(db)
@@ -128,22 +131,32 @@ class _Taking:
 
     def _begin(self) -> None:
         """The streams that begin in the parcel, their keys kept; without subject and key where they are erased."""
-        pairs = list(zip(self._parcel.streams, self._parcel.origins, strict=True))
-        for new, log in pairs:
-            branch = self._branches.get(log) or self._open_branch(log)
+        fresh: list[tuple[NewStream, int, bytes | None]] = []
+        for new, log in zip(self._parcel.streams, self._parcel.origins, strict=True):
+            branch = self._branch_of(log)
             found = self._stored(new, branch)
             if found is not None:
                 self._streams[new.ordinal] = found
                 continue
             if branch not in self._partial:
                 raise VerificationError(f"the county sends a stream of log {log.hex()}, which is held here in full")
-            kept = new.key is not None and not self._store.keeps_nothing_of(new.subject, new.name)
-            number = self._store.keyring.receive([new.key])[0] if kept and new.key is not None else NO_KEY
+            kept = not self._store.keeps_nothing_of(new.subject, new.name)
+            fresh.append((new, branch, new.key if kept else None))
+        keys = [key for _, _, key in fresh if key is not None]
+        numbers = iter(self._store.keyring.receive(keys))  # all at once: each time is an fsync
+        for new, branch, key in fresh:
             self._sizes[branch][1] += 1
             local = (branch << STREAM_SHIFT) + self._sizes[branch][1]
-            stream = Stream(local, new.name, new.subject if kept else None, number, 0, None, 0)
+            subject, number = (None, NO_KEY) if key is None else (new.subject, next(numbers))
+            stream = Stream(local, new.name, subject, number, 0, None, 0)
             self._streams[new.ordinal] = stream
             self._begun.append(stream)
+
+    def _branch_of(self, log: bytes) -> int:
+        """The branch that what comes of a log is of; one is opened for a log of another home."""
+        if (log in self._coming) != self._outbox.is_welcome:  # a welcome's logs were named before, with their keys
+            raise VerificationError(f"log {log.hex()} does not come in an outbox of this kind")
+        return self._branches.get(log) or self._open_branch(log)
 
     def _open_branch(self, log: bytes) -> int:
         number = outbox_sql.add_partial(self._db, log)

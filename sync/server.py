@@ -58,11 +58,13 @@ from sync.messages import (
     Receipt,
     Refusal,
     Took,
+    Welcome,
 )
 from sync.receiving import receiver_of
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
 from sync.serving_logs import ServedLogs
 from sync.store import Store
+from sync.welcome import Welcomes
 
 SILENCE_TIMEOUT_S: Final = 60
 HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}"
@@ -97,13 +99,16 @@ class ExchangeServer:
         route: Callable[[], None] = lambda: None,
         epoch_of: Callable[[], int] = lambda: EPOCH_FIRST,
         backed_up_to: Callable[[bytes], int] = lambda _: 0,
+        welcomes: Welcomes | None = None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
         `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
         `outbox_of` gives id and epoch of the outbox of a log's home; `route` fills outboxes, if that is quick.
         `epoch_of` gives the hub's epoch, `backed_up_to` how many entries of a log its last verified backup holds.
+        `welcomes` are what new nodes get first.
         """
+        self._welcomes = welcomes
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
@@ -145,7 +150,7 @@ class ExchangeServer:
         return self._served(log).beside()
 
     def _served(self, log: bytes) -> ServedLogs:
-        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log))
+        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log), self._welcomes)
 
     async def exchange(self, request: web.Request) -> web.StreamResponse:
         """Serve one exchange."""
@@ -220,9 +225,9 @@ class ExchangeServer:
             case Offer() | Chunk():
                 talk.files = talk.files or FileReceiver(log, self._key_of(log) or b"")
                 return await self._take_file(log, talk.files, message)
-            case Compare() | Follow() | Took() | NoKey() if talk.logs is not None:
-                roots = await asyncio.to_thread(talk.logs.answer, message)
-                return [] if roots is None else [roots]
+            case Compare() | Follow() | Took() | NoKey() | Welcome() if talk.logs is not None:
+                answer = await asyncio.to_thread(talk.logs.answer, message)
+                return [] if answer is None else [answer]
         return await self._take(talk, talk.receiver, message)
 
     async def _begin(self, talk: Talk, message: Message) -> list[Message]:

@@ -1,9 +1,9 @@
 """What a node says in an exchange, frame by frame; nothing of how the frames travel.
 
 Entries go first, as `replicator.Sender` decides. Behind the receipt comes what the hub has of the home's other logs
-(`fetching`) and in its outbox (`outbox_fetching`), then photographs and scans follow, as `file_transfer.FileSender`
-decides, until an entry waits again. What goes wrong with any of these takes nothing from the receipt, which is kept
-when it comes.
+(to a new PC in the order of need, `welcome_fetching`; `fetching`) and in its outbox (`outbox_fetching`), then
+photographs and scans follow, as `file_transfer.FileSender` decides, until an entry waits again. What goes wrong with
+any of these takes nothing from the receipt, which is kept when it comes.
 
 It serves all ways of carrying frames (`client.py`): one body that is streamed while answers are heard, and single
 requests, each of which the hub takes for an exchange of its own, so that each begins with Hello again. What comes down
@@ -41,12 +41,14 @@ from sync.messages import (
     OutboxAt,
     Push,
     Roots,
+    Welcome,
 )
 from sync.outbox_fetching import OutboxFetching
 from sync.outgoing import push_of
 from sync.references import References
 from sync.replicator import Ask, Effect, KeepReceipt, Portion, Send, Sender, Wait
 from sync.store import Store
+from sync.welcome_fetching import WelcomeFetching
 
 FILE_LEVEL = 1  # what is sealed does not become smaller
 
@@ -70,11 +72,13 @@ class Speaker:
         clock_ms: Callable[[], int],
         introduced: Sequence[Introduction] = (),
         outbox: OutboxFetching | None = None,
+        welcome: WelcomeFetching | None = None,
     ) -> None:
         """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
         self.sender = sender
         self.logs = Fetching(store)
         self.outbox = outbox or OutboxFetching(store, "", b"")
+        self.welcome = welcome or WelcomeFetching(store, "", b"")
         self._unsaid = list(introduced)
         self.files = FileSender(waiting)
         self.declined: list[str] = []  # why files stayed behind, for a person
@@ -90,12 +94,22 @@ class Speaker:
         """Whether nothing is to be said or heard any more."""
         if self.sender.diverged is not None:
             return self.logs.done
-        return self.sender.receipt is not None and self.logs.done and self.outbox.done and self.files.done
+        return self.sender.receipt is not None and self.has_come and self.files.done
 
     @property
     def has_said_all(self) -> bool:
         """Whether nothing is left to say, unless the hub asks for something or has something."""
-        return self.sender.has_asked_last and self.logs.done and self.outbox.done and self.files.done
+        return self.sender.has_asked_last and self.has_come and self.files.done
+
+    @property
+    def has_come(self) -> bool:
+        """Whether nothing is on its way down."""
+        return self.welcome.done and self.logs.done and self.outbox.done
+
+    @property
+    def to_come(self) -> int:
+        """How many entries the hub has for this node that are not here yet, as far as it said."""
+        return self.welcome.to_come + self.logs.fetcher.to_come + max(0, self.outbox.left)
 
     @property
     def beside(self) -> Beside:
@@ -117,8 +131,8 @@ class Speaker:
 
     def ended(self) -> None:
         """A request has ended, answered in full."""
-        self.logs.ended()
-        self.outbox.ended()
+        for fetched in (self.welcome, self.logs, self.outbox):
+            fetched.ended()
 
     async def next(self) -> bytes | Wait | None:
         """The next frame; Wait where the hub must be heard first, None at the end."""
@@ -137,7 +151,7 @@ class Speaker:
                     return self._frames_of(
                         self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log))
                     )
-        for fetched in (self.logs, self.outbox):
+        for fetched in (self.welcome, self.logs, self.outbox):
             message = await fetched.next()
             if message is not None:
                 return message if isinstance(message, Wait) else self._count(wire.encode(message))
@@ -193,6 +207,10 @@ class Speaker:
                 await self._hear_held(message)
             case Logs() if self.sender.diverged is not None:
                 pass  # its own log comes first then
+            case Welcome() | Delivery() if self.welcome.is_of(message):
+                await self._hear_of_welcome(message)
+            case Logs() if await self.welcome.holds_back(message):
+                pass
             case Logs() | Roots() | Carry():
                 await self.logs.take(message)
                 if isinstance(message, Carry) and await self._has_news():
@@ -205,6 +223,13 @@ class Speaker:
                 await self._hear_about_file(message)
             case _:
                 await self._hear_about_log(message)
+
+    async def _hear_of_welcome(self, message: Welcome | Delivery) -> None:
+        held_back = await self.welcome.take(message)
+        if isinstance(message, Delivery) and await self._has_news():
+            self.welcome.stop()
+        if held_back is not None:
+            await self.logs.take(held_back)
 
     async def _hear_about_log(self, message: Message) -> None:
         self.sender.now_s = asyncio.get_running_loop().time()

@@ -186,7 +186,7 @@ class Store(StoredLog):
 
     def _after_cut(self) -> None:
         self.forget_seals()  # numbers of streams that moved may be given again
-        self._live = {branch.log: branch.id for branch in self.branches()}
+        self.know_branches()
         self._write_as(self._tail.own.log)
 
     def keep_checkpoint(self, log: bytes, signed: SignedSize) -> Future[None]:

@@ -13,15 +13,15 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from sync import files, keyring, log_schema, log_sql, outbox_sql, receipt_sql
+from sync import files, keyring, log_schema, log_sql, receipt_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
-from sync.database import Readers, open_database, require_sound
+from sync.database import Readers, one_state, open_database, require_sound
 from sync.entry import derive, log_id, origin
 from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
-from sync.log_schema import STREAM_SHIFT, Branch, Row
+from sync.log_schema import STREAM_SHIFT, Branch, Kind, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, node_number, root_at
 from sync.messages import Receipt
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
@@ -124,10 +124,14 @@ class StoredLog:
             return False
         return True
 
+    def know_branches(self) -> None:
+        """Read again which logs are here. For the modules of this package only."""
+        self._live = {branch.log: branch.id for branch in self.branches()}
+
     def branch_id(self, log: bytes) -> int:
         """This store's number for the branch of a log that counts."""
         if log not in self._live:
-            self._live = {branch.log: branch.id for branch in self.branches()}
+            self.know_branches()
         if log not in self._live:
             raise LocalProtocolError(f"log {log.hex()} is not held here")
         return self._live[log]
@@ -146,9 +150,8 @@ class StoredLog:
             return [branch for branch in log_sql.branches(db) if not branch.lost]
 
     def logs_in_part(self) -> set[bytes]:
-        """The logs of which only some streams are here, through an outbox."""
-        with self._read() as db:
-            return {self.log_of(db, branch) for branch in outbox_sql.partial_branches(db)}
+        """The logs of other homes of which only some streams are here, through an outbox."""
+        return {branch.log for branch in self.branches() if branch.kind == Kind.PART}
 
     def size(self, log: bytes) -> int:
         """How many entries of a log are stored, durably."""
@@ -227,7 +230,7 @@ class StoredLog:
 
     def entries_after(self, position: int, limit: int = SCAN_COUNT) -> list[Entry]:
         """Entries in the order of their arrival."""
-        with self._read() as db:
+        with self._read() as db, one_state(db):
             return self._entries(db, log_sql.bodies_after(db, position, limit))
 
     def seen(self, subject: bytes) -> dict[bytes, int]:
@@ -243,7 +246,7 @@ class StoredLog:
 
     def lost_entries_of_subject(self, subject: bytes) -> list[Entry]:
         """What was set aside of a subject's streams, oldest first; each was recorded again, unless it was erased."""
-        with self._read() as db:
+        with self._read() as db, one_state(db):
             lost = {branch.id for branch in log_sql.branches(db) if branch.lost}
             streams = [s for s in log_sql.streams_of_subject(db, subject) if s.id >> STREAM_SHIFT in lost]
             rows = [row for s in streams for row in log_sql.chain(db, s.head) if row.branch in lost]
@@ -264,7 +267,7 @@ class StoredLog:
 
     def entries_of_subject(self, subject: bytes, until: int | None = None) -> list[Entry]:
         """Every log's entries about a subject, each stream in its own order; those up to a position, if it is given."""
-        with self._read() as db:
+        with self._read() as db, one_state(db):
             chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.live_streams_of_subject(db, subject)]
             rows = (row for newest_first in chains for row in reversed(newest_first))
             return self._entries(db, rows if until is None else (row for row in rows if row[0] <= until))
@@ -279,7 +282,7 @@ class StoredLog:
         """A log's entries in their order, read in portions."""
         branch = self.branch_id(log)
         while True:
-            with self._read() as db:
+            with self._read() as db, one_state(db):
                 entries = self._entries(db, log_sql.bodies_of_branch(db, branch, after_seq + 1, SCAN_COUNT))
             yield from entries
             if len(entries) < SCAN_COUNT:

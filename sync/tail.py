@@ -73,11 +73,17 @@ class Tail:
         self._types = log_sql.types(db)
         self.position = log_sql.last_position(db)
         self._last_key = log_sql.last_key_used(db, self._own)
-        run = log_sql.last_run(db)
-        self._run_branch = run.branch if run else None
+        self._run_branch = self._continued(log_sql.last_run(db))
         self._frontiers: dict[int, Frontier] = {}
         self._streams: dict[bytes, _Open] = {}  # of the own log, by subject
         self._drop()
+
+    def _continued(self, run: Run | None) -> int | None:
+        """The branch that goes on where the last run ends; None if that run does not end with its log's last entry."""
+        branch = self._branches.get(run.branch) if run else None
+        if run is None or branch is None or run.seq + self.position - run.position != branch.size:
+            return None
+        return branch.id
 
     @property
     def own(self) -> Branch:

@@ -6,7 +6,21 @@ from typing import Any, Final
 
 from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
-from sync.messages import About, Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch
+from sync.messages import (
+    About,
+    Compare,
+    Follow,
+    LogAt,
+    Logs,
+    Message,
+    OutboxAt,
+    Roots,
+    SignedLog,
+    Succeed,
+    Took,
+    Vouch,
+    Welcome,
+)
 
 COMPARED_COUNT_MAX: Final = 16
 LOGS_COUNT_MAX: Final = 256
@@ -16,27 +30,22 @@ SIGNATURE_SIZE: Final = 64
 
 OUTBOX_AT: Final = 20
 VOUCH: Final = 22
+WELCOME: Final = 27
 ABOUT: Final = 33
+SIGNED_COUNT_MAX: Final = 4096  # sizes, of all logs of a welcome together
 ROWS_COUNT_MAX: Final = 4096
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT, Vouch: VOUCH, About: ABOUT,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH, About: ABOUT, Welcome: WELCOME,
 }  # fmt: skip
 
 
 def message(kind: int, rest: list[Any]) -> Message:
     """One message from the elements behind its kind; raises RemoteProtocolError."""
+    if kind in (SUCCEED, VOUCH):
+        return _introduction(kind, rest)
     match rest:
-        case [bytes(old), bytes(new), int(size), bytes(by_old), bytes(by_new)] if kind == SUCCEED:
-            _keys_ok(old, new)
-            for signature in (by_old, by_new):
-                bytes_ok(signature, "signature", SIGNATURE_SIZE)
-            return Succeed(old, new, _size(size), by_old, by_new)
-        case [bytes(by), bytes(key), bytes(signature)] if kind == VOUCH:
-            _keys_ok(by, key)
-            bytes_ok(signature, "signature", SIGNATURE_SIZE)
-            return Vouch(by, key, signature)
         case [bytes(log), list(sizes)] if kind == COMPARE:
             _count_ok(sizes, COMPARED_COUNT_MAX)
             return Compare(_log(log), [_size(size) for size in sizes])
@@ -55,6 +64,25 @@ def message(kind: int, rest: list[Any]) -> Message:
         case [int(epoch), int(size)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
             return OutboxAt(epoch, _size(size))
+        case [int(epoch), int(size), list(logs)] if kind == WELCOME:
+            int_ok(epoch, "epoch", 0, INT_MAX)
+            return Welcome(epoch, _size(size), _signed_logs(logs))
+    raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
+
+
+def _introduction(kind: int, rest: list[Any]) -> Message:
+    match rest:
+        case [bytes(old), bytes(new), int(size), bytes(by_old), bytes(by_new)] if kind == SUCCEED:
+            for key in (old, new):
+                bytes_ok(key, "public key", KEY_SIZE)
+            for signature in (by_old, by_new):
+                bytes_ok(signature, "signature", SIGNATURE_SIZE)
+            return Succeed(old, new, _size(size), by_old, by_new)
+        case [bytes(by), bytes(key), bytes(signature)] if kind == VOUCH:
+            for one in (by, key):
+                bytes_ok(one, "public key", KEY_SIZE)
+            bytes_ok(signature, "signature", SIGNATURE_SIZE)
+            return Vouch(by, key, signature)
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 
@@ -91,6 +119,32 @@ def _log_at(element: Any) -> LogAt:
             bytes_ok(root, "root", ROOT_SIZE)
             return LogAt(public_key, _size(size), root)
     raise RemoteProtocolError("a log is its key, its size and its root")
+
+
+def _signed_logs(elements: list[Any]) -> list[SignedLog]:
+    if len(elements) > LOGS_COUNT_MAX:
+        raise RemoteProtocolError(f"a welcome names more than {LOGS_COUNT_MAX} logs")
+    found, count = [], 0
+    for element in elements:
+        match element:
+            case [bytes(public_key), list(signed)]:
+                bytes_ok(public_key, "public key", KEY_SIZE)
+                found.append(SignedLog(public_key, [_signed(one) for one in signed]))
+                count += len(signed)
+            case _:
+                raise RemoteProtocolError("a log of a welcome is its key and what it has signed")
+    if count > SIGNED_COUNT_MAX:
+        raise RemoteProtocolError(f"a welcome names more than {SIGNED_COUNT_MAX} sizes")
+    return found
+
+
+def _signed(element: Any) -> tuple[int, bytes, bytes]:
+    match element:
+        case [int(size), bytes(root), bytes(signature)]:
+            bytes_ok(root, "root", ROOT_SIZE)
+            bytes_ok(signature, "signature", SIGNATURE_SIZE)
+            return _size(size), root, signature
+    raise RemoteProtocolError("what a log has signed is a size, its root and the signature")
 
 
 def _count_ok(items: list[Any], count_max: int) -> None:

@@ -3,8 +3,8 @@
     python -m tests.bench [--only import|sync|wire|link|crowd|down|store|cipher|views|verify|grown]
                           [--quick] [--sizes 10k,1m,5m] [--facts FILE]
 
-Without --only all parts but `link`, `crowd` and `down`, which take some minutes (`make bench-sync`), and `grown`, which
-grows a log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20
+Without --only all parts but `link`, `crowd` and `down`, which take some minutes (`make bench-sync`), and `grown`,
+which grows a log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20
 minutes and 6 GB; it asks the disk first).
 Data lies in a temporary folder (TMPDIR says where; durable commits are as fast as that disk) which is removed.
 """
@@ -43,7 +43,7 @@ from tests.bench.measuring import Findings
 
 RUNS, RUNS_QUICK = 5, 2
 UNITS = {"k": 1000, "m": 1_000_000}
-Part = Callable[[Workshop, int], Iterable[Findings]]
+Part = Callable[..., Iterable[Findings]]
 PARTS: dict[str, Part] = {
     "import": importing.run,
     "sync": exchange.run,
@@ -57,6 +57,7 @@ PARTS: dict[str, Part] = {
     "verify": verifying.run,
 }
 ASKED_FOR = {"link", "crowd", "down"}
+WITH_FACTS = {"wire", "down"}
 GROWN = "grown"  # takes minutes to an hour: only where it is asked for
 
 
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", choices=[*PARTS, GROWN], help="this part; may be repeated")
     parser.add_argument("--quick", action="store_true", help=f"{RUNS_QUICK} rounds instead of {RUNS}")
     parser.add_argument("--sizes", type=_sizes, default=growing.SIZES, help=f"where {GROWN} measures: 10k,1m,5m")
-    parser.add_argument("--facts", type=Path, help="what `wire` measures: JSON lines, not those of the sample")
+    parser.add_argument("--facts", type=Path, help="what `wire` and `down` measure, JSON lines")
     arguments = parser.parse_args(argv)
     gc.set_threshold(*COLLECT_AFTER)  # as every command of ours does
     runs = RUNS_QUICK if arguments.quick else RUNS
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _print(console, growing.run(workshop, runs, arguments.sizes))
                 continue
             with console.status(f"{name} …"):
-                tables = PARTS[name](workshop, runs) if name != "wire" else wiring.run(workshop, runs, arguments.facts)
+                tables = PARTS[name](workshop, runs, *([arguments.facts] if name in WITH_FACTS else []))
             _print(console, tables)
     console.print(f"\n{time.perf_counter() - began:.0f} s")
     return 0

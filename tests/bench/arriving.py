@@ -33,7 +33,7 @@ from sync.outgoing import push_of
 from sync.store import Store
 from sync.stored_log import StoredLog
 from tests.bench.exchange import cpu_s, start_hub, stop_hub
-from tests.bench.facts import HOME, Workshop
+from tests.bench.facts import HOME, Workshop, drafts, entries, import_into
 from tests.bench.homes import CHILD, LEFT, Homes, sample
 from tests.bench.measuring import Findings
 
@@ -60,10 +60,10 @@ class Arrival:
     hub_cpu_s: float = 0.0
 
 
-def run(workshop: Workshop, runs: int) -> list[Findings]:
-    """One table."""
-    count = ENTRIES_COUNT if runs > 2 else FEW_COUNT
-    facts = Homes(sample(workshop)).one(count)
+def run(workshop: Workshop, runs: int, file: Path | None = None) -> list[Findings]:
+    """One table; `file`: a home's facts, not those of the sample."""
+    facts = _facts(workshop, file) if file else Homes(sample(workshop)).one(ENTRIES_COUNT if runs > 2 else FEW_COUNT)
+    count = len(facts)
     hub = workshop.fresh("hub")
     create_folder(hub, Config(kind="hub", name="清溪县"))
     old, new = (_joined(workshop, hub, number) for number in range(2))
@@ -79,6 +79,13 @@ def run(workshop: Workshop, runs: int) -> list[Findings]:
     finally:
         stop_hub(process)
     return [_table(count, _limit_bytes(old), arrival)]
+
+
+def _facts(workshop: Workshop, file: Path) -> list[Draft]:
+    folder = workshop.home()
+    import_into(folder, file, all_sites=True)
+    with contextlib.closing(Store(folder)) as store:
+        return [draft._replace(extensions={}) for draft in drafts(entries(store))]
 
 
 def _joined(workshop: Workshop, hub: Path, number: int) -> Path:

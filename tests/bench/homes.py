@@ -19,7 +19,7 @@ take turns, a month each: between two months of one home the others' lie, as at 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import count, cycle, islice
 from typing import Final
@@ -114,9 +114,20 @@ class Homes:
                     masks[subject] = self._mask()
                     yield _renamed(registered, masks[subject], lap)
             passing = self._mask()
-            for draft in self._tape:
+            for draft in self._retold(children):
                 mask = own if draft.subject in self._lasting else passing
                 yield _renamed(draft, masks.get(draft.subject, mask), lap)
+
+    def _retold(self, children: Collection[bytes]) -> Iterator[Draft]:
+        """The tape, with what is said of one child said of another: or each would hear the same words every lap."""
+        told: dict[str, list[Draft]] = {}
+        for draft in self._tape:
+            if draft.subject in children:
+                told.setdefault(draft.type, []).append(draft)
+        for of_one_type in told.values():
+            self._random.shuffle(of_one_type)
+        for draft in self._tape:
+            yield draft._replace(payload=told[draft.type].pop().payload) if draft.subject in children else draft
 
     def _mask(self) -> int:
         return self._random.getrandbits(128)

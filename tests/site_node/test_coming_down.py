@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sync import client, log_sql, outbox
-from tests.site_node.test_connection import Home, home, homes, hub, served  # noqa: F401 -- fixtures
+from sync.log_schema import Kind
+from sync.verify import verify
+from sync.welcome import Welcomes
+from tests.site_node.test_connection import NOW_MS, Home, home, homes, hub, served  # noqa: F401 -- fixtures
 from tests.sync.proxies import buffering
 from tests.sync.test_exchange import Hub as Server
 from tests.sync.test_exchange import drafts, run
@@ -81,5 +86,43 @@ def test_another_log_of_the_home_is_learned_by_asking(home, homes, hub):  # noqa
             await other.exchanger(url).turn()
             await made.turn()
             assert home.store.size(other.store.log) == 45
+
+    run(work())
+
+
+@pytest.mark.parametrize("is_buffered", [False, True], ids=["streamed", "singly"])
+def test_a_new_pc_is_used_while_its_homes_log_comes_down(
+    homes, hub, is_buffered, tmp_path, monkeypatch  # noqa: F811
+):  # fmt: skip
+    """What is recorded meanwhile goes to the county at once, and the rest still comes; each way of travelling."""
+    monkeypatch.setattr(client, "HEARING_TIMEOUT_S", 0.4 if is_buffered else 1000)
+    old, new = homes(), homes()
+    keys = {one.store.log: one.store.signer.public_key for one in (old, new)}
+    hub.server._logs_of = lambda _: keys
+    hub.server._welcomes = Welcomes(hub.store, lambda _: new.folder.config.code, lambda _: [], lambda: NOW_MS)
+    old.record(3000)
+
+    async def work() -> None:
+        async with served(hub) as direct, buffering(direct, tmp_path) as slow:
+            await old.exchanger(direct).until_receipt()
+            made = new.exchanger(slow if is_buffered else direct)
+            fetching = asyncio.create_task(made.until_receipt())
+            kinds = set()
+            while not fetching.done():
+                found = [branch for branch in new.store.branches() if branch.log == old.store.log]
+                kinds |= {branch.kind for branch in found}
+                seen = new.store.seen(bytes(16))
+                if found and new.store.size(new.store.log) < 4 + bool(seen):  # the last one has seen something
+                    new.store.record([drafts(1)[0]._replace(deps=seen)]).result(10)
+                await asyncio.sleep(0.02)
+            await fetching
+            assert kinds >= {Kind.COMING, Kind.KIN}
+            assert new.is_up_to_date
+            assert new.store.size(new.store.log) == 5
+            assert new.store.root(old.store.log, 3000) == old.store.root(old.store.log, 3000)
+            mine = [one.body() for one in new.store.entries_of_subject(bytes(16)) if one.log == new.store.log]
+            assert any(old.store.log in body.deps for body in mine)
+            assert new.folder.exchange_state().last_failure == ""
+        assert verify(new.store, None, lambda _: None).ok
 
     run(work())

@@ -13,7 +13,7 @@ from sync.replicator import Append, Send, Wait
 
 
 def carrier(author, held: int = 100) -> Carrier:
-    return Carrier([author.log], lambda _: held)
+    return Carrier(lambda log: log == author.log, lambda _: held)
 
 
 def roots(author, sizes) -> list[bytes]:

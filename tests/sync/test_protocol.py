@@ -53,8 +53,10 @@ from sync.messages import (
     Receipt,
     Refusal,
     Roots,
+    SignedLog,
     Succeed,
     Took,
+    Welcome,
 )
 from sync.outbox import outbox_id
 from sync.push_form import REFERENCES_COUNT_MAX
@@ -74,9 +76,12 @@ VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
-    "erased Push", "AskPlain", "About",
+    "erased Push", "AskPlain", "About", "Welcome",
 )  # fmt: skip
-NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32, "About": 33}
+NUMBERS = {
+    **{kind: number for number, kind in enumerate(KINDS, 1)},
+    "erased Push": 3, "AskPlain": 32, "About": 33, "Welcome": 27,
+}  # fmt: skip
 
 
 def hexed(vector: str, name: str) -> bytes:
@@ -139,6 +144,7 @@ def messages() -> dict[str, object]:
         "Vouch": succession.vouch(
             note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
         ),
+        "Welcome": Welcome(1_741_392_100_000, 2, [SignedLog(hexed("log", "public_key"), [(2, root, signature)])]),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 

@@ -41,9 +41,11 @@ from sync.messages import (
     Receipt,
     Refusal,
     Roots,
+    SignedLog,
     Succeed,
     Took,
     Vouch,
+    Welcome,
 )
 from sync.push_form import pack_push
 from sync.wire import FrameBuffer, decode, encode
@@ -164,6 +166,19 @@ messages = (
         seqs=st.lists(st.integers(1, INT_MAX), max_size=4),
     )
     | st.builds(Vouch, by_key=exactly(32), key=exactly(32), signature=exactly(64))
+    | st.builds(
+        Welcome,
+        epoch=st.integers(0, INT_MAX),
+        size=sizes,
+        logs=st.lists(
+            st.builds(
+                SignedLog,
+                public_key=exactly(32),
+                signed=st.lists(st.tuples(sizes, exactly(32), exactly(64)), max_size=3),
+            ),
+            max_size=3,
+        ),
+    )
 )
 junk = st.recursive(
     scalars | st.floats(),
