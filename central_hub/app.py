@@ -104,7 +104,7 @@ async def _serve(
 
     async def background() -> None:
         beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up(), router.keep_up()]
-        beside.append(Obedience(store, registry, eraser.carry_out).keep_up())
+        beside.append(Obedience(store, registry, eraser.carry_out, clock).keep_up())
         if folder.config.hub is not None:
             beside.append(Forwarder(folder, store, registry, clock, eraser.carry_out).keep_up(forward_every_s))
         await asyncio.gather(*beside)

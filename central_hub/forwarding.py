@@ -22,7 +22,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from central_hub.registry import Registry
+from central_hub.registry import Admissions, Registry
 from node.clock import Clock, rfc3339
 from node.erasing import Order
 from node.exchanging import WHOLE_EVERY_MS, Exchanger
@@ -34,6 +34,7 @@ from sync.errors import Diverged, RefusedByPeer, RemoteProtocolError, Verificati
 from sync.fetching import Fetching
 from sync.log_schema import Kind
 from sync.messages import Beside
+from sync.replicator import KeepReceipt
 from sync.store import Store
 from sync.stored_log import StoredLog
 
@@ -51,13 +52,14 @@ class Forwarder(Exchanger):
         self,
         folder: Folder,
         store: Store,
-        registry: Registry,
+        registry: Admissions,
         clock: Clock,
         erase: Callable[[Order], object] = lambda _: None,
     ) -> None:
         super().__init__(folder, store, clock, erase)
         self._registry = registry
         self._checked_ms: int | None = None  # when the parent was last asked about every log
+        self._listed: list[Behind] = []
         self._cut = b""  # the log whose exchange was cut, which others go before
 
     async def _is_settled(self) -> bool:
@@ -68,12 +70,17 @@ class Forwarder(Exchanger):
     def _passed_on(self) -> Iterator[Behind]:
         return passed_on(self._store, self._registry, self._hub_key)
 
+    async def once(self) -> KeepReceipt:
+        """One attempt. First what is to be passed on, then whose it is, then the own log, which says so above."""
+        self._listed = await asyncio.to_thread(lambda: list(self._passed_on()))
+        await asyncio.to_thread(self._registry.settle_claims)
+        return await super().once()
+
     async def _push_others(self, fetched: Fetching) -> None:
         await super()._push_others(fetched)
         is_checking = self._must_check()
         self._has_lost = False
-        logs = await asyncio.to_thread(lambda: list(self._passed_on()))
-        for one in sorted(logs, key=lambda one: one.log == self._cut):
+        for one in sorted(self._listed, key=lambda one: one.log == self._cut):
             if one.size > one.receipted or (is_checking and await self._is_news(one)):
                 self._cut = one.log
                 await self._forward(one)

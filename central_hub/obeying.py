@@ -19,9 +19,11 @@ from typing import Any, Final, NamedTuple
 
 import apsw
 
+from central_hub import ordering
 from central_hub.registry import Registry
 from domain.folding import fold
 from domain.tiers import SEPARATOR
+from node.clock import Clock
 from node.erasing import Order
 from node.records import of_the_domain, record_of
 from sync.database import NotStored
@@ -85,7 +87,8 @@ class Orders:
             return False  # what a node says about itself
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(order.subject)]
         home_of = self._registry.code_of
-        if all(home_of(entry.log).startswith(order.hub) for entry, _ in pairs):
+        logs = {entry.log for entry, _ in pairs}
+        if all(any(code.startswith(order.hub) for code in self._registry.codes_of(log)) for log in logs):
             return True
         records = [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if of_the_domain(body, entry)]
         return fold("", order.subject, records).holder.startswith(order.hub)
@@ -94,10 +97,12 @@ class Orders:
 class Obedience:
     """Follows the orders of hubs below, beside a node that serves; `erase` carries one out."""
 
-    def __init__(self, store: Store, registry: Registry, erase: Callable[[Order], object]) -> None:
+    def __init__(self, store: Store, registry: Registry, erase: Callable[[Order], object], clock: Clock) -> None:
         self._store = store
         self._orders = Orders(store, registry)
+        self._registry = registry
         self._erase = erase
+        self._clock = clock
         self._seen = -1
 
     async def keep_up(self) -> None:
@@ -114,6 +119,7 @@ class Obedience:
     def follow(self) -> bool:
         """Carry out what is left; False if something is to be tried again."""
         is_done = True
+        ordering.share(self._store, self._registry, self._clock())
         for order, is_theirs in self._orders.left():
             if is_theirs:
                 try:

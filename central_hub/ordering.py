@@ -38,16 +38,33 @@ def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: 
     drafts = []
     key = store.signer.public_key
     for log, subject in outbox_sql.again(db):
-        home = registry.child_of(log)
-        said = {one for order in mailbox.read(store, key, home).orders for one in order.subjects}
-        for entry in erasure.entries_about(store, subject)[:1] if home and subject not in said else ():
-            body = entry.body()
-            assert body is not None
-            ground = str(body.payload.get("ground", ""))
-            drafts.append(mailbox.order(mailbox.mailbox_of(key, home), [subject], body.actor, ground, now_ms))
+        for home in registry.children_of(log) - {""}:
+            said = {one for order in mailbox.read(store, key, home).orders for one in order.subjects}
+            for entry in erasure.entries_about(store, subject)[:1] if subject not in said else ():
+                body = entry.body()
+                assert body is not None
+                ground = str(body.payload.get("ground", ""))
+                drafts.append(mailbox.order(mailbox.mailbox_of(key, home), [subject], body.actor, ground, now_ms))
     if drafts:
         store.record_in(db, drafts)
     outbox_sql.told(db)
+
+
+def share(store: Store, registry: Registry, now_ms: int) -> None:
+    """Tell all who name one log what any of them was told: a home may have moved with what was to be erased."""
+    key = store.signer.public_key
+    drafts = []
+    for log in registry.twice():
+        homes = sorted(registry.children_of(log) - {""})
+        orders = {home: mailbox.read(store, key, home).orders for home in homes}
+        for home in homes:
+            said = {subject for one in orders[home] for subject in one.subjects}
+            for order in (one for other in homes for one in orders[other]):
+                if fresh := [subject for subject in order.subjects if subject not in said]:
+                    said.update(fresh)
+                    drafts.append(mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms))
+    if drafts:
+        store.record(drafts).result()
 
 
 def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list[bytes]]:
@@ -60,7 +77,9 @@ def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list
         boxes = [box for box in outbox_sql.outboxes(db) if box.public_key == key and not box.is_welcome]
         for subject in dict.fromkeys(order.subjects):
             streams = [stream.id for stream in log_sql.streams_of_subject(db, subject)]
-            homes = {registry.child_of(store.log_of(db, stream >> STREAM_SHIFT)) for stream in streams}
+            homes = {
+                home for stream in streams for home in registry.children_of(store.log_of(db, stream >> STREAM_SHIFT))
+            }
             homes |= {box.home for box in boxes if outbox_sql.streams(db, box.id, streams)}
             for home in homes - {""}:
                 found.setdefault(home, []).append(subject)

@@ -8,7 +8,8 @@ home has both logs from then on.
 A hub may join, too. It brings its homes' logs, and its own log, which comes first, says whose they are: the same
 entries as here, by the county's own hand, so there is nothing else to ask for and nobody else to believe. A hub can
 bring only logs that it names. Where two name one log (a home moved to another county), it is stored once, and belongs
-to who named it first, as far as this hub knows; `twice` says so.
+to who named it first here; `twice` says so. This hub then says whose it is in its own log, before it passes on what the
+others said, so that the hubs above see it in the same way.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ INVITED: Final = "home-invited/1"
 JOINED: Final = "node-joined/1"
 HUB_INVITED: Final = "hub-invited/1"
 HUB_JOINED: Final = "hub-joined/1"
+CLAIMED: Final = "log-claimed/1"
 SUCCEEDED: Final = "log-succeeded/1"
 VOUCHED: Final = "log-vouched/1"
 DAY_MS: Final = 24 * 3600 * 1000
@@ -86,6 +88,7 @@ class Registry:
         self._homes: dict[str, Home] = {}
         self._code_of: dict[bytes, str] = {}
         self._twice: dict[bytes, list[str]] = {}
+        self._claimed: dict[bytes, str] = {}  # whose a log is that two name, as the hub said that met both first
         self._hubs: dict[bytes, str] = {branch.log: "" for branch in store.branches() if branch.own}
         self._read: dict[bytes, int] = {}  # up to which seq each hub's log was read
         self.refresh()
@@ -139,6 +142,8 @@ class Registry:
             ):
                 for key in (first, second):
                     self._assign(hub, code, key)
+            case "log-claimed/1", {"log": bytes(log), "code": str(code)}:
+                self._claimed.setdefault(log, hub + code)
 
     def _home(self, hub: str, code: str) -> Home | None:
         """The home, or the hub, that a hub calls by this code; None for a code that none may have."""
@@ -154,7 +159,7 @@ class Registry:
         if home is None:
             return
         log = log_id(key)
-        known = self._code_of.get(log)
+        known = self._code_of.get(log) or self._claimed.get(log)
         if self._hubs.get(log) == "":
             return  # a hub that names a hub above it as one below
         if known is not None and known != home.code:
@@ -195,6 +200,14 @@ class Registry:
         """The code of the home, or of the hub, that joined this one and brings a log; empty for the county's own."""
         return self.code_of(log).partition(SEPARATOR)[0]
 
+    def children_of(self, log: bytes) -> set[str]:
+        """The same of all who name it."""
+        return {code.partition(SEPARATOR)[0] for code in self.codes_of(log)}
+
+    def codes_of(self, log: bytes) -> list[str]:
+        """All that hubs call a log's home: first whose it is, then who else names it."""
+        return [self.code_of(log), *self.twice().get(log, [])]
+
     def homes(self) -> list[Home]:
         """All homes by code, those of hubs below with their hubs' codes in front."""
         return [home for home in self._all() if not home.is_hub]
@@ -214,6 +227,7 @@ class Registry:
 
     def twice(self) -> dict[bytes, list[str]]:
         """Logs that more than one hub calls its own: what others than the first call them."""
+        self.refresh()
         with self._lock:
             return {log: list(codes) for log, codes in self._twice.items()}
 
@@ -283,6 +297,13 @@ class Admissions(Registry):
             self._store.add_log(log, public_key).result()
             kind = HUB_JOINED if is_hub else JOINED
             self._record(kind, {"code": code, "digest": digest, "public_key": public_key})
+
+    def settle_claims(self) -> None:
+        """Say whose the logs are that more than one hub names, where this hub has not said so yet."""
+        self.refresh()
+        with self._admitting:
+            for log in self.twice().keys() - self._claimed.keys():
+                self._record(CLAIMED, {"log": log, "code": self._code_of[log]})
 
     def admit(self, said: Introduction) -> None:
         """Act on what a node says before Hello; see `succeed` and `vouch`."""

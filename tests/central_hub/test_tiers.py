@@ -247,7 +247,7 @@ def test_a_county_orders_the_erasure_of_its_own_only(offices):
     bad = (b"x", 5, hejian.store.log, offices["baihe"].store.log)
     offices["qingxi"].say("erasure-ordered/1", {"subjects": [CHILD, other, *bad], "ground": "asked"})
     bring(offices)
-    assert Obedience(hejian.store, hejian.registry, hejian.erase).follow()
+    assert Obedience(hejian.store, hejian.registry, hejian.erase, clock).follow()
     assert hejian.store.entries_of_subject(CHILD) == []
     assert hejian.store.entries_of_subject(other) != []
     assert other.hex() in {one["subject"] for one in shown(hejian.store, hejian.registry)}
@@ -257,7 +257,7 @@ def test_a_county_orders_the_erasure_of_its_own_only(offices):
     assert ([one.subjects for one in orders["qingxi"]], orders["baihe"]) == ([(CHILD,)], [])
     bring(offices)  # the prefecture's own log says it as well, and the province follows
     top = offices["hebei"]
-    Obedience(top.store, top.registry, top.erase).follow()
+    Obedience(top.store, top.registry, top.erase, clock).follow()
     assert top.store.entries_of_subject(CHILD) == []
 
 
@@ -265,12 +265,15 @@ def test_an_order_reaches_what_arrives_behind_it(offices):
     """Content that comes after the order, because its exchange was slow, is erased the next time."""
     home = offices["qingxi"].home
     home.record([draft_of(CHILD, registered("王小雨", on=DAY), "w", NOW_MS)]).result()
-    hejian, before = offices["hejian"], Obedience(offices["hejian"].store, offices["hejian"].registry, lambda _: None)
+    hejian, before = (
+        offices["hejian"],
+        Obedience(offices["hejian"].store, offices["hejian"].registry, lambda _: None, clock),
+    )
     offices["qingxi"].say("erasure-ordered/1", {"subjects": [CHILD], "ground": "asked"})
     hejian.take(offices["qingxi"].store, offices["qingxi"].store.log)
     assert before.follow()
     hejian.take(home, home.log)
-    obedience = Obedience(hejian.store, hejian.registry, hejian.erase)
+    obedience = Obedience(hejian.store, hejian.registry, hejian.erase, clock)
     assert obedience.follow()
     assert hejian.store.entries_of_subject(CHILD) == []
 
@@ -387,3 +390,50 @@ def test_admitting_does_not_wait_for_who_waits_for_it(offices):
     inviting.join(10)
     assert not inviting.is_alive()
     assert len(hejian.registry.children()) == 3
+
+
+def test_tiers_agree_on_whose_a_log_is(offices):
+    """The hub that meets both claims says whose the log is; above it counts, whichever claim comes first there."""
+    home, hejian, top = offices["qingxi"].home, offices["hejian"], offices["hebei"]
+    offices["baihe"].admit("home-07", home.signer.public_key)
+    for county in ("baihe", "qingxi"):
+        hejian.take(offices[county].store, offices[county].store.log)
+    assert hejian.registry.code_of(home.log) == "baihe/home-07"
+    hejian.registry.settle_claims()
+    size = hejian.store.size(hejian.store.log)
+    hejian.registry.settle_claims()
+    assert hejian.store.size(hejian.store.log) == size
+    for lower in (hejian, offices["qingxi"], offices["baihe"]):
+        top.take(hejian.store, lower.store.log)
+    for registry in (top.registry, Registry(top.store)):
+        assert registry.codes_of(home.log) == ["hejian/baihe/home-07", "hejian/qingxi/home-01"]
+        assert registry.key_of(home.log) == home.signer.public_key
+
+
+def test_all_who_name_a_log_are_told_to_erase(offices):
+    """A home that moved wrote about the child: both its counties are told, and the new one's order counts, too."""
+    home, hejian = offices["qingxi"].home, offices["hejian"]
+    home.record([draft_of(CHILD, registered("王小雨", on=DAY), "w", NOW_MS)]).result()
+    bring(offices, "qingxi")
+    offices["baihe"].admit("home-07", home.signer.public_key)
+    offices["baihe"].say("erasure-ordered/1", {"subjects": [CHILD], "ground": "asked"})
+    hejian.take(offices["baihe"].store, offices["baihe"].store.log)
+    assert Obedience(hejian.store, hejian.registry, hejian.erase, clock).follow()
+    for name in ("qingxi", "baihe"):
+        (order,) = mailbox.read(hejian.store, hejian.store.signer.public_key, name).orders
+        assert order.subjects == (CHILD,)
+
+
+def test_who_names_a_log_later_is_told_what_was_ordered_before(offices):
+    """The order was given before the county to which the home moved named its log: it is told as well, once."""
+    home, hejian = offices["qingxi"].home, offices["hejian"]
+    home.record([draft_of(CHILD, registered("王小雨", on=DAY), "w", NOW_MS)]).result()
+    bring(offices, "qingxi")
+    hejian.erase(Order([CHILD], "li", "asked"))
+    offices["baihe"].admit("home-07", home.signer.public_key)
+    hejian.take(offices["baihe"].store, offices["baihe"].store.log)
+    for _ in range(2):
+        Obedience(hejian.store, hejian.registry, hejian.erase, clock).follow()
+        for name in ("qingxi", "baihe"):
+            (order,) = mailbox.read(hejian.store, hejian.store.signer.public_key, name).orders
+            assert order == mailbox.AddressedOrder((CHILD,), "li", "asked")

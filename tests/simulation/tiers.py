@@ -125,7 +125,7 @@ class Tier(Node):
             self.store, self.registry.key_of, self.world.clock, self.registry.logs_of, self.registry.admit,
             outbox_of=router.outbox_of, route=router.catch_up_quickly,
         )  # fmt: skip
-        self.obedience = Obedience(self.store, self.registry, self.erase)
+        self.obedience = Obedience(self.store, self.registry, self.erase, self.world.clock)
         if self.folder.config.hub:
             self.exchanger = Forwarder(self.folder, self.store, self.registry, self.world.clock, self.erase)
 
@@ -198,11 +198,11 @@ class World:
             await self.cut_power(dice.choice([*self.homes, *self.hubs]))
         elif happening < 0.90:
             self.obey(dice.choice(self.hubs))
-        elif happening < 0.95:
+        elif happening < 0.925:
             self.order_erasure()
-        elif happening < 0.97:
+        elif happening < 0.945:
             await self.copy_province()
-        elif happening < 0.98:
+        elif happening < 0.96:
             await self.put_province_back()
         elif self.moved is None and dice.random() < 0.5:
             self.move()
@@ -275,9 +275,9 @@ class World:
     def order_erasure(self) -> None:
         if len(self.erased) >= 2:
             return
-        home = self.dice.choice([one for one in self.homes if one is not self.moved])
+        home = self.dice.choice(self.homes)
         child = self.dice.choice(home.children)
-        tier = self.dice.choice([home.above, self.province])
+        tier = self.province if len(self.erased) % 2 else home.above
         if child in self.erased or not tier.store.entries_of_subject(child):
             return
         self.fired["erased at the province" if tier is self.province else "erased at a county"] += 1
@@ -309,8 +309,11 @@ class World:
 
     def move(self) -> None:
         """A home goes on in another county, with its computer and its log."""
+        home = self.homes[0]
+        if self.erased & set(home.children):
+            return  # the order may still be on its way to it
         self.fired["home moved to another county"] += 1
-        self.moved = self.homes[0]
+        self.moved = home
         self.moved.join(self.counties[1], "home-09")
 
     # -- what must hold
