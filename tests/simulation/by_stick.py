@@ -16,7 +16,7 @@ from central_hub.router import Router
 from central_hub.taking import answer, by_node, route, taker_of
 from node.folder import Folder
 from site_node.bundling import journey, take_file
-from sync import carrying
+from sync import carrying, parking
 from sync.errors import ParkingFull, RefusedByPeer, WrongKey
 from sync.taking import Reply
 from tests.simulation.copies import Computer, County, KilledError
@@ -134,6 +134,7 @@ class Courier(County):
         """No more faults, no loss, and nothing old lies about."""
         self.is_calm, self.journeys = True, 0
         self.drawers = {"up": [], "down": []}
+        parking.remove_all(self.hub_path)  # what waits there may be all that is left of a lost computer: not promised
         await super().settle(url)
         assert self.journeys <= JOURNEYS_MAX * len(self.computers), "it takes too many journeys"
 
