@@ -33,8 +33,16 @@ START_MS: Final = 1_741_392_000_000
 YEAR_MS: Final = 365 * 24 * 3600 * 1000
 LONG_S: Final = 5.0
 COMPUTERS_MAX: Final = 5
-WRITES: Final = ("record", "append", "receipt", "photograph", "photograph on its way", "mark on a photograph", "new log",
-          "other write")  # fmt: skip
+WRITES: Final = (
+    "record",
+    "append",
+    "receipt",
+    "photograph",
+    "photograph on its way",
+    "mark on a photograph",
+    "new log",
+    "other write",
+)
 FAULTS: Final = (
     *(f"{write}: {how}" for write in WRITES for how in (BEFORE, AFTER)),
     "power cut at a home",
