@@ -150,6 +150,8 @@ class _Sink:
         self.failed: BaseException | None = None
 
     def write(self, data: bytes) -> int:
+        if self.failed is not None:  # age gives the rest on, as it ends: nothing follows behind what went wrong
+            raise self.failed
         try:
             self._take(data)
         except BaseException as error:

@@ -1,6 +1,6 @@
-"""Counties by the thousand: homes and a hub on one thread, each life from a seed, until one breaks a promise.
+"""Counties by the thousand: homes, sticks and a hub on one thread, each life from a seed, until one breaks a promise.
 
-    python -m tests.simulation [--seeds 1000] [--first-seed 0] [--steps 1500] [--jobs N]
+    python -m tests.simulation [--seeds 1000] [--first-seed 0] [--steps 400] [--jobs N]
 
 A seed and a commit give the same life everywhere, so a finding is reported by its seed alone. At the end it prints how
 often each fault really happened. Exit code 1 if a life broke a promise, or if a fault never happened.
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description="seeded lives of a whole county")
     parser.add_argument("--seeds", type=int, default=1000, help="how many (1000)")
     parser.add_argument("--first-seed", type=int, default=0, help="where to begin (0)")
-    parser.add_argument("--steps", type=int, default=1500, help="how much happens in a life (1500)")
+    parser.add_argument("--steps", type=int, default=400, help="how much happens in a life (400)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one a core)")
     arguments = parser.parse_args(argv)
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)

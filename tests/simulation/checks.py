@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Node = Hub | Computer
-Picture = dict[bytes, tuple[frozenset[tuple[bytes, int]], dict[str, list[Any]]]]
+Picture = dict[bytes, tuple[frozenset[tuple[bytes, bytes]], dict[str, list[Any]]]]
 
 
 class Checker:
@@ -113,7 +113,7 @@ class Checker:
         tables = {name: views.rows_of(name) for name in TABLES}
         found: Picture = {}
         for child in self._world.people.children:
-            entries = frozenset((entry.log, entry.seq) for entry in node.store.entries_of_subject(child))
+            entries = frozenset((entry.log, entry.id) for entry in node.store.entries_of_subject(child))
             if entries:
                 found[child] = (
                     entries,

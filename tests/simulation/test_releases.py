@@ -7,19 +7,26 @@ from pathlib import Path
 
 import pytest
 
+from central_hub.taking import taker_of
 from domain import schema
 from node.folder import VIEWS_FILE
 from node.projection import Projection
 from node.records import draft_of
 from node.views import remove
+from sync import wire
+from sync.bundle import BundleWriter, Head, Kind
+from sync.bundle_file import write_new
 from sync.errors import RefusedByPeer, UnknownKind
+from sync.messages import Hello, Refusal
+from sync.outgoing import push_of
+from sync.recipients import recipient_of
 from sync.wire import NOTICES
 from tests.domain.domain_samples import DAY, registered
 from tests.domain.histories import events
 from tests.simulation import releases
 from tests.simulation.checks import home_of
 from tests.simulation.releases import LACKING, NO_NOTICE, NOTICE, LaterServer, LaterSession, frame_of
-from tests.simulation.test_cuts import Pair
+from tests.simulation.test_cuts import NOW_MS, Pair
 
 
 @pytest.fixture
@@ -81,12 +88,33 @@ def test_what_a_node_must_not_pass_over_ends_the_exchange(pair):
     pair.require_the_end()
 
 
+@pytest.mark.parametrize(("kind", "code", "held"), [(NOTICE, None, 2), (NO_NOTICE, "protocol", 0)])
+def test_a_later_nodes_bundle(tmp_path, pair, kind, code, held):
+    """By stick the same: a notice is passed over, another unknown kind is refused in words, behind what came before."""
+    pair.work()
+    store, hub = pair.home.store, pair.hub
+    hub_key = hub.store.signer.public_key
+    push = push_of(store, 0, 10)
+    writer = BundleWriter(store.signer)
+    pieces = [
+        writer.begin(Head(Kind.TO_HUB, store.signer.public_key, hub.store.log, 0, 0, b"")),
+        writer.frame(wire.encode(Hello(1, store.log, 2, NOW_MS))),
+        writer.frame(frame_of(kind, "new")),
+        writer.frame(wire.encode(push)),
+        writer.end(),
+    ]
+    path = write_new(tmp_path, recipient_of(hub_key), pieces)
+    reply = taker_of(hub.folder, hub.store, hub.registry, lambda: NOW_MS).take(path, lambda _: None)
+    assert reply.refusal == (None if code is None else Refusal(code, UnknownKind(kind).for_peer))
+    assert hub.store.size(store.log) == held
+
+
 def test_an_earlier_release_shows_as_unknown_what_a_later_one_shows(tmp_path, pair):
     """What it does not know is kept and counted; after its upgrade the read model is the hub's."""
     child = bytes([1]) * 16
     home = pair.home
     picked = [event for event in events(lambda options: options[0], []) if type(event) in schema._WRITERS]
-    drafts = [draft_of(child, event, "w", 1_741_392_000_000) for event in (registered("孩子", on=DAY), *picked)]
+    drafts = [draft_of(child, event, "w", NOW_MS) for event in (registered("孩子", on=DAY), *picked)]
     home.store.record(drafts).result()
     assert {draft.type for draft in drafts} >= set(LACKING)
     pair.photos.append(b"")
@@ -116,6 +144,6 @@ def test_an_earlier_release_shows_as_unknown_what_a_later_one_shows(tmp_path, pa
 
 def test_frames_of_a_later_release_are_frames():
     """What these tests send is well formed: only its kind, or its dictionary, is not known."""
-    buffer = releases.wire.FrameBuffer()
+    buffer = wire.FrameBuffer()
     (frame,) = buffer.feed(frame_of(NOTICE, 1))
-    assert releases.wire.decode(frame).kind == NOTICE
+    assert wire.decode(frame).kind == NOTICE

@@ -25,6 +25,7 @@ import aiohttp
 from aiohttp import web
 
 HIGH_WATER_BYTES: Final = 64 * 1024
+TURNS_MAX: Final = 100_000  # at one moment
 CURRENT: ContextVar[Process | None] = ContextVar("process", default=None)
 silent = logging.getLogger("homeward.simulation")
 silent.setLevel(logging.CRITICAL + 1)
@@ -91,6 +92,7 @@ class Loop(asyncio.SelectorEventLoop):
         self.jobs: list[Job] = []
         self._is_slow = is_slow
         super().__init__(_NoSockets())
+        self._clock_resolution = 0.001  # the one of a system's clock is lost in large times
 
     def time(self) -> float:
         return self.now_s
@@ -114,9 +116,12 @@ class Loop(asyncio.SelectorEventLoop):
 
     def settle(self) -> None:
         """Turn until nothing is left to do at this moment."""
+        turns = 0
         while self._ready or (self._scheduled and self._scheduled[0].when() <= self.now_s):  # type: ignore[attr-defined]
             self.call_soon(self.stop)
             self.run_forever()
+            turns += 1
+            assert turns < TURNS_MAX, f"busy for ever: {list(self._ready)[:5]}"  # type: ignore[attr-defined]
 
     def later(self) -> bool:
         """Let time pass until somebody has waited long enough; False if nobody waits for time to pass."""
@@ -315,7 +320,7 @@ class Network:
 
     def listen(self, process: Process, app: web.Application) -> None:
         """Serve an application from here on."""
-        runner = web.AppRunner(app, access_log=None, logger=silent, handle_signals=False, keepalive_timeout=1e9)
+        runner = web.AppRunner(app, access_log=None, logger=silent, handle_signals=False, keepalive_timeout=3600)
         self.loop.finish(runner.setup())
         assert runner.server is not None
         self.listening = process, runner.server

@@ -33,7 +33,17 @@ START_MS: Final = 1_741_392_000_000
 YEAR_MS: Final = 365 * 24 * 3600 * 1000
 LONG_S: Final = 5.0
 COMPUTERS_MAX: Final = 5
-WRITES: Final = ("record", "append", "receipt", "photograph", "photograph on its way", "new log", "other write")
+WRITES: Final = (
+    "record",
+    "append",
+    "receipt",
+    "photograph",
+    "photograph on its way",
+    "mark on a photograph",
+    "new log",
+    "other write",
+)
+OFTEN: Final = {"new log": 5, "mark on a photograph": 3, "photograph": 2}  # what is rarely written fails more often
 FAULTS: Final = (
     *(f"{write}: {how}" for write in WRITES for how in (BEFORE, AFTER)),
     "power cut at a home",
@@ -73,11 +83,11 @@ class World:
         self.fired: Counter[str] = Counter()
         self.compared = 0
         self.is_faulty = True
-        self.write_fault_odds = dice.choice([0.0, 0.01, 0.04])
+        self.write_fault_odds = dice.choice([0.0, 0.02, 0.06])
         self.cut_odds = dice.choice([0.0, 0.05, 0.2])
         self.slow_odds = dice.choice([0.0, 0.1])
         self.copies = dice.random() < 0.5
-        self.hub_falls_back = self.copies and dice.random() < 0.4
+        self.hub_falls_back = self.copies and dice.random() < 0.5
         self.moves = not self.hub_falls_back
         self.hub_was_put_back = False
         self.now_ms = START_MS
@@ -123,7 +133,8 @@ class World:
     def _fate(self, kind: str) -> str | None:
         """Whether a write fails, and how."""
         how = self.dice.random() if self.is_faulty else 1.0
-        fate = BEFORE if how < self.write_fault_odds else AFTER if how < 2 * self.write_fault_odds else None
+        odds = self.write_fault_odds * OFTEN.get(kind, 1)
+        fate = BEFORE if how < odds else AFTER if how < 2 * odds else None
         if fate is not None:
             self.fired[f"{kind}: {fate}"] += 1
         return fate
@@ -280,7 +291,7 @@ class World:
                 lambda: self.new_pc(computer.code),
             ]  # fmt: skip
         if self.hub_falls_back:
-            acts += [self.save_hub, self.put_hub_back]
+            acts += [self.save_hub, self.save_hub, self.put_hub_back, self.put_hub_back]
         dice.choice(acts)()
 
     def _replay(self) -> None:
