@@ -16,6 +16,7 @@ from domain.errors import Refused
 from node.clock import Clock
 from sync.batch import Draft
 from sync.entry import log_id
+from sync.errors import LogCorrupt
 from sync.messages import Introduction, Succeed, Vouch
 from sync.store import Store
 from sync.stored_log import StoredLog
@@ -65,6 +66,18 @@ class Registry:
             body = entry.body()
             if body is not None and body.subject == store.log:
                 self._evolve(body.type, body.payload)
+        self._require_readable(store)
+
+    @staticmethod
+    def _require_readable(store: StoredLog) -> None:
+        """Who belongs to whom, and who was revoked, is not guessed: a log that nobody knows counts as the county's."""
+        seqs = [seq for log, seq in store.unreadable if log == store.log]
+        own = {entry.seq for entry in store.entries_of_subject(store.log)} if seqs else set()
+        if lost := sorted(own.intersection(seqs)):
+            raise LogCorrupt(
+                f"县里登记各家的第 {lost[0]} 条记录在硬盘上损坏了，请用备份恢复（restore） (entry {lost[0]} of the "
+                f"county's own log {store.log.hex()}, about its homes, is damaged on this disk: put back a backup)"
+            )
 
     def _evolve(self, kind: str, payload: Any) -> None:
         match kind, payload:

@@ -8,6 +8,9 @@ because the outbox itself says how far it is.*
 What is decided at an entry rests on the entries up to it and on none after, so it does not depend on how they were
 batched. In a batch the county's own word to a home goes first, then whole subjects, those with the greatest need before
 others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs.
+
+Where an entry about a subject cannot be read here, because the disk has damaged it, nothing new is decided about that
+subject until its content is here again (`damage`): what cannot be read may be what took it away from a home.
 """
 
 from __future__ import annotations
@@ -30,9 +33,10 @@ from domain.routing import ALL, DECIDES, EVERYTHING, Grant, grants, hangs_on, ur
 from node import mailbox
 from node.clock import Clock
 from node.records import of_the_domain, record_of
-from sync import log_sql, outbox, outbox_sql
+from sync import damage, log_sql, outbox, outbox_sql
 from sync.batch import Entry
 from sync.database import NotStored
+from sync.errors import LogCorrupt
 from sync.log_schema import STREAM_SHIFT, Row
 from sync.outbox_sql import Outbox
 from sync.store import Store
@@ -42,6 +46,7 @@ BATCH_COUNT: Final = 500
 IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved only now and then
 A_MOMENT_S: Final = 1.0
 PAUSE_S: Final = 1.0
+PAUSE_DAMAGED_S: Final = 60.0  # only an operator helps
 FIRST_EPOCH: Final = 1
 
 
@@ -118,9 +123,9 @@ class Router:
         try:
             for _ in self.catch_up():
                 pass
-        except (apsw.FullError, NotStored) as error:
+        except (apsw.FullError, NotStored, LogCorrupt) as error:
             print(f"outboxes cannot be filled for the moment: {error}", file=sys.stderr, flush=True)
-            time.sleep(PAUSE_S)
+            time.sleep(PAUSE_DAMAGED_S if isinstance(error, LogCorrupt) else PAUSE_S)
         self._store.wait_beyond(self._store.position(), PAUSE_S)
 
     def take(self, entries: Sequence[Entry]) -> None:
@@ -147,6 +152,10 @@ class _Batch:
     def note(self, entry: Entry) -> None:
         """Work out what follows from one entry."""
         body = entry.body()
+        if body is not None and entry.log == self._store.log:
+            subject = damage.mended_subject(self._store, body)
+            if subject is not None:
+                self._decide(subject, entry)
         self._has_mail |= body is not None and entry.log == self._store.log and body.type in mailbox.TYPES
         if not of_the_domain(body, entry):
             return
@@ -162,6 +171,8 @@ class _Batch:
     def _decide(self, subject: bytes, entry: Entry) -> None:
         position = entry.position
         found = [(one, one.body()) for one in self._store.entries_of_subject(subject) if one.position <= position]
+        if any(body is None for _, body in found):  # damaged: who may see the subject stays as it was decided
+            return
         records = [
             record_of(one, body, self._registry.code_of(one.log)) for one, body in found if of_the_domain(body, one)
         ]

@@ -21,6 +21,7 @@ from domain.folding import Folding
 from node import (
     cli,
     conflicts,
+    damages,
     deciding,
     erasing,
     exits,
@@ -41,7 +42,8 @@ from node.opening import HomesOf, reading, writing
 from node.progress import bar
 from site_node import bundling, healing
 from site_node.exchanging import TRIES_WITHOUT_PROGRESS_MAX, Exchanger
-from sync.errors import RefusedByPeer
+from sync.errors import LogCorrupt, RefusedByPeer
+from sync.stored_log import StoredLog
 
 
 def homes_of(folder: Folder) -> HomesOf:
@@ -267,6 +269,14 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.DONE
 
 
+def _root(store: StoredLog, size: int) -> str | None:
+    """The own log's root; None where a page of it cannot be read: all the rest is shown."""
+    try:
+        return store.root(store.log, size).hex()
+    except LogCorrupt:
+        return None
+
+
 def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, Any]:
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
@@ -274,9 +284,10 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         recorded, held = healing.sizes(store)
         fetched = sum(branch.size for branch in store.branches()) - recorded
         healed = incarnations.shown(store)
-        root = store.root(store.log, size)
+        root = _root(store, size)
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
+        damaged = damages.shown(store)
     state = folder.exchange_state()
     joined = folder.config.hub is not None
     return {
@@ -288,7 +299,7 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         "waiting": recorded - held if joined else None,
         "returned": sum(returned.values()) if joined and returned is not None else None,
         "size": size,
-        "root": root.hex(),
+        "root": root,
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
         "fetched": fetched,
@@ -298,6 +309,7 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         "exchanges": state.exchanges,
         "retries": state.retries,
         "last_failure": state.last_failure or None,
+        "damaged": damaged,
         "photos": pictures,
         "photos_waiting": pictures_waiting if joined else None,
         **scrubbing.shown(folder),

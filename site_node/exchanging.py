@@ -35,14 +35,17 @@ from node.clock import Clock
 from node.erasing import Order
 from node.folder import CONFIG_FILE, Folder
 from site_node import healing
+from site_node.narrowing import Narrowing
 from sync.client import Exchange, connect, has_news
 from sync.database import NotStored
 from sync.entry import log_id
 from sync.errors import (
     Diverged,
+    EntryDamaged,
     ErasureUnfinished,
     FolderInUse,
     LocalProtocolError,
+    LogCorrupt,
     RefusedByPeer,
     RemoteProtocolError,
     Unreachable,
@@ -94,6 +97,8 @@ class Exchanger:
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came from the county
         self._put_last: bytes | None = None
+        self._narrowing = Narrowing(store, clock)
+        self._damaged = 0  # entries whose content was met damaged
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
@@ -102,8 +107,8 @@ class Exchanger:
                 pause_s = every_s
                 try:
                     await self.turn()
-                except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
-                    self._note(last_failure=str(error))  # waiting may help: a person at the county may act
+                except (RefusedByPeer, RemoteProtocolError, VerificationError, LogCorrupt) as error:
+                    self._note(last_failure=str(error))  # a person may act, here or at the county; pages go on
                     self._pause_s = min(PAUSE_S_MAX, self._pause_s * 2)
                     pause_s = max(every_s, self._pause_s)
                 except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
@@ -152,20 +157,23 @@ class Exchanger:
         fruitless = 0
         self._put_off.clear()
         while True:
-            before = (self.acknowledged, self._chunks, self._delivered)
+            before = self._progress()
             try:
                 kept = await self.once()
                 if not self._left:
                     return kept
             except Unreachable as error:
                 self._note(retries=self._folder.exchange_state().retries + 1, last_failure=str(error))
-                fruitless = 0 if (self.acknowledged, self._chunks, self._delivered) > before else fruitless + 1
+                fruitless = 0 if self._progress() > before else fruitless + 1
                 if tries_max is not None and fruitless >= tries_max:
                     raise
             else:
                 continue
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
+
+    def _progress(self) -> tuple[int, ...]:
+        return self._narrowing.steps, self.acknowledged, self._chunks, self._delivered
 
     def _obey(self) -> int:
         """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
@@ -191,6 +199,10 @@ class Exchanger:
         except Diverged as found:
             await self._go_on(found)
             raise Unreachable(f"{found}: this node goes on in a new one") from None
+        if await asyncio.to_thread(self._narrowing.go_on):
+            self.acknowledged = self._receipted = 0
+            self._left = True
+            return kept
         self._left = await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock) or self._left
         for one in await asyncio.to_thread(healing.behind, self._store, fetched):
             try:
@@ -203,7 +215,7 @@ class Exchanger:
 
     async def _own_log(self) -> tuple[KeepReceipt, Fetching]:
         log = self._store.log
-        size = await asyncio.to_thread(self._store.size, log)
+        size = self._narrowing.end(await asyncio.to_thread(self._store.size, log))
         asks_first, self._asks_first = self._asks_first, True
         done = await self._exchange(
             log, size, min(self.acknowledged, size), min(self._receipted, size), ask_first=asks_first
@@ -227,7 +239,10 @@ class Exchanger:
             log, self._hub_key, size, acknowledged,
             receipted=receipted, ask_first=ask_first, push_size_bytes=self._push_size_bytes, pace=self.pace,
             asks_on_the_way=is_own or await asyncio.to_thread(self._store.has_key, log),
+            rows_max=self._narrowing.rows_max,
         )  # fmt: skip
+        if is_own:
+            sender.withheld = self._narrowing.withheld
         waiting = await asyncio.to_thread(self._store.files.waiting) if is_own else []
         waiting = [name for name in waiting if name not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
@@ -235,6 +250,7 @@ class Exchanger:
         outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
         exchange = Exchange(
             self._store, sender, self._url, self._clock, waiting, introduced, outbox,
+            await asyncio.to_thread(self._store.size, log),
             singly=self._goes_singly(), drain=self._http is not None,
         )  # fmt: skip
         try:
@@ -245,6 +261,8 @@ class Exchanger:
                 self._asks_first = sender.is_unsure
             sender.was_cut()
             raise
+        except EntryDamaged as error:
+            raise (self._narrowing.met(error, sender) if is_own else error) from None
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._put_last = exchange.files.current
             if isinstance(error, RefusedByPeer):
@@ -252,7 +270,8 @@ class Exchanger:
                     raise Unreachable(
                         f"{self._url} does not know this log: the next exchange says where it comes from"
                     ) from None
-                raise self._explained(error) from None
+                said = await asyncio.to_thread(self._narrowing.refused, error, sender) if is_own else error
+                raise (self._explained(said) if isinstance(said, RefusedByPeer) else said) from None
             raise
         finally:
             self._push_size_bytes = sender.push_size_bytes
@@ -277,7 +296,10 @@ class Exchanger:
         self._delivered += exchange.outbox.taken
         obeyed = await asyncio.to_thread(self._obey)
         self._beside = exchange.speaker.beside
-        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed)
+        damaged, self._damaged = self._damaged, len(self._store.unreadable)  # each is said in the own log
+        mended = exchange.speaker.mending.mended
+        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed or mended)
+        self._left |= self._damaged > damaged
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:

@@ -234,7 +234,8 @@ class OutboxAt(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """What a hub last said it has beside a node's own log: its outbox's epoch and size, and entries of other logs.
+    """What a hub last said it has beside a node's own log: its outbox's epoch and size, entries of other logs, and of
+    how many entries it wants the content again.
 
     No message: the node gives it back when it asks whether an exchange is needed. Zeros where there was nothing.
     """
@@ -242,6 +243,7 @@ class Beside(NamedTuple):
     epoch: int
     outbox_size: int
     entries: int
+    wanted: int = 0
 
 
 class Delivery(NamedTuple):
@@ -258,8 +260,23 @@ class Delivery(NamedTuple):
     seqs: list[int]
 
 
+class Again(NamedTuple):
+    """Of these entries of a log, header and place are here and the content is not: whoever has it may send it."""
+
+    log: bytes
+    seqs: list[int]
+
+
+class Content(NamedTuple):
+    """The content of one entry, its packed body, as its header commits to it; empty where it is not here either."""
+
+    log: bytes
+    seq: int
+    packed: bytes
+
+
 Introduction = Succeed | Vouch
-AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took
+AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | Again | Content
 AboutOutbox = OutboxAt | Delivery
 AboutFiles = Offer | Chunk | Holds | Declined
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt

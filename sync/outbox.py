@@ -22,9 +22,9 @@ import apsw
 
 from sync import log_sql, outbox_sql
 from sync.entry import FORMAT_SUITE, HEADER, derive, origin, stream_id, unpack_body
-from sync.errors import KeyDestroyed, LogCorrupt
+from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
 from sync.log_schema import Row, Stream
-from sync.merkle import Frontier, frontier_numbers, leaf_hash, root_at
+from sync.merkle import HASH_SIZE, Frontier, frontier_numbers, leaf_hash, root_at
 from sync.messages import Beginning, Delivery, ErasedRow, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
 from sync.outbox_sql import Outbox, Place
@@ -114,10 +114,7 @@ def _delivery(
 ) -> Delivery:
     outbox = require(db, log)
     found = outbox_sql.places(db, outbox.id, start, count)
-    stored = [log_sql.entry_at(db, place.position) for place in found]
-    rows = store.opened_rows(db, [row for row in stored if row is not None])
-    if len(rows) != len(found):
-        raise LogCorrupt(f"log.db lacks entries of the outbox of {outbox.home}: run verify")
+    rows = _sound_rows(db, store, log, found)
     ordinals = outbox_sql.streams(db, outbox.id, {row.stream for row in rows})
     logs: dict[bytes, int] = {}
     begun: list[Beginning] = []
@@ -143,6 +140,24 @@ def _delivery(
     return Delivery(log, Push(start, first_ordinal, begun, out, root, signature), list(logs), origins, seqs)
 
 
+def _sound_rows(db: apsw.Connection, store: StoredLog, log: bytes, places: Sequence[Place]) -> list[Row]:
+    """The entries at these places of an outbox, opened; raises EntryDamaged, with the number of the outbox as its seq.
+
+    Content that is damaged here goes in erased form: one entry must not hold back all that comes behind it. The home
+    asks for it again until the hub has it back from where it was written.
+    """
+    stored = []
+    for place in places:
+        try:
+            row = log_sql.entry_at(db, place.position)
+        except apsw.Error as error:
+            raise EntryDamaged(log, place.n, f"it cannot be read: {error}") from error
+        if row is None or _leaf(store, db, row) != place.tree[:HASH_SIZE]:
+            raise EntryDamaged(log, place.n, "it is not the entry that was put into this outbox")
+        stored.append(row)
+    return store.opened_rows(db, stored)
+
+
 def _row(row: Row, ordinal: int, is_withheld: bool) -> PushRow | ErasedRow:
     if row.body is None or is_withheld:
         return ErasedRow(ordinal, row.commitment)
@@ -161,6 +176,20 @@ def _beginning(db: apsw.Connection, store: StoredLog, number: int, log: bytes, i
         return Beginning(None, None, stream.name)
     implied = stream_id(derive(key).label, log, stream.subject)
     return Beginning(stream.subject, key, None if stream.name == implied else stream.name)
+
+
+def is_in(store: StoredLog, log: bytes, written_in: bytes, seqs: Iterable[int]) -> bool:
+    """Whether all these entries of a log are in an outbox."""
+
+    def work(db: apsw.Connection) -> bool:
+        outbox = outbox_sql.outbox(db, log)
+        if outbox is None or not store.holds(written_in):
+            return False
+        branch = store.branch_id(written_in)
+        positions = [log_sql.position_of(db, branch, seq) for seq in seqs]
+        return all(position and outbox_sql.holds(db, outbox.id, position) for position in positions)
+
+    return store.reading(work)
 
 
 # -- at both ends

@@ -117,6 +117,12 @@ def places(db: apsw.Connection, number: int, after: int, limit: int) -> list[Pla
     return [Place._make(row) for row in db.execute(query, (number, after, limit)).fetchall()]
 
 
+def holds(db: apsw.Connection, number: int, position: int) -> bool:
+    """Whether an entry is in an outbox; looks at all of it."""
+    query = "SELECT count(*) FROM outbox_entry WHERE outbox=? AND position=?"
+    return bool(db.execute(query, (number, position)).get)
+
+
 def node_hash(db: apsw.Connection, number: int, node: int) -> bytes | None:
     """One stored tree node of an outbox."""
     leaf, level = completed_by(node)

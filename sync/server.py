@@ -31,14 +31,24 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, HELD_PATH, NOT_CHANGED, PATH
 from sync.database import NotStored
-from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
+from sync.errors import (
+    FrameDamaged,
+    LocalProtocolError,
+    LogCorrupt,
+    RemoteProtocolError,
+    StaleVersion,
+    UnreadableForm,
+    VerificationError,
+)
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.messages import (
     UNKNOWN,
+    Again,
     Beside,
     Chunk,
     Compare,
+    Content,
     Follow,
     Hello,
     Introduction,
@@ -55,7 +65,7 @@ from sync.serving_logs import ServedLogs
 from sync.store import Store
 
 SILENCE_TIMEOUT_S: Final = 60
-HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}"
+HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}/{wanted}"
 WORKING_MAX: Final = 16
 GREETING_SIZE_BYTES_MAX: Final = 100  # of Hello; Succeed, which is larger, is checked and stored
 UNREAD_HEADERS: Final = ("Date", "Server")  # no clock but the exchange's, and nobody's business
@@ -118,7 +128,7 @@ class ExchangeServer:
         asked = request.match_info
         with contextlib.suppress(ValueError, LocalProtocolError):
             log, size = bytes.fromhex(asked["log"]), int(asked["size"])
-            told = Beside(int(asked["epoch"]), int(asked["outbox_size"]), int(asked["entries"]))
+            told = Beside(*(int(asked[name]) for name in Beside._fields))
             if self._key_of(log) is not None and await asyncio.to_thread(self._store.size, log) == size:
                 async with self._turns:
                     beside = await asyncio.to_thread(self._beside, log)
@@ -145,8 +155,13 @@ class ExchangeServer:
                 await conversation
             except StaleVersion as error:  # another exchange was quicker: nobody did wrong
                 await self._send(response, Refusal("gap", str(error)[:500]))
+            except FrameDamaged as error:
+                await self._send(response, Refusal("damaged", str(error)))
             except (RemoteProtocolError, VerificationError, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
+            except LogCorrupt as error:  # what this home asked for; nobody else is stopped by it
+                logger.error("an exchange ended: %s", error)
+                await self._send(response, Refusal("later", f"the hub's disk is damaged: {error}"[:500]))
             except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
                 logger.warning("an exchange was put off, the disk refused to store: %s", error)
                 await self._send(
@@ -203,6 +218,11 @@ class ExchangeServer:
             case Compare() | Follow() | Took() | NoKey() if talk.logs is not None:
                 roots = await asyncio.to_thread(talk.logs.answer, message)
                 return [] if roots is None else [roots]
+            case Again() if talk.logs is not None:
+                return list(await asyncio.to_thread(talk.logs.contents, message))
+            case Content() if talk.logs is not None:
+                await asyncio.to_thread(talk.logs.take, message)
+                return []
         return await self._take(talk, talk.receiver, message)
 
     async def _begin(self, talk: Talk, message: Message) -> list[Message]:
@@ -223,6 +243,7 @@ class ExchangeServer:
             if isinstance(effect, Cosign) and talk.logs is not None:
                 await asyncio.to_thread(self._route)  # as of what the home has just brought
                 answers.append(await asyncio.to_thread(talk.logs.outbox_at))
+                answers += await asyncio.to_thread(talk.logs.wanted)
             answers.append(await self._perform(receiver, effect))
         return [answer for answer in answers if answer is not None]
 

@@ -1,17 +1,37 @@
-"""The hub's end of what a node may have beside the log that it pushes: reads it; `carrying.Carrier` decides."""
+"""The hub's end of what a node may have beside the log that it pushes: reads it; `carrying.Carrier` decides.
+
+Where an entry is damaged here so that no root over it can be right, what is carried ends before it: `require_whole`
+notes how far a log or an outbox is sound, and later exchanges, of this home and all others, go no further.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from sync.carrying import Carrier
-from sync.errors import RemoteProtocolError
-from sync.messages import Beside, Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took
-from sync.outbox import delivery_of
+from sync import damage, log_sql
+from sync.carrying import Carrier, CarryFrom
+from sync.errors import EntryDamaged, RemoteProtocolError
+from sync.mending import questions
+from sync.messages import (
+    Again,
+    Beside,
+    Carry,
+    Compare,
+    Content,
+    Delivery,
+    Follow,
+    LogAt,
+    Logs,
+    NoKey,
+    OutboxAt,
+    Roots,
+    Took,
+)
+from sync.outbox import delivery_of, is_in
 from sync.outbox import size_of as outbox_size
 from sync.outgoing import signed_push_of
-from sync.stored_log import StoredLog
+from sync.store import Store
 from sync.wire_logs import LOGS_COUNT_MAX
 
 DELIVERY_ROWS: Final = 100  # some kilobytes: what a cut costs at most is four of them
@@ -21,7 +41,7 @@ class ServedLogs:
     """The logs of one node's home, in one exchange about one of them."""
 
     def __init__(
-        self, store: StoredLog, log: bytes, keys: Mapping[bytes, bytes], outbox: tuple[bytes, int] | None = None
+        self, store: Store, log: bytes, keys: Mapping[bytes, bytes], outbox: tuple[bytes, int] | None = None
     ) -> None:
         """`keys`: the public keys of the home's logs, this one's too, by log. `outbox`: its id and epoch."""
         self._store = store
@@ -31,16 +51,24 @@ class ServedLogs:
         self._carrier = Carrier([*keys, *([self._outbox] if outbox else [])], self._size_of)
 
     def _size_of(self, log: bytes) -> int:
-        return outbox_size(self._store, log) if log == self._outbox else self._store.size(log)
+        """As far as it is sound; of a home's log, where its key has signed."""
+        size = outbox_size(self._store, log) if log == self._outbox else self._store.size(log)
+        sound = self._store.sound_until.get(log, size)
+        if sound >= size:
+            return size
+        if log == self._outbox:
+            return sound
+        branch = self._store.branch_id(log)
+        return self._store.reading(lambda db: log_sql.signed_size_until(db, branch, sound))
 
     def outbox_at(self) -> OutboxAt | None:
         """What the node is told before a receipt; None if nothing was ever routed to its home."""
-        size = outbox_size(self._store, self._outbox) if self._outbox else 0
+        size = self._size_of(self._outbox) if self._outbox else 0
         return OutboxAt(self._epoch, size) if size else None
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""
-        held = {log: self._store.size(log) for log in self._keys if log != self._log and self._store.holds(log)}
+        held = {log: self._size_of(log) for log in self._keys if log != self._log and self._store.holds(log)}
         return dict([(log, size) for log, size in held.items() if size][-LOGS_COUNT_MAX:])
 
     def logs(self) -> Logs | None:
@@ -52,7 +80,25 @@ class ServedLogs:
     def beside(self) -> Beside:
         """What there is beside the log of this exchange, in the fewest numbers."""
         outbox = self.outbox_at() or OutboxAt(0, 0)
-        return Beside(outbox.epoch, outbox.size, sum(self._others().values()))
+        wanted = sum(len(one.seqs) for one in self.wanted())
+        return Beside(outbox.epoch, outbox.size, sum(self._others().values()), wanted)
+
+    def wanted(self) -> list[Again]:
+        """What the hub lacks of the home's logs, and this node may have."""
+        return questions(damage.lacking(self._store, self._keys))
+
+    def contents(self, asked: Again) -> list[Content]:
+        """What the node lacks of its home's logs, or of what was given to it."""
+        log = asked.log
+        may_have = log in self._keys or is_in(self._store, self._outbox, log, asked.seqs)
+        if not may_have:
+            raise RemoteProtocolError(f"entries of log {log.hex()} are not this node's to have")
+        return [Content(log, seq, damage.content(self._store, log, seq)) for seq in asked.seqs]
+
+    def take(self, found: Content) -> None:
+        """The node had what was lacking here; durable when this returns."""
+        if found.packed and found.log in self._keys:
+            damage.take_content(self._store, *found)
 
     def answer(self, message: Compare | Follow | Took | NoKey) -> Roots | None:
         """Take what the node said; the answer to it, if there is one before `carry`."""
@@ -72,6 +118,13 @@ class ServedLogs:
         """The next piece; only where one may be carried."""
         step = self._carrier.next()
         assert step is not None
+        try:
+            return self._piece(step)
+        except EntryDamaged as error:
+            self._store.sound_until[step.log] = error.seq - 1
+            raise
+
+    def _piece(self, step: CarryFrom) -> Carry | Delivery:
         if step.log == self._outbox:
             delivery = delivery_of(self._store, step.log, step.start, DELIVERY_ROWS, step.withheld)
             self._carrier.carried(delivery.push)

@@ -24,11 +24,14 @@ from sync.errors import KeyDestroyed, LogCorrupt, Unreachable
 from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
+from sync.mending import Mending
 from sync.messages import (
     Ack,
+    Again,
     Beside,
     Carry,
     Chunk,
+    Content,
     Declined,
     Delivery,
     Held,
@@ -69,10 +72,16 @@ class Speaker:
         clock_ms: Callable[[], int],
         introduced: Sequence[Introduction] = (),
         outbox: OutboxFetching | None = None,
+        size: int | None = None,
     ) -> None:
-        """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
+        """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be.
+
+        `size`: how many entries this log has, where the exchange is about fewer.
+        """
         self.sender = sender
+        self._size = sender.size if size is None else size
         self.logs = Fetching(store)
+        self.mending = Mending(store, asks=outbox is not None)
         self.outbox = outbox or OutboxFetching(store, "", b"")
         self._unsaid = list(introduced)
         self.files = FileSender(waiting)
@@ -89,18 +98,23 @@ class Speaker:
         """Whether nothing is to be said or heard any more."""
         if self.sender.diverged is not None:
             return self.logs.done
-        return self.sender.receipt is not None and self.logs.done and self.outbox.done and self.files.done
+        return self.sender.receipt is not None and self._is_done_beside
 
     @property
     def has_said_all(self) -> bool:
         """Whether nothing is left to say, unless the hub asks for something or has something."""
-        return self.sender.has_asked_last and self.logs.done and self.outbox.done and self.files.done
+        return self.sender.has_asked_last and self._is_done_beside
+
+    @property
+    def _is_done_beside(self) -> bool:
+        return self.logs.done and self.outbox.done and self.mending.done and self.files.done
 
     @property
     def beside(self) -> Beside:
         """What the hub said it has beside this log."""
         told = self.outbox.told or OutboxAt(0, 0)
-        return Beside(told.epoch, told.size, sum(one.size for one in self.logs.fetcher.logs.values()))
+        entries = sum(one.size for one in self.logs.fetcher.logs.values())
+        return Beside(told.epoch, told.size, entries, self.mending.wanted)
 
     async def opening(self) -> bytes:
         """What an exchange begins with; in a request behind the first one also what its chunks belong to."""
@@ -117,6 +131,7 @@ class Speaker:
         """A request has ended, answered in full."""
         self.logs.ended()
         self.outbox.ended()
+        self.mending.ended()
 
     async def next(self) -> bytes | Wait | None:
         """The next frame; Wait where the hub must be heard first, None at the end."""
@@ -135,7 +150,7 @@ class Speaker:
                     return self._frames_of(
                         self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log))
                     )
-        for fetched in (self.logs, self.outbox):
+        for fetched in (self.logs, self.outbox, self.mending) if self.sender.diverged is None else (self.logs,):
             message = await fetched.next()
             if message is not None:
                 return message if isinstance(message, Wait) else self._count(wire.encode(message))
@@ -197,6 +212,8 @@ class Speaker:
                 await self.outbox.take(message)
                 if isinstance(message, Delivery) and await self._has_news():
                     self.outbox.stop()
+            case Again() | Content():
+                await self.mending.take(message)
             case Holds() | Declined():
                 await self._hear_about_file(message)
             case _:
@@ -232,7 +249,7 @@ class Speaker:
         await self._hear_about_log(Ack(message.size))
 
     async def _has_news(self) -> bool:
-        return await asyncio.to_thread(self._store.size, self.sender.log) > self.sender.size
+        return await asyncio.to_thread(self._store.size, self.sender.log) > self._size
 
     async def _hear_about_file(self, message: Holds | Declined) -> None:
         if isinstance(message, Holds) and message.name == self._offered_again:

@@ -24,7 +24,7 @@ import msgpack
 from sync import wire_logs
 from sync.compression import LEVEL, NO_DICTIONARY, SHIPPED, compress, expand
 from sync.entry import ID_SIZE, INT_MAX, ITEMS_COUNT_MAX, TIME_MS_MAX, bytes_ok, int_ok, text_ok
-from sync.errors import RemoteProtocolError
+from sync.errors import FrameDamaged, RemoteProtocolError
 from sync.file_form import (
     CHUNKS_COUNT_MAX,
     FILE_KEY_SIZE,
@@ -117,7 +117,7 @@ class FrameBuffer:
         while len(self._held) >= 4:
             length = int.from_bytes(self._held[:4], "big")
             if not 8 <= length <= FRAME_SIZE_BYTES_MAX:
-                raise RemoteProtocolError(f"a frame says it has {length} bytes; at most {FRAME_SIZE_BYTES_MAX} may be")
+                raise FrameDamaged(f"a frame says it has {length} bytes; at most {FRAME_SIZE_BYTES_MAX} may be")
             if len(self._held) < 4 + length:
                 return
             frame = bytes(self._held[: 4 + length])
@@ -143,7 +143,7 @@ def decode(frame: bytes, subject_of: SubjectOf | None = None) -> Message:
     if length != len(frame) - 4:
         raise RemoteProtocolError(f"a frame says it has {length} bytes, {len(frame) - 4} are there")
     if zlib.crc32(frame[8:]) != checksum:
-        raise RemoteProtocolError("a frame was damaged on the way: its checksum does not hold")
+        raise FrameDamaged("a frame was damaged on the way: its checksum does not hold")
     dictionary, behind = form >> RAW_BITS, PREFIX.size + (form & RAW_MASK)
     if behind > len(frame):
         raise RemoteProtocolError("a frame whose uncompressed part is longer than itself")

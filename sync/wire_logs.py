@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
+from sync.entry import BODY_SIZE_BYTES_MAX, ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
-from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch
+from sync.messages import (
+    Again,
+    Compare,
+    Content,
+    Follow,
+    LogAt,
+    Logs,
+    Message,
+    OutboxAt,
+    Roots,
+    Succeed,
+    Took,
+    Vouch,
+)
 
 COMPARED_COUNT_MAX: Final = 16
 LOGS_COUNT_MAX: Final = 256
@@ -14,13 +27,16 @@ KEY_SIZE: Final = 32
 ROOT_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 64
 
+AGAIN_COUNT_MAX: Final = 16  # answered by as many messages, each of a body's largest size at most
+
 OUTBOX_AT: Final = 20
 VOUCH: Final = 22
+AGAIN, CONTENT = 29, 30
 ROWS_COUNT_MAX: Final = 4096
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT, Vouch: VOUCH,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH, Again: AGAIN, Content: CONTENT,
 }  # fmt: skip
 
 
@@ -54,6 +70,21 @@ def message(kind: int, rest: list[Any]) -> Message:
         case [int(epoch), int(size)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
             return OutboxAt(epoch, _size(size))
+    return _about_content(kind, rest)
+
+
+def _about_content(kind: int, rest: list[Any]) -> Message:
+    match rest:
+        case [bytes(log), list(seqs)] if kind == AGAIN:
+            _count_ok(seqs, AGAIN_COUNT_MAX)
+            for seq in seqs:
+                int_ok(seq, "seq", 1, INT_MAX)
+            return Again(_log(log), seqs)
+        case [bytes(log), int(seq), bytes(packed)] if kind == CONTENT:
+            int_ok(seq, "seq", 1, INT_MAX)
+            if len(packed) > BODY_SIZE_BYTES_MAX:
+                raise RemoteProtocolError(f"a body may have {BODY_SIZE_BYTES_MAX} bytes, found {len(packed)}")
+            return Content(_log(log), seq, packed)
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 

@@ -28,12 +28,14 @@ from sync.file_form import (
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import (
     Ack,
+    Again,
     AskPlain,
     Beginning,
     Carry,
     Chunk,
     Compare,
     Confirm,
+    Content,
     Declined,
     Delivery,
     ErasedRow,
@@ -72,9 +74,15 @@ VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
-    "erased Push", "AskPlain",
+    "Again", "Content", "erased Push", "AskPlain",
 )  # fmt: skip
-NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32}
+NUMBERS = {
+    **{kind: number for number, kind in enumerate(KINDS, 1)},
+    "erased Push": 3,
+    "Again": 29,
+    "Content": 30,
+    "AskPlain": 32,
+}
 
 
 def hexed(vector: str, name: str) -> bytes:
@@ -124,6 +132,8 @@ def messages() -> dict[str, object]:
         "Follow": Follow(log, 1),
         "Carry": Carry(log, push),
         "Took": Took(log, 2),
+        "Again": Again(log, [1]),
+        "Content": Content(log, 1, hexed("entry 1", "body")),
         "OutboxAt": OutboxAt(1, 2),
         "Delivery": Delivery(hexed("outbox", "outbox"), push, [log], [0], [1, 2]),
         "Vouch": succession.vouch(

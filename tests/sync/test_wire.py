@@ -19,12 +19,14 @@ from sync.errors import RemoteProtocolError
 from sync.file_form import CHUNK_SIZE_BYTES, Manifest
 from sync.messages import (
     Ack,
+    Again,
     AskPlain,
     Beginning,
     Carry,
     Chunk,
     Compare,
     Confirm,
+    Content,
     Declined,
     Delivery,
     Follow,
@@ -144,6 +146,8 @@ messages = (
     | st.builds(Follow, log=exactly(16), size=sizes)
     | st.builds(Carry, log=exactly(16), push=pushes)
     | st.builds(Took, log=exactly(16), size=sizes)
+    | st.builds(Again, log=exactly(16), seqs=st.lists(st.integers(1, INT_MAX), min_size=1, max_size=16))
+    | st.builds(Content, log=exactly(16), seq=st.integers(1, INT_MAX), packed=st.binary(max_size=300))
     | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes)
     | st.builds(
         Delivery,
