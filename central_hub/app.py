@@ -75,6 +75,7 @@ async def _serve(
         registry.admit,
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
+        may_have=router.may_have,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())

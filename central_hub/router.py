@@ -27,6 +27,7 @@ import apsw
 
 from central_hub import ordering
 from central_hub.registry import Registry
+from central_hub.shelving import Shelving, may_have
 from domain import schema
 from domain.folding import fold
 from domain.routing import ALL, DECIDES, EVERYTHING, Grant, grants, hangs_on, urgency
@@ -37,6 +38,7 @@ from sync import damage, log_sql, outbox, outbox_sql
 from sync.batch import Entry
 from sync.database import NotStored
 from sync.errors import LogCorrupt
+from sync.file_sql import StoredFile
 from sync.log_schema import STREAM_SHIFT, Row
 from sync.outbox_sql import Outbox
 from sync.store import Store
@@ -84,6 +86,7 @@ class Router:
         self._clock = clock
         self._epoch = epoch
         self._one_at_a_time = threading.Lock()
+        self._shelving = Shelving(store, registry)
         self.position = self._marked = store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
 
     def catch_up(self, batch_count: int = BATCH_COUNT) -> Iterator[int]:
@@ -99,9 +102,26 @@ class Router:
             entries = self._store.entries_after(self.position, batch_count)
             if entries:
                 self.take(entries)
+            elif self._shelving.arrived():
+                self._store.submit(self._shelve).result()
+                return True
             return bool(entries)
         finally:
             self._one_at_a_time.release()
+
+    def _shelve(self, db: apsw.Connection) -> None:
+        boxes = _Batch(self._store, self._registry, self._clock, self._epoch, self.position).boxes(db)
+        self._shelving.shelve_arrived(db, boxes.values())
+
+    def may_have(self, log: bytes, file: StoredFile) -> bool:
+        """Whether the home of a log may have a file, as things stand."""
+        name, _ = self.outbox_of(log)
+
+        def work(db: apsw.Connection) -> bool:
+            box = outbox_sql.outbox(db, name)
+            return box is not None and may_have(self._store, db, self._registry, box, file)
+
+        return self._store.reading(work)
 
     def catch_up_quickly(self) -> None:
         """Route what was just brought, if that takes no more than a moment; the rest comes with another exchange."""
@@ -148,6 +168,7 @@ class _Batch:
         self._steps: list[Step] = []
         self._has_mail = False
         self._ties: list[tuple[bytes, bytes]] = []
+        self._shelving = Shelving(store, registry)
 
     def note(self, entry: Entry) -> None:
         """Work out what follows from one entry."""
@@ -202,7 +223,11 @@ class _Batch:
         """Append to the outboxes and move on; inside the writer's transaction."""
         for child, hangs in self._ties:
             outbox_sql.tie(db, child, hangs)
-        boxes = self._boxes(db)
+        boxes = self.boxes(db)
+        for child, hangs in self._ties:
+            for box in boxes.values():
+                if box.id in outbox_sql.scope(db, child):
+                    self._shelving.shelve_of(db, box, [hangs])
         loads = {code: Load() for code in boxes}
         for step in self._steps:
             self._perform(db, step, boxes, loads)
@@ -216,7 +241,7 @@ class _Batch:
                 outbox.append(self._store, db, box, rows)
         log_sql.track(db, MARK, self._end)
 
-    def _boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
+    def boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
         """The outboxes of this epoch by home, one for each home of the county."""
         key = self._store.signer.public_key
         found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == (key, self._epoch)}
@@ -237,6 +262,10 @@ class _Batch:
         follows = [boxes[code].id for code, grant in given.items() if grant.until is ALL]
         if set(follows) != followed:
             outbox_sql.set_scope(db, step.subject, follows)
+            for box in boxes.values():
+                if box.id in set(follows) - followed:
+                    whole = [step.subject, *outbox_sql.hanging_on(db, step.subject)]
+                    self._shelving.shelve_of(db, box, whole)
 
     def _give(self, db: apsw.Connection, box: Outbox, load: Load, step: Step, grant: Grant, *, is_new: bool) -> None:
         """What a home is given of a subject, and of what hangs on it, and does not have yet."""

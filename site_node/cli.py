@@ -287,6 +287,7 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         root = _root(store, size)
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
+        coming = store.files.coming()
         damaged = damages.shown(store)
     state = folder.exchange_state()
     joined = folder.config.hub is not None
@@ -312,6 +313,7 @@ def status_of(folder: Folder, returned: returning.Counts | None) -> dict[str, An
         "damaged": damaged,
         "photos": pictures,
         "photos_waiting": pictures_waiting if joined else None,
+        "photos_coming": coming if joined else None,
         **scrubbing.shown(folder),
         **reserve.shown(folder.path),
         "last_backup": folder.last_backup(system_clock()()),

@@ -293,17 +293,19 @@ class Exchanger:
     async def _note_own(self, exchange: Exchange) -> None:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
-        self._delivered += exchange.outbox.taken
+        self._delivered += exchange.outbox.taken + exchange.speaker.shelf.taken
         obeyed = await asyncio.to_thread(self._obey)
         self._beside = exchange.speaker.beside
         damaged, self._damaged = self._damaged, len(self._store.unreadable)  # each is said in the own log
         mended = exchange.speaker.mending.mended
         self._left = bool(exchange.files.left or exchange.outbox.left > 0 or obeyed or mended)
-        self._left |= self._damaged > damaged
+        self._left |= self._damaged > damaged or exchange.speaker.shelf.left > 0
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:
-            await asyncio.to_thread(self._store.files.offer_again, self._store.log)
+            for branch in self._store.branches():
+                if branch.own or branch.kin:  # also what came down here of another log of this home
+                    await asyncio.to_thread(self._store.files.offer_again, branch.log)
 
     def _goes_singly(self) -> bool:
         """Whether a proxy on the way was found to keep requests until they are whole, not long ago."""

@@ -245,10 +245,18 @@ class Exchange:
         try:
             yield from frames.feed(data)
         except FrameDamaged as error:
-            raise Unreachable(f"{self._url}: {error}") from None
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: FrameDamaged) -> Unreachable | RemoteProtocolError:
+        """A line that changes bits, if this was a hub before; what begins with garbage is none."""
+        if not self._was_heard:
+            return RemoteProtocolError(str(error))
+        return Unreachable(f"{self._url}: {error}")
 
     async def _hear(self, frame: bytes) -> None:
         try:
             await self.speaker.hear(wire.decode(frame))
-        except (Unreachable, FrameDamaged) as error:
+        except FrameDamaged as error:
+            raise self._damaged(error) from None
+        except Unreachable as error:
             raise Unreachable(f"{self._url}: {error}") from None

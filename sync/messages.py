@@ -227,15 +227,24 @@ class Took(NamedTuple):
 
 
 class OutboxAt(NamedTuple):
-    """The hub has an outbox for the node's home: its epoch, and how many entries it has."""
+    """What the hub has for the node's home: the outbox's epoch, its entries, and the numbers on the shelf beside it."""
 
     epoch: int
     size: int
+    files: int = 0
+
+
+class Bring(NamedTuple):
+    """Number so much of the shelf that is followed: a file as the log of this key once offered it."""
+
+    number: int
+    public_key: bytes
+    offer: Offer
 
 
 class Beside(NamedTuple):
-    """What a hub last said it has beside a node's own log: its outbox's epoch and size, entries of other logs, and of
-    how many entries it wants the content again.
+    """What a hub last said it has beside a node's own log: its outbox's epoch and size, entries of other logs, of how
+    many entries it wants the content again, and the numbers on its shelf.
 
     No message: the node gives it back when it asks whether an exchange is needed. Zeros where there was nothing.
     """
@@ -244,6 +253,7 @@ class Beside(NamedTuple):
     outbox_size: int
     entries: int
     wanted: int = 0
+    files: int = 0
 
 
 class Delivery(NamedTuple):
@@ -278,6 +288,6 @@ class Content(NamedTuple):
 Introduction = Succeed | Vouch
 AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | Again | Content
 AboutOutbox = OutboxAt | Delivery
-AboutFiles = Offer | Chunk | Holds | Declined
+AboutFiles = Offer | Chunk | Holds | Declined | Bring
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
 Message = Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

@@ -189,6 +189,13 @@ def scope(db: apsw.Connection, subject: bytes) -> set[int]:
     return {number for (number,) in db.execute("SELECT outbox FROM outbox_scope WHERE subject=?", (subject,))}
 
 
+def followers(db: apsw.Connection, subject: bytes) -> set[int]:
+    """The outboxes that follow a subject, or the child whose file it goes with."""
+    query = "SELECT subject FROM outbox_tie WHERE hangs=?"
+    rows: list[Any] = db.execute(query, (subject,)).fetchall()
+    return scope(db, subject).union(*(scope(db, child) for (child,) in rows))
+
+
 def set_scope(db: apsw.Connection, subject: bytes, numbers: Iterable[int]) -> None:
     """From now on these outboxes follow a subject, and no others."""
     db.execute("DELETE FROM outbox_scope WHERE subject=?", (subject,))

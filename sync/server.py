@@ -21,6 +21,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import apsw
@@ -41,6 +42,7 @@ from sync.errors import (
     VerificationError,
 )
 from sync.file_keeping import keep
+from sync.file_sql import StoredFile
 from sync.file_transfer import FileReceiver
 from sync.messages import (
     UNKNOWN,
@@ -49,8 +51,10 @@ from sync.messages import (
     Chunk,
     Compare,
     Content,
+    Declined,
     Follow,
     Hello,
+    Holds,
     Introduction,
     Message,
     NoKey,
@@ -65,7 +69,7 @@ from sync.serving_logs import ServedLogs
 from sync.store import Store
 
 SILENCE_TIMEOUT_S: Final = 60
-HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}/{wanted}"
+HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}/{wanted}/{files}"
 WORKING_MAX: Final = 16
 GREETING_SIZE_BYTES_MAX: Final = 100  # of Hello; Succeed, which is larger, is checked and stored
 UNREAD_HEADERS: Final = ("Date", "Server")  # no clock but the exchange's, and nobody's business
@@ -95,16 +99,19 @@ class ExchangeServer:
         admit: Callable[[Introduction], None] = lambda _: None,
         outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
         route: Callable[[], None] = lambda: None,
+        may_have: Callable[[bytes, StoredFile], bool] = lambda _log, _file: False,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
         `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
         `outbox_of` gives id and epoch of the outbox of a log's home; `route` fills outboxes, if that is quick.
+        `may_have`: whether the home of a log may have a file.
         """
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
         self._route = route
+        self._may_have = may_have
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
@@ -140,7 +147,8 @@ class ExchangeServer:
         return self._served(log).beside()
 
     def _served(self, log: bytes) -> ServedLogs:
-        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log))
+        may_have = partial(self._may_have, log)
+        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log), may_have)
 
     async def exchange(self, request: web.Request) -> web.StreamResponse:
         """Serve one exchange."""
@@ -215,7 +223,7 @@ class ExchangeServer:
             case Offer() | Chunk():
                 talk.files = talk.files or FileReceiver(log, self._key_of(log) or b"")
                 return await self._take_file(log, talk.files, message)
-            case Compare() | Follow() | Took() | NoKey() if talk.logs is not None:
+            case Compare() | Follow() | Took() | NoKey() | Holds() | Declined() if talk.logs is not None:
                 roots = await asyncio.to_thread(talk.logs.answer, message)
                 return [] if roots is None else [roots]
             case Again() if talk.logs is not None:

@@ -6,21 +6,26 @@ notes how far a log or an outbox is sound, and later exchanges, of this home and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from sync import damage, log_sql
+from sync import damage, log_sql, shelf
 from sync.carrying import Carrier, CarryFrom
 from sync.errors import EntryDamaged, RemoteProtocolError
+from sync.file_sql import StoredFile
 from sync.mending import questions
 from sync.messages import (
     Again,
     Beside,
+    Bring,
     Carry,
+    Chunk,
     Compare,
     Content,
+    Declined,
     Delivery,
     Follow,
+    Holds,
     LogAt,
     Logs,
     NoKey,
@@ -31,6 +36,7 @@ from sync.messages import (
 from sync.outbox import delivery_of, is_in
 from sync.outbox import size_of as outbox_size
 from sync.outgoing import signed_push_of
+from sync.shelf import ServedShelf
 from sync.store import Store
 from sync.wire_logs import LOGS_COUNT_MAX
 
@@ -41,13 +47,22 @@ class ServedLogs:
     """The logs of one node's home, in one exchange about one of them."""
 
     def __init__(
-        self, store: Store, log: bytes, keys: Mapping[bytes, bytes], outbox: tuple[bytes, int] | None = None
+        self,
+        store: Store,
+        log: bytes,
+        keys: Mapping[bytes, bytes],
+        outbox: tuple[bytes, int] | None = None,
+        may_have: Callable[[StoredFile], bool] = lambda _: False,
     ) -> None:
-        """`keys`: the public keys of the home's logs, this one's too, by log. `outbox`: its id and epoch."""
+        """`keys`: the public keys of the home's logs, this one's too, by log. `outbox`: its id and epoch.
+
+        `may_have`: whether the home may have a file, as things stand now.
+        """
         self._store = store
         self._log = log
         self._keys = keys
         self._outbox, self._epoch = outbox or (b"", 0)
+        self._shelf = ServedShelf(store, self._outbox, may_have)
         self._carrier = Carrier([*keys, *([self._outbox] if outbox else [])], self._size_of)
 
     def _size_of(self, log: bytes) -> int:
@@ -64,7 +79,8 @@ class ServedLogs:
     def outbox_at(self) -> OutboxAt | None:
         """What the node is told before a receipt; None if nothing was ever routed to its home."""
         size = self._size_of(self._outbox) if self._outbox else 0
-        return OutboxAt(self._epoch, size) if size else None
+        files = shelf.size_of(self._store, self._outbox) if self._outbox else 0
+        return OutboxAt(self._epoch, size, files) if size or files else None
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""
@@ -81,7 +97,7 @@ class ServedLogs:
         """What there is beside the log of this exchange, in the fewest numbers."""
         outbox = self.outbox_at() or OutboxAt(0, 0)
         wanted = sum(len(one.seqs) for one in self.wanted())
-        return Beside(outbox.epoch, outbox.size, sum(self._others().values()), wanted)
+        return Beside(outbox.epoch, outbox.size, sum(self._others().values()), wanted, outbox.files)
 
     def wanted(self) -> list[Again]:
         """What the hub lacks of the home's logs, and this node may have."""
@@ -100,8 +116,15 @@ class ServedLogs:
         if found.packed and found.log in self._keys:
             damage.take_content(self._store, *found)
 
-    def answer(self, message: Compare | Follow | Took | NoKey) -> Roots | None:
+    def answer(self, message: Compare | Follow | Took | NoKey | Holds | Declined) -> Roots | None:
         """Take what the node said; the answer to it, if there is one before `carry`."""
+        match message:
+            case Holds() | Declined():
+                self._shelf.receive(message)
+                return None
+            case Follow(log, _) if log == self._shelf.id:
+                self._shelf.follow(message)
+                return None
         asked = self._carrier.receive(message)
         if asked is None:
             return None
@@ -112,12 +135,13 @@ class ServedLogs:
     @property
     def may_carry(self) -> bool:
         """Whether something may be carried now."""
-        return self._carrier.next() is not None
+        return self._carrier.next() is not None or self._shelf.may_bring
 
-    def carry(self) -> Carry | Delivery:
+    def carry(self) -> Carry | Delivery | Bring | Chunk | Took:
         """The next piece; only where one may be carried."""
         step = self._carrier.next()
-        assert step is not None
+        if step is None:
+            return self._shelf.bring()
         try:
             return self._piece(step)
         except EntryDamaged as error:

@@ -29,6 +29,7 @@ from sync.messages import (
     Ack,
     Again,
     Beside,
+    Bring,
     Carry,
     Chunk,
     Content,
@@ -43,11 +44,13 @@ from sync.messages import (
     OutboxAt,
     Push,
     Roots,
+    Took,
 )
 from sync.outbox_fetching import OutboxFetching
 from sync.outgoing import push_of
 from sync.references import References
 from sync.replicator import Ask, Effect, KeepReceipt, Portion, Send, Sender, Wait
+from sync.shelf_fetching import ShelfFetching
 from sync.store import Store
 
 FILE_LEVEL = 1  # what is sealed does not become smaller
@@ -83,6 +86,7 @@ class Speaker:
         self.logs = Fetching(store)
         self.mending = Mending(store, asks=outbox is not None)
         self.outbox = outbox or OutboxFetching(store, "", b"")
+        self.shelf = ShelfFetching(store, self.outbox.home, self.outbox.hub_key, clock_ms)
         self._unsaid = list(introduced)
         self.files = FileSender(waiting)
         self.declined: list[str] = []  # why files stayed behind, for a person
@@ -107,14 +111,14 @@ class Speaker:
 
     @property
     def _is_done_beside(self) -> bool:
-        return self.logs.done and self.outbox.done and self.mending.done and self.files.done
+        return self.logs.done and self.outbox.done and self.mending.done and self.files.done and self.shelf.done
 
     @property
     def beside(self) -> Beside:
         """What the hub said it has beside this log."""
         told = self.outbox.told or OutboxAt(0, 0)
         entries = sum(one.size for one in self.logs.fetcher.logs.values())
-        return Beside(told.epoch, told.size, entries, self.mending.wanted)
+        return Beside(told.epoch, told.size, entries, self.mending.wanted, told.files)
 
     async def opening(self) -> bytes:
         """What an exchange begins with; in a request behind the first one also what its chunks belong to."""
@@ -132,6 +136,7 @@ class Speaker:
         self.logs.ended()
         self.outbox.ended()
         self.mending.ended()
+        self.shelf.ended()
 
     async def next(self) -> bytes | Wait | None:
         """The next frame; Wait where the hub must be heard first, None at the end."""
@@ -154,7 +159,13 @@ class Speaker:
             message = await fetched.next()
             if message is not None:
                 return message if isinstance(message, Wait) else self._count(wire.encode(message))
-        return await self._next_about_file() if self.sender.diverged is None else None
+        if self.sender.diverged is not None:
+            return None
+        about_file = await self._next_about_file()
+        if about_file is not None:
+            return about_file
+        said = await self.shelf.next()
+        return said if said is None or isinstance(said, Wait) else self._count(wire.encode(said))
 
     def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
         push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld, self.sender.log)
@@ -210,8 +221,14 @@ class Speaker:
                     self.logs.fetcher.stop()
             case OutboxAt() | Delivery():
                 await self.outbox.take(message)
+                if isinstance(message, OutboxAt):
+                    await self.shelf.told(message)
                 if isinstance(message, Delivery) and await self._has_news():
                     self.outbox.stop()
+            case Bring() | Chunk() | Took():
+                await self.shelf.take(message)
+                if await self._has_news():
+                    self.shelf.stop()
             case Again() | Content():
                 await self.mending.take(message)
             case Holds() | Declined():

@@ -37,6 +37,7 @@ from sync.file_form import (
 from sync.messages import (
     Ack,
     AskPlain,
+    Bring,
     Carry,
     Chunk,
     Confirm,
@@ -64,7 +65,7 @@ RAW_BITS: Final = 24
 RAW_MASK: Final = (1 << RAW_BITS) - 1
 
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
-OFFER, HOLDS, DECLINED, CHUNK = 9, 10, 11, 12
+OFFER, HOLDS, DECLINED, CHUNK, BRING = 9, 10, 11, 12, 31
 CARRY, DELIVERY, ASK_PLAIN = 18, 21, 32
 KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
                 Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK,
@@ -101,6 +102,8 @@ def _elements(message: Message) -> list[Any]:
             return [wire_logs.KINDS[Logs], [list(one) for one in logs]]
         case Offer((media, size, hashes), key, subjects, signature):
             return [OFFER, media, size, list(hashes), key, list(subjects), signature]
+        case Bring(number, public_key, offer):
+            return [BRING, number, public_key, *_elements(offer)[1:]]
         case _:
             return [KINDS[type(message)], *message]
 
@@ -217,7 +220,7 @@ def _message(elements: list[Any]) -> Message:
         case [kind, int(size)] if kind == ASK_PLAIN:
             return AskPlain(_size(size))
         case [kind, *rest] if kind >= OFFER:
-            return _about_file(kind, rest) if kind <= CHUNK else wire_logs.message(kind, rest)
+            return _about_file(kind, rest) if kind <= CHUNK or kind == BRING else wire_logs.message(kind, rest)
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
 
 
@@ -230,6 +233,12 @@ def _about_file(kind: int, rest: list[Any]) -> Message:
             check_ties(tuple(subjects))
             bytes_ok(signature, "signature", 64)
             return Offer(manifest, key, tuple(subjects), signature)
+        case [int(number), bytes(public_key), *elements] if kind == BRING:
+            int_ok(number, "number", 1, INT_MAX)
+            bytes_ok(public_key, "public key", 32)
+            offer = _about_file(OFFER, elements)
+            assert isinstance(offer, Offer)
+            return Bring(number, public_key, offer)
         case [bytes(name), int(chunks)] if kind == HOLDS:
             bytes_ok(name, "file name", NAME_SIZE)
             int_ok(chunks, "chunks", 0, CHUNKS_COUNT_MAX)

@@ -67,9 +67,9 @@ def message(kind: int, rest: list[Any]) -> Message:
             return Logs([_log_at(one) for one in logs])
         case [bytes(log), int(size)] if kind in (FOLLOW, TOOK):
             return (Follow if kind == FOLLOW else Took)(_log(log), _size(size))
-        case [int(epoch), int(size)] if kind == OUTBOX_AT:
+        case [int(epoch), int(size), int(files)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
-            return OutboxAt(epoch, _size(size))
+            return OutboxAt(epoch, _size(size), _size(files))
     return _about_content(kind, rest)
 
 

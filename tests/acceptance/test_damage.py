@@ -172,3 +172,66 @@ def wait_until(holds) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def moving(yard):
+    """A child that home-02 has taken over, nothing delivered there yet: (hub, old, new, child, old's log)."""
+    hub, old, new = yard.hub(), joined(yard), joined(yard, "home-02")
+    child = record(yard, old)["subject"]
+    for _ in range(3):
+        call(yard, old, child)
+    words = ("--subject", child, "--by", "w")
+    yard.quick("site-node", "record", old, "child-transfer-requested/1", *words, "to_home=home-02", "on=2025-04-01")
+    yard.quick("site-node", "record", new, "child-transfer-accepted/1", *words, "on=2025-04-02")
+    yard.run("site-node", "sync", old)
+    return hub, old, new, child, status(yard, old)["log"]
+
+
+def test_content_that_the_hub_lost_on_its_way_to_another_home(yard):
+    """Nothing is decided about a child over what cannot be read; what was decided goes without it; then it follows."""
+    hub, old, new, child, log = moving(yard)
+    flip(yard / "hub", log, 3)
+    yard.run("site-node", "sync", new)
+    county = yard.quick("central-hub", "status", yard / "hub", "--json").json()
+    assert [(one["home"], one["seq"], one["here"]) for one in county["damaged"]] == [("home-01", 3, True)]
+    history = yard.quick("site-node", "history", new, child, "--json").json()["entries"]
+    assert [entry["type"] for entry in history] == ["child-transfer-accepted/1"]
+    for home in (old, new, old):
+        yard.run("site-node", "sync", home)
+    assert same_child(yard, new, child)
+
+    seq = call(yard, old, child).json()["seq"]
+    yard.run("site-node", "sync", old)
+    flip(yard / "hub", log, seq)
+    yard.run("site-node", "sync", new)
+    assert [(one["log"], one["seq"], one["here"]) for one in status(yard, new)["damaged"]] == [(log, seq, False)]
+    for home in (old, new):
+        yard.run("site-node", "sync", home)
+    assert status(yard, new)["damaged"] == []
+    assert same_child(yard, new, child)
+    assert hub.stop() == 0
+    yard.quick("central-hub", "verify", yard / "hub")
+    yard.quick("site-node", "verify", new)
+
+
+def same_child(yard, home, child):
+    there = yard.quick("central-hub", "child", yard / "hub", child, "--json").json()
+    return there == yard.quick("site-node", "child", home, child, "--json").json()
+
+
+def test_a_header_that_the_hub_lost_stops_no_other_home(yard):
+    """One outbox ends before it; that home's own records, and all other homes, go on; the hub serves its pages."""
+    hub, old, new, child, log = moving(yard)
+    yard.quick("site-node", "status", new)
+    with contextlib.closing(by_hand(yard / "hub" / "log.db")) as db:
+        wait_until(lambda: db.execute("SELECT count(*) FROM sqlite_schema WHERE name='outbox_entry'").get)
+    flip(yard / "hub", log, 3, "commitment")
+    yard.run("site-node", "sync", new, code=None)
+    mine = record(yard, new, name="周小满")["subject"]
+    assert ", 0 are waiting" in yard.run("site-node", "sync", new).out
+    call(yard, old, child)
+    assert ", 0 are waiting" in yard.run("site-node", "sync", old).out
+    assert yard.quick("central-hub", "child", yard / "hub", mine, "--json").json()["id"] == mine
+    assert "清溪县" in hub.page()[0]
+    assert hub.stop() == 0
+    assert yard.quick("central-hub", "verify", yard / "hub", "--json", code=1).json()["first_bad"]["seq"] == 3

@@ -31,6 +31,7 @@ from sync.messages import (
     Again,
     AskPlain,
     Beginning,
+    Bring,
     Carry,
     Chunk,
     Compare,
@@ -58,6 +59,7 @@ from sync.messages import (
 )
 from sync.outbox import outbox_id
 from sync.push_form import REFERENCES_COUNT_MAX
+from sync.shelf import shelf_id
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -74,13 +76,13 @@ VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
-    "Again", "Content", "erased Push", "AskPlain",
+    "Again", "Content", "Bring", "erased Push", "AskPlain",
 )  # fmt: skip
 NUMBERS = {
     **{kind: number for number, kind in enumerate(KINDS, 1)},
     "erased Push": 3,
     "Again": 29,
-    "Content": 30,
+    "Content": 30, "Bring": 31,
     "AskPlain": 32,
 }
 
@@ -103,6 +105,7 @@ def messages() -> dict[str, object]:
     begins = Beginning(hexed("stream", "subject"), hexed("stream", "stream_key"), None)
     push = Push(0, 1, [begins], rows, root, signature)
     log = hexed("log", "log")
+    offer = Offer(manifest(), hexed("file", "file_key"), (hexed("offer", "subject"),), hexed("offer", "signature"))
     return {
         "Hello": Hello(1, hexed("log", "log"), 2, 1_741_392_000_000),
         "Held": Held(0, 1_741_392_001_500, EMPTY_ROOT),
@@ -113,9 +116,7 @@ def messages() -> dict[str, object]:
         "Receipt": Receipt(2, hexed("receipt", "cosignature")),
         "Refusal": Refusal("gap", "the hub holds 0 of 2 entries"),
         "NoKey": NoKey(0, [1]),
-        "Offer": Offer(
-            manifest(), hexed("file", "file_key"), (hexed("offer", "subject"),), hexed("offer", "signature")
-        ),
+        "Offer": offer,
         "Holds": Holds(hexed("file", "name"), 0),
         "Declined": Declined(hexed("file", "name"), "gone", "it was erased here"),
         "Chunk": Chunk(hexed("file", "name"), 0, hexed("file", "chunk")),
@@ -134,7 +135,8 @@ def messages() -> dict[str, object]:
         "Took": Took(log, 2),
         "Again": Again(log, [1]),
         "Content": Content(log, 1, hexed("entry 1", "body")),
-        "OutboxAt": OutboxAt(1, 2),
+        "OutboxAt": OutboxAt(1, 2, 3),
+        "Bring": Bring(1, hexed("log", "public_key"), offer),
         "Delivery": Delivery(hexed("outbox", "outbox"), push, [log], [0], [1, 2]),
         "Vouch": succession.vouch(
             note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
@@ -146,7 +148,7 @@ def messages() -> dict[str, object]:
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
     others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer",
-              "recipient", "bundle", "succeed", "outbox"}  # fmt: skip
+              "recipient", "bundle", "succeed", "outbox", "shelf"}  # fmt: skip
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -154,6 +156,11 @@ def test_an_outbox_is_named_by_hub_home_and_epoch():
     """The id of an outbox follows from the hub's key, the home's code and the epoch."""
     home, number = hexed("outbox", "home").decode(), int(VECTORS["outbox"]["epoch"])
     assert outbox_id(hexed("outbox", "hub_public_key"), home, number) == hexed("outbox", "outbox")
+
+
+def test_a_shelf_is_named_by_its_outbox():
+    """The id of a shelf follows from that of the outbox."""
+    assert shelf_id(hexed("shelf", "outbox")) == hexed("shelf", "shelf")
 
 
 def test_a_log_is_named_by_its_key():

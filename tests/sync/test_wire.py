@@ -22,6 +22,7 @@ from sync.messages import (
     Again,
     AskPlain,
     Beginning,
+    Bring,
     Carry,
     Chunk,
     Compare,
@@ -103,6 +104,20 @@ pushes = st.builds(
     root=exactly(32),
     signature=exactly(64),
 )
+offers = st.builds(
+    Offer,
+    manifest=st.lists(exactly(32), min_size=1, max_size=5).flatmap(
+        lambda hashes: st.builds(
+            Manifest,
+            media=names(80),
+            size=st.integers(CHUNK_SIZE_BYTES * (len(hashes) - 1) + 1, CHUNK_SIZE_BYTES * len(hashes)),
+            hashes=st.just(tuple(hashes)),
+        )
+    ),
+    key=exactly(32),
+    subjects=st.lists(exactly(16), min_size=1, max_size=4, unique=True).map(tuple),
+    signature=exactly(64),
+)
 messages = (
     st.builds(Hello, protocol=sizes, log=exactly(16), size=sizes, clock_ms=clocks)
     | st.builds(Held, size=sizes, clock_ms=clocks, root=exactly(32))
@@ -112,20 +127,8 @@ messages = (
     | st.builds(Confirm, size=sizes, root=exactly(32), signature=exactly(64))
     | st.builds(Receipt, size=sizes, cosignature=exactly(72))
     | st.builds(Refusal, code=names(40), text=names(200))
-    | st.builds(
-        Offer,
-        manifest=st.lists(exactly(32), min_size=1, max_size=5).flatmap(
-            lambda hashes: st.builds(
-                Manifest,
-                media=names(80),
-                size=st.integers(CHUNK_SIZE_BYTES * (len(hashes) - 1) + 1, CHUNK_SIZE_BYTES * len(hashes)),
-                hashes=st.just(tuple(hashes)),
-            )
-        ),
-        key=exactly(32),
-        subjects=st.lists(exactly(16), min_size=1, max_size=4, unique=True).map(tuple),
-        signature=exactly(64),
-    )
+    | offers
+    | st.builds(Bring, number=st.integers(1, INT_MAX), public_key=exactly(32), offer=offers)
     | st.builds(Holds, name=exactly(32), chunks=st.integers(0, 123))
     | st.builds(Declined, name=exactly(32), code=names(40), text=names(200))
     | st.builds(Chunk, name=exactly(32), number=st.integers(0, 122), sealed=st.binary(max_size=300))
@@ -148,7 +151,7 @@ messages = (
     | st.builds(Took, log=exactly(16), size=sizes)
     | st.builds(Again, log=exactly(16), seqs=st.lists(st.integers(1, INT_MAX), min_size=1, max_size=16))
     | st.builds(Content, log=exactly(16), seq=st.integers(1, INT_MAX), packed=st.binary(max_size=300))
-    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes)
+    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes, files=sizes)
     | st.builds(
         Delivery,
         log=exactly(16),
