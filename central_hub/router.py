@@ -192,8 +192,9 @@ class _Batch:
     def _decide(self, subject: bytes, entry: Entry) -> None:
         position = entry.position
         found = [(one, one.body()) for one in self._store.entries_of_subject(subject) if one.position <= position]
-        if any(body is None for _, body in found):  # damaged: who may see the subject stays as it was decided
-            return
+        blank = {one.log for one, body in found if body is None}
+        if any(not damage.was_erased(self._store, log, subject) for log in blank):
+            return  # damaged: who may see the subject stays as it was decided
         records = [
             record_of(one, body, self._registry.code_of(one.log)) for one, body in found if of_the_domain(body, one)
         ]

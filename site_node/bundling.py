@@ -76,11 +76,14 @@ def bundle(arguments: argparse.Namespace) -> int:
         if not bundler.is_empty:
             with bar("bundle", bundler.size - bundler.start) as progress:
                 parts = [part._asdict() | {"path": str(part.path)} for part in bundler.write(arguments.out, progress)]
-    shown = {"files": parts, "start": bundler.start, "end": bundler.size}
+    end = bundler.size if bundler.damage is None else bundler.damage.seq - 1
+    shown = {"files": parts, "start": bundler.start, "end": end}
     if arguments.json or parts:
         cli.show(shown, arguments.json)
     else:
         print("nothing to carry: the county's receipt covers everything 没有需要送出的数据")
+    if bundler.damage is not None:
+        raise bundler.damage
     return exits.DONE
 
 

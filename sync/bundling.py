@@ -19,7 +19,7 @@ from sync import wire
 from sync.bundle import BundleReader, BundleWriter, Head, Kind
 from sync.bundle_file import Progress, read, write_new
 from sync.entry import log_id
-from sync.errors import KeyDestroyed, LogCorrupt, RefusedByPeer, RemoteProtocolError, WrongKey
+from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt, RefusedByPeer, RemoteProtocolError, WrongKey
 from sync.file_form import Sent
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import GONE
@@ -92,6 +92,7 @@ class Bundler:
         if instructions.withheld:
             self._sender.receive(NoKey(self.start, sorted(instructions.withheld)))
         self._waiting = store.files.waiting() if photos else []
+        self.damage: EntryDamaged | None = None  # of an entry of the log: bundles end before it
         self._photos = 0
         self._next: _Item | None = None
 
@@ -147,7 +148,13 @@ class Bundler:
 
     def _items(self) -> Iterator[_Item]:
         while isinstance(step := self._sender.next(), Portion):
-            push = push_of(self._store, step.start, step.rows_count, self._sender.withheld)
+            try:
+                push = push_of(self._store, step.start, step.rows_count, self._sender.withheld)
+            except EntryDamaged as error:
+                if error.seq == step.start + 1:
+                    self.damage = error
+                    break
+                push = push_of(self._store, step.start, error.seq - 1 - step.start, self._sender.withheld)
             frame = wire.encode(push)
             if not self._sender.pushed(push, len(frame)):
                 raise AssertionError(push.start)

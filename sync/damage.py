@@ -108,7 +108,7 @@ def is_lacking(place: Place | None, log: bytes) -> bool:
 def lacking(store: StoredLog, logs: Collection[bytes] | None = None) -> list[Lack]:
     """All entries of logs that count, or of these logs, whose content is lacking, in the order of their arrival."""
 
-    def work(db: apsw.Connection) -> list[Lack]:
+    def work(db: apsw.Connection) -> list[tuple[Lack, bytes]]:
         lost = {branch.id for branch in log_sql.branches(db) if branch.lost}
         found = []
         for position, here in lack_sql.places(db).items():
@@ -116,11 +116,22 @@ def lacking(store: StoredLog, logs: Collection[bytes] | None = None) -> list[Lac
             if row is None or row.branch in lost:
                 continue
             log = store.log_of(db, row.branch)
-            if (logs is None or log in logs) and is_lacking(_place(store, db, row), log):
-                found.append(Lack(log, row.seq, position, here))
+            place = _place(store, db, row) if logs is None or log in logs else None
+            if place is not None and is_lacking(place, log):
+                found.append((Lack(log, row.seq, position, here), place.stream.subject or b""))
         return found
 
-    return store.reading(work)
+    return [lack for lack, subject in store.reading(work) if lack.here or not was_erased(store, lack.log, subject)]
+
+
+def was_erased(store: StoredLog, log: bytes, subject: bytes) -> bool:
+    """Whether a log says that its node erased a subject: then what it sends without content was not lost."""
+    for entry in store.entries_of_subject(log):
+        body = entry.body() if entry.log == log else None
+        match body.payload if body is not None else None:
+            case {"subjects": list(subjects)} if subject in subjects:
+                return True
+    return False
 
 
 def content(store: StoredLog, log: bytes, seq: int) -> bytes:

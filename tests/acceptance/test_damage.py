@@ -235,3 +235,33 @@ def test_a_header_that_the_hub_lost_stops_no_other_home(yard):
     assert "清溪县" in hub.page()[0]
     assert hub.stop() == 0
     assert yard.quick("central-hub", "verify", yard / "hub", "--json", code=1).json()["first_bad"]["seq"] == 3
+
+
+def test_by_stick_what_is_before_the_damage_is_carried(yard):
+    """A bundle ends before an entry whose header is damaged, and says so; damaged content does not end it."""
+    hub, home = yard.hub(), joined(yard)
+    assert hub.stop() == 0
+    child = record(yard, home)["subject"]
+    for _ in range(5):
+        call(yard, home, child)
+    log = status(yard, home)["log"]
+    flip(home, log, 2)
+    flip(home, log, 5, "tree")
+    (yard / "stick").mkdir()
+    answer = yard.quick("site-node", "bundle", home, yard / "stick", "--json", code=4)
+    assert (answer.json()["end"], "entry 5 of log" in answer.err) == (4, True)
+    yard.quick("central-hub", "take", yard / "hub", yard / "stick", "--answer", yard / "stick", "--json")
+    held = yard.quick("hub-audit", "logs", yard / "hub", "--json").json()["logs"]
+    assert {one["log"]: one["receipt_size"] for one in held}[log] == 4
+
+
+def test_what_a_home_erased_before_it_left_is_not_called_damaged(yard):
+    """Entries that come without content because their home erased them are neither asked for nor shown."""
+    hub, home = yard.hub(), joined(yard)
+    child = record(yard, home)["subject"]
+    yard.run("site-node", "sync", home)
+    call(yard, home, child)
+    yard.run("site-node", "erase", home, child, "--by", "w", "--ground", "申请", "--yes")
+    yard.run("site-node", "sync", home)
+    assert yard.quick("central-hub", "status", yard / "hub", "--json").json()["damaged"] == []
+    assert hub.stop() == 0
