@@ -204,12 +204,17 @@ class Exchanger:
             self._left = True
             return kept
         self._left = await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock) or self._left
+        damage: EntryDamaged | None = None
         for one in await asyncio.to_thread(healing.behind, self._store, fetched):
             try:
                 await self._exchange(one.log, one.size, one.hub_size, one.receipted, ask_first=True)
             except Diverged as found:
                 await self._go_on(found)
                 self._left = True
+            except EntryDamaged as error:  # of a log whose key is elsewhere: the others go on
+                damage = error
+        if damage is not None:
+            raise damage
         self._exchanged_ms = self._clock()
         return kept
 

@@ -24,7 +24,7 @@ from sync import log_sql, outbox_sql
 from sync.entry import FORMAT_SUITE, HEADER, derive, origin, stream_id, unpack_body
 from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
 from sync.log_schema import Row, Stream
-from sync.merkle import HASH_SIZE, Frontier, frontier_numbers, leaf_hash, root_at
+from sync.merkle import HASH_SIZE, Frontier, frontier_numbers, leaf_hash
 from sync.messages import Beginning, Delivery, ErasedRow, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
 from sync.outbox_sql import Outbox, Place
@@ -114,7 +114,7 @@ def _delivery(
 ) -> Delivery:
     outbox = require(db, log)
     found = outbox_sql.places(db, outbox.id, start, count)
-    rows = _sound_rows(db, store, log, found)
+    rows, leaves = _sound_rows(db, store, outbox, found)
     ordinals = outbox_sql.streams(db, outbox.id, {row.stream for row in rows})
     logs: dict[bytes, int] = {}
     begun: list[Beginning] = []
@@ -134,28 +134,36 @@ def _delivery(
         size_bytes += len(row.body or b"")
         if size_bytes > BODIES_SIZE_BYTES_MAX:
             break
-    end = start + len(out)
-    root = root_at(end, lambda number: node(db, outbox, number))
-    signature = sign_outbox(store.signer, outbox, end, root)
+    before = Frontier(start, tuple(node(db, outbox, number) for number in frontier_numbers(start)))
+    frontier, trees = before.extend(leaves[: len(out)])
+    for place, tree in zip(found, trees, strict=False):
+        if place.tree != tree:
+            raise EntryDamaged(log, place.n, "the tree stored for it says something else")
+    root = frontier.root()
+    signature = sign_outbox(store.signer, outbox, frontier.size, root)
     return Delivery(log, Push(start, first_ordinal, begun, out, root, signature), list(logs), origins, seqs)
 
 
-def _sound_rows(db: apsw.Connection, store: StoredLog, log: bytes, places: Sequence[Place]) -> list[Row]:
-    """The entries at these places of an outbox, opened; raises EntryDamaged, with the number of the outbox as its seq.
+def _sound_rows(
+    db: apsw.Connection, store: StoredLog, outbox: Outbox, places: Sequence[Place]
+) -> tuple[list[Row], list[bytes]]:
+    """The entries at these places, opened, and their leaves; raises EntryDamaged, with the outbox's number as its seq.
 
     Content that is damaged here goes in erased form: one entry must not hold back all that comes behind it. The home
     asks for it again until the hub has it back from where it was written.
     """
-    stored = []
+    stored, leaves = [], []
     for place in places:
         try:
             row = log_sql.entry_at(db, place.position)
         except apsw.Error as error:
-            raise EntryDamaged(log, place.n, f"it cannot be read: {error}") from error
-        if row is None or _leaf(store, db, row) != place.tree[:HASH_SIZE]:
-            raise EntryDamaged(log, place.n, "it is not the entry that was put into this outbox")
+            raise EntryDamaged(outbox.log, place.n, f"it cannot be read: {error}") from error
+        leaf = _leaf(store, db, row) if row is not None else b""
+        if row is None or leaf != place.tree[:HASH_SIZE]:
+            raise EntryDamaged(outbox.log, place.n, "it is not the entry that was put into this outbox")
         stored.append(row)
-    return store.opened_rows(db, stored)
+        leaves.append(leaf)
+    return store.opened_rows(db, stored), leaves
 
 
 def _row(row: Row, ordinal: int, is_withheld: bool) -> PushRow | ErasedRow:
