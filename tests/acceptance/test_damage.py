@@ -8,6 +8,7 @@ import time
 import uuid
 
 import pytest
+from pyrage import x25519
 
 from tests.by_hand import by_hand
 
@@ -265,3 +266,26 @@ def test_what_a_home_erased_before_it_left_is_not_called_damaged(yard):
     yard.run("site-node", "sync", home)
     assert yard.quick("central-hub", "status", yard / "hub", "--json").json()["damaged"] == []
     assert hub.stop() == 0
+
+
+@pytest.mark.parametrize("column", ["body", "tree"])
+def test_a_backup_of_a_folder_with_known_damage_can_be_restored(yard, column):
+    """What was damaged before, and was said, does not make every later backup useless."""
+    hub, home = yard.hub(), joined(yard)
+    child = record(yard, home)["subject"]
+    call(yard, home, child)
+    call(yard, home, child)
+    flip(home, status(yard, home)["log"], 2, column)
+    yard.run("site-node", "sync", home)
+    identity, recipient = key_pair(yard)
+    yard.quick("site-node", "backup", home, yard / "b.age", "--to", recipient)
+    yard.quick("site-node", "restore", yard / "b.age", yard / "back", "--identity", identity)
+    there = yard.quick("site-node", "child", yard / "back", child, "--json").json()
+    assert there == yard.quick("site-node", "child", home, child, "--json").json()
+    assert hub.stop() == 0
+
+
+def key_pair(yard):
+    identity = x25519.Identity.generate()
+    (yard / "county.key").write_text(str(identity) + "\n")
+    return yard / "county.key", str(identity.to_public())
