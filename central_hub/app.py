@@ -84,6 +84,7 @@ async def _serve(
         route=router.catch_up_quickly,
         backed_up_to=BackedUp(folder, store),
         welcomes=Welcomes(store, registry.code_of, Needs(store, registry).in_order, clock),
+        may_have=router.may_have,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())

@@ -13,6 +13,7 @@ from node.brackets import receipt_json
 from node.clock import rfc3339
 from node.folder import Folder
 from node.opening import reading
+from sync import receipt_series
 from sync.log_schema import Kind
 from sync.stored_log import StoredLog
 
@@ -59,7 +60,11 @@ def receipts(arguments: argparse.Namespace) -> int:
     """The series of a log's receipts."""
     with reading(Folder(arguments.dir, "hub")) as store:
         held = any(branch.log.hex() == arguments.log for branch in store.branches())
-        found = [receipt_json(kept) for kept in store.receipts(bytes.fromhex(arguments.log))] if held else None
+        found = (
+            [receipt_json(kept) for kept in receipt_series.all_of(store, bytes.fromhex(arguments.log))]
+            if held
+            else None
+        )
     if found is None:
         print(f"no log {arguments.log} is held here", file=sys.stderr)
         return exits.REFUSED

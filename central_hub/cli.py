@@ -13,7 +13,7 @@ from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
 from domain.tiers import SEPARATOR, hub_of
-from node import cli, conflicts, control, exits, keeping, photos, reserve, returning, scrubbing
+from node import cli, conflicts, control, damages, exits, keeping, photos, reserve, returning, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -129,6 +129,7 @@ def status(arguments: argparse.Namespace) -> int:
             status_of(folder, store, registry, returned)
             | {"parked": taking.parked(folder, registry)}
             | {"photos": store.files.count()[0]}
+            | {"damaged": damages.shown(store, registry.code_of)}
             | {"last_backup": folder.last_backup(system_clock()())}
             | scrubbing.shown(folder)
             | reserve.shown(folder.path)

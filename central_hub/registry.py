@@ -24,6 +24,7 @@ from domain.tiers import SEPARATOR
 from node.clock import Clock
 from sync.batch import Draft
 from sync.entry import log_id
+from sync.errors import LogCorrupt
 from sync.messages import Introduction, Succeed, Vouch
 from sync.note import is_public_key
 from sync.store import Store
@@ -92,6 +93,18 @@ class Registry:
         self._hubs: dict[bytes, str] = {branch.log: "" for branch in store.branches() if branch.own}
         self._read: dict[bytes, int] = {}  # up to which seq each hub's log was read
         self.refresh()
+        self._require_readable(store)
+
+    @staticmethod
+    def _require_readable(store: StoredLog) -> None:
+        """Who belongs to whom, and who was revoked, is not guessed: a log that nobody knows counts as the county's."""
+        seqs = [seq for log, seq in store.unreadable if log == store.log]
+        own = {entry.seq for entry in store.entries_of_subject(store.log)} if seqs else set()
+        if lost := sorted(own.intersection(seqs)):
+            raise LogCorrupt(
+                f"县里登记各家的第 {lost[0]} 条记录在硬盘上损坏了，请用备份恢复（restore） (entry {lost[0]} of the "
+                f"county's own log {store.log.hex()}, about its homes, is damaged on this disk: put back a backup)"
+            )
 
     def refresh(self) -> None:
         """Read what hubs said since, in the order in which it arrived here."""

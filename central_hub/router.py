@@ -11,6 +11,8 @@ others, then what is new of the subjects that an outbox follows already. A home 
 
 A hub that joined has an outbox, too, for this hub's own word to it and nothing else: what its homes may see, it has
 from them, and decides itself.
+Where an entry about a subject cannot be read here, because the disk has damaged it, nothing new is decided about that
+subject until its content is here again (`damage`): what cannot be read may be what took it away from a home.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import apsw
 
 from central_hub import ordering
 from central_hub.registry import Registry, is_direct
+from central_hub.shelving import Shelving, may_have
 from domain import schema
 from domain.folding import fold
 from domain.routing import ALL, DECIDES, EVERYTHING, TIES, Grant, grants, hangs_on, urgency
@@ -34,8 +37,11 @@ from domain.tiers import SEPARATOR
 from node import mailbox
 from node.clock import Clock
 from node.records import is_of_the_domain, of_the_domain, record_of
-from sync import headlines, log_sql, outbox, outbox_sql
+from sync import damage, headlines, log_sql, outbox, outbox_sql
 from sync.database import NotStored
+from sync.entry import Body
+from sync.errors import LogCorrupt
+from sync.file_sql import StoredFile
 from sync.headlines import Headline
 from sync.log_schema import STREAM_SHIFT, Row
 from sync.outbox_sql import Outbox
@@ -47,6 +53,7 @@ IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved
 A_MOMENT_S: Final = 0.2  # of what a home waits for; what it does not get now comes with its next exchange
 PAUSE_S: Final = 1.0
 REST_S_MAX: Final = 1.0  # after working it rests three times as long: homes that push wait for nobody's outbox
+PAUSE_DAMAGED_S: Final = 60.0  # only an operator helps
 FIRST_EPOCH: Final = 1
 
 
@@ -91,6 +98,7 @@ class Router:
         self._clock = clock
         self._epoch = epoch
         self._one_at_a_time = threading.Lock()
+        self._shelving = Shelving(store, registry)
         self.position = self._marked = store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
 
     def catch_up(self, batch_count: int = BATCH_COUNT) -> Iterator[int]:
@@ -104,12 +112,31 @@ class Router:
             return False
         try:
             end, found = headlines.after(self._store, self.position, batch_count)
-            if end == self.position:
+            if end > self.position:
+                self.take(end, found)
+            elif self._shelving.arrived():
+                self._store.submit(self._shelve).result()
+            else:
                 return False
-            self.take(end, found)
             return True
         finally:
             self._one_at_a_time.release()
+
+    def _shelve(self, db: apsw.Connection) -> None:
+        boxes = _Batch(self._store, self._registry, self._clock, self._epoch, self.position).boxes(db)
+        self._shelving.shelve_arrived(db, boxes.values())
+
+    def may_have(self, log: bytes, file: StoredFile) -> bool:
+        """Whether the home of a log may have a file, as things stand."""
+        has = self.outbox_of(log)
+        if has is None:
+            return False
+
+        def work(db: apsw.Connection) -> bool:
+            box = outbox_sql.outbox(db, has[0])
+            return box is not None and may_have(self._store, db, self._registry, box, file)
+
+        return self._store.reading(work)
 
     def catch_up_quickly(self) -> None:
         """Route what was just brought, if that takes no more than a moment; the rest comes with another exchange."""
@@ -135,9 +162,9 @@ class Router:
             while self._take_next(BATCH_COUNT, -1):
                 time.sleep(min(REST_S_MAX, 3 * (time.monotonic() - began)))
                 began = time.monotonic()
-        except (apsw.FullError, NotStored) as error:
+        except (apsw.FullError, NotStored, LogCorrupt) as error:
             print(f"outboxes cannot be filled for the moment: {error}", file=sys.stderr, flush=True)
-            time.sleep(PAUSE_S)
+            time.sleep(PAUSE_DAMAGED_S if isinstance(error, LogCorrupt) else PAUSE_S)
         self._store.wait_beyond(self._store.position(), PAUSE_S)
 
     def take(self, end: int, entries: Sequence[Headline]) -> None:
@@ -160,10 +187,16 @@ class _Batch:
         self._has_mail = False
         self._hubs: set[str] = set()
         self._ties: list[tuple[bytes, bytes]] = []
+        self._shelving = Shelving(store, registry)
 
     def note(self, headline: Headline) -> None:
         """Work out what follows from one entry; of most the headline says that nothing does."""
         is_own = headline.log == self._store.log
+        if is_own and headline.type == damage.MENDED:
+            body = self._body_of(headline)
+            subject = damage.mended_subject(self._store, body) if body is not None else None
+            if subject is not None:
+                self._decide(headline, subject)
         self._has_mail |= is_own and headline.type in mailbox.TYPES
         if not is_of_the_domain(headline.type, headline.subject, headline.log):
             return
@@ -171,7 +204,7 @@ class _Batch:
         if child is not None:
             self._ties.append((child, headline.subject))
         if headline.type in DECIDES:
-            self._decide(headline)
+            self._decide(headline, headline.subject)
         else:
             author = self._registry.code_of(headline.log)
             subject = headline.subject
@@ -179,22 +212,24 @@ class _Batch:
 
     def _tied_to(self, headline: Headline) -> bytes | None:
         """The child whose file an entry goes with, which its content says; None if that was erased meanwhile."""
-        position = headline.position
-        for entry in self._store.entries_of_subject(headline.subject, position):
-            body = entry.body() if entry.position == position else None
-            if body is not None:
-                return hangs_on(schema.decode(body.type, body.payload))
-        return None
+        body = self._body_of(headline)
+        return None if body is None else hangs_on(schema.decode(body.type, body.payload))
 
-    def _decide(self, headline: Headline) -> None:
-        subject, position = headline.subject, headline.position
-        found = [(one, one.body()) for one in self._store.entries_of_subject(subject, position)]
+    def _body_of(self, headline: Headline) -> Body | None:
+        entries = self._store.entries_of_subject(headline.subject, headline.position)
+        return next((entry.body() for entry in entries if entry.position == headline.position), None)
+
+    def _decide(self, headline: Headline, subject: bytes) -> None:
+        found = [(one, one.body()) for one in self._store.entries_of_subject(subject, headline.position)]
+        blank = {one.log for one, body in found if body is None}
+        if any(not damage.was_erased(self._store, log, subject) for log in blank):
+            return  # damaged: who may see the subject stays as it was decided
         records = [
             record_of(one, body, self._registry.code_of(one.log)) for one, body in found if of_the_domain(body, one)
         ]
         state = fold("", subject, records)
         author = self._registry.code_of(headline.log)
-        self._steps.append(Step(subject, position, grants(state), author, urgency(state), subject))
+        self._steps.append(Step(subject, headline.position, grants(state), author, urgency(state), subject))
 
     def is_idle(self) -> bool:
         """Whether nothing follows from the batch; what nobody else follows is left out of it."""
@@ -218,7 +253,11 @@ class _Batch:
         """Append to the outboxes and move on; inside the writer's transaction."""
         for child, hangs in self._ties:
             outbox_sql.tie(db, child, hangs)
-        boxes = self._boxes(db)
+        boxes = self.boxes(db)
+        for child, hangs in self._ties:
+            for box in boxes.values():
+                if box.id in outbox_sql.scope(db, child):
+                    self._shelving.shelve_of(db, box, [hangs])
         loads = {code: Load() for code in boxes}
         for step in self._steps:
             self._perform(db, step, boxes, loads)
@@ -232,7 +271,7 @@ class _Batch:
                 outbox.append(self._store, db, box, rows)
         log_sql.track(db, MARK, self._end)
 
-    def _boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
+    def boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
         """The outboxes of this epoch by home, one for each home or hub that joined."""
         key = self._store.signer.public_key
         found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == (key, self._epoch)}
@@ -255,6 +294,10 @@ class _Batch:
         follows = [boxes[code].id for code, grant in given.items() if grant.until is ALL]
         if set(follows) != followed:
             outbox_sql.set_scope(db, step.subject, follows)
+            for box in boxes.values():
+                if box.id in set(follows) - followed:
+                    whole = [step.subject, *outbox_sql.hanging_on(db, step.subject)]
+                    self._shelving.shelve_of(db, box, whole)
 
     def _give(self, db: apsw.Connection, box: Outbox, load: Load, step: Step, grant: Grant, *, is_new: bool) -> None:
         """What a home is given of a subject, and of what hangs on it, and does not have yet."""

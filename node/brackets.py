@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from node.clock import rfc3339
+from sync import receipt_series
 from sync.batch import Entry
 from sync.entry import EXT_FIRST_ID
 from sync.receipts import Bracket, Kept
@@ -28,7 +29,7 @@ def bracket_json(store: StoredLog, entry: Entry) -> dict[str, Any]:
 
     One that was recorded again keeps the time of its first recording, so its clock is not compared.
     """
-    bracket, body = store.bracket(entry.log, entry.seq), entry.body()
+    bracket, body = receipt_series.bracket(store, entry.log, entry.seq), entry.body()
     is_first = body is not None and EXT_FIRST_ID not in body.extensions
     return shown(bracket, body.recorded_at_ms if body is not None and is_first else None)
 

@@ -34,6 +34,7 @@ from node import healing
 from node.clock import Clock
 from node.coming import Watch
 from node.folder import CONFIG_FILE, Folder
+from node.narrowing import Narrowing
 from node.obeying import Erase, obey
 from node.progress import Show
 from sync import erasure
@@ -42,7 +43,9 @@ from sync.database import NotStored
 from sync.entry import log_id
 from sync.errors import (
     Diverged,
+    EntryDamaged,
     LocalProtocolError,
+    LogCorrupt,
     RefusedByPeer,
     RemoteProtocolError,
     Unreachable,
@@ -97,6 +100,8 @@ class Exchanger:
         self._pushed: dict[bytes, int] = {}  # how many entries of each other log the hub acknowledged
         self._put_last: bytes | None = None
         self.watch: Watch | None = None  # of the exchange that is under way
+        self._narrowing = Narrowing(store, clock)
+        self._damaged = 0  # entries whose content was met damaged
 
     async def keep_up(self, every_s: float) -> None:
         """Exchange for ever: at once, then whenever the time has come."""
@@ -105,8 +110,8 @@ class Exchanger:
                 pause_s = every_s
                 try:
                     await self.turn()
-                except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
-                    self._note(last_failure=str(error))  # waiting may help: a person at the county may act
+                except (RefusedByPeer, RemoteProtocolError, VerificationError, LogCorrupt) as error:
+                    self._note(last_failure=str(error))  # a person may act, here or at the county; pages go on
                     self._pause_s = min(PAUSE_S_MAX, self._pause_s * 2)
                     pause_s = max(every_s, self._pause_s)
                 except (apsw.FullError, NotStored) as error:  # the receipt could not be kept here: it comes again
@@ -170,9 +175,9 @@ class Exchanger:
             self._pause_s = PAUSE_S_MIN if fruitless == 0 else min(PAUSE_S_MAX, self._pause_s * 2)
             await asyncio.sleep(self._pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter, not a secret
 
-    def _progress(self) -> tuple[int, int, int, int]:
+    def _progress(self) -> tuple[int, ...]:
         """What grows with whatever an exchange brought forward."""
-        return self.acknowledged, self._chunks, self._delivered, sum(self._pushed.values())
+        return self._narrowing.steps, self.acknowledged, self._chunks, self._delivered, sum(self._pushed.values())
 
     def _obey(self) -> int:
         """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
@@ -190,6 +195,10 @@ class Exchanger:
         except Diverged as found:
             await self._go_on(found)
             raise Unreachable(f"{found}: this node goes on in a new one") from None
+        if await asyncio.to_thread(self._narrowing.go_on):
+            self.acknowledged = self._receipted = 0
+            self._left = True
+            return kept
         self._left = await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock) or self._left
         await self._push_others(fetched)
         self._exchanged_ms = self._clock()
@@ -197,6 +206,7 @@ class Exchanger:
 
     async def _push_others(self, fetched: Fetching) -> None:
         """Push what the hub lacks of this node's other logs."""
+        damage: EntryDamaged | None = None
         told = {log: at.size for log, at in fetched.fetcher.logs.items()}
         for one in await asyncio.to_thread(healing.behind, self._store, told):
             try:
@@ -204,10 +214,14 @@ class Exchanger:
             except Diverged as found:
                 await self._go_on(found)
                 self._left = True
+            except EntryDamaged as error:  # of a log whose key is elsewhere: the others go on
+                damage = error
+        if damage is not None:
+            raise damage
 
     async def _own_log(self) -> tuple[KeepReceipt, Fetching]:
         log = self._store.log
-        size = await asyncio.to_thread(self._store.size, log)
+        size = self._narrowing.end(await asyncio.to_thread(self._store.size, log))
         asks_first, self._asks_first = self._asks_first, True
         done = await self._exchange(
             log, size, min(self.acknowledged, size), min(self._receipted, size), ask_first=asks_first
@@ -231,7 +245,10 @@ class Exchanger:
             log, self._hub_key, size, acknowledged,
             receipted=receipted, ask_first=ask_first, push_size_bytes=self._push_size_bytes, pace=self.pace,
             asks_on_the_way=is_own or await asyncio.to_thread(self._store.has_key, log),
+            rows_max=self._narrowing.rows_max,
         )  # fmt: skip
+        if is_own:
+            sender.withheld = self._narrowing.withheld
         waiting = await asyncio.to_thread(self._store.files.waiting) if is_own else []
         waiting = [name for name in waiting if name not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
@@ -240,6 +257,7 @@ class Exchanger:
         welcome = WelcomeFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
         exchange = Exchange(
             self._store, sender, self._url, self._clock, waiting, introduced, outbox, welcome,
+            await asyncio.to_thread(self._store.size, log),
             singly=self._goes_singly(), drain=self._http is not None,
         )  # fmt: skip
         watch = self.watch = Watch(self._store, exchange, self._note, self._clock)
@@ -252,6 +270,8 @@ class Exchanger:
                 self._asks_first = sender.is_unsure
             sender.was_cut()
             raise
+        except EntryDamaged as error:
+            raise (self._narrowing.met(error, sender) if is_own else error) from None
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._put_last = exchange.files.current
             if isinstance(error, RefusedByPeer):
@@ -259,7 +279,8 @@ class Exchanger:
                     raise Unreachable(
                         f"{self._url} does not know this log: the next exchange says where it comes from"
                     ) from None
-                raise self._explained(error) from None
+                said = await asyncio.to_thread(self._narrowing.refused, error, sender) if is_own else error
+                raise (self._explained(said) if isinstance(said, RefusedByPeer) else said) from None
             raise
         finally:
             looking.cancel()
@@ -287,15 +308,21 @@ class Exchanger:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
         self._delivered += exchange.outbox.taken + exchange.welcome.outbox.taken + exchange.logs.fetcher.fetched
+        self._delivered += exchange.speaker.shelf.taken
         if exchange.welcome.outbox.taken:  # it brings the home's own orders first; they wait for nothing else
             await asyncio.to_thread(erasure.follow_orders, self._store, self._clock())
         obeyed = await asyncio.to_thread(self._obey)
         self._beside = exchange.speaker.beside
-        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or exchange.welcome.left or obeyed)
+        damaged, self._damaged = self._damaged, len(self._store.unreadable)  # each is said in the own log
+        mended = exchange.speaker.mending.mended
+        self._left = bool(exchange.files.left or exchange.outbox.left > 0 or exchange.welcome.left or obeyed or mended)
+        self._left |= self._damaged > damaged or exchange.speaker.shelf.left > 0
         if exchange.sender.receipt is not None:
             await asyncio.to_thread(self._finished, exchange.sender.receipt, exchange.declined)
         if exchange.sender.hub_lost:
-            await asyncio.to_thread(self._store.files.offer_again, self._store.log)
+            for branch in self._store.branches():
+                if branch.own or branch.kin:  # also what came down here of another log of this home
+                    await asyncio.to_thread(self._store.files.offer_again, branch.log)
 
     def _goes_singly(self) -> bool:
         """Whether a proxy on the way was found to keep requests until they are whole, not long ago."""

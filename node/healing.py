@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from node.clock import Clock
 from node.incarnations import BEHIND, FORKED
-from sync import erasure, succession
+from sync import erasure, receipt_series, succession
 from sync.errors import Diverged
 from sync.fetching import Fetching
 from sync.messages import Introduction
@@ -102,7 +102,9 @@ def sizes(store: StoredLog) -> tuple[int, int]:
 
 def backed_up(store: StoredLog) -> tuple[int, int | None]:
     """How many of them the county's last backup holds, as it said with its receipts; and its epoch, if it said one."""
-    told = [(size, receipt) for log, size in _recorded(store) if (receipt := store.last_receipt(log)) is not None]
+    told = [
+        (size, receipt) for log, size in _recorded(store) if (receipt := receipt_series.newest(store, log)) is not None
+    ]
     epochs = [receipt.epoch for _, receipt in told[-1:]]  # that of the newest log
     return sum(min(size, receipt.backed_up_to) for size, receipt in told), next(iter(epochs), None)
 

@@ -26,6 +26,7 @@ RESTORED: Final = "restored"
 BACKUP: Final = "backup"
 BEHIND: Final = "behind"
 FORKED: Final = "forked"
+DAMAGED: Final = "damaged"
 
 WORDS: Final = {
     RESTORED: "打开时发现，这里的记录比县里的回执旧，是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"
@@ -40,6 +41,9 @@ WORDS: Final = {
     "已另开一本新日志，这里的 {again} 条已重新登记，不缺也不重复。"
     " (The same log was also continued elsewhere: a restored backup, or a copied disk. This folder goes on in a new"
     " log, and its {again} entries were recorded again: none is missing and none counts twice.)",
+    DAMAGED: "硬盘损坏，这本日志从第 {next} 条起不能再证明。已另开一本新日志，后面还能读出的 {again} 条已重新登记。"
+    " (The disk has damaged this log from entry {next} on. The node goes on in a new log, in which the {again} entries"
+    " behind it that could still be read were recorded again.)",
 }
 SET_ASIDE_WORDS: Final = (
     "县里有本之家的另一份日志，与这里的不同。只有这里有的 {again} 条已重新登记，不缺也不重复。"
@@ -108,4 +112,4 @@ def shown(store: StoredLog) -> list[dict[str, Any]]:
 def words(change: Change) -> str:
     """What happened, as a person is told."""
     sentence = SET_ASIDE_WORDS if change.kind == SET_ASIDE else WORDS.get(change.why, WORDS[FORKED])
-    return sentence.format(again=change.again)
+    return sentence.format(again=change.again, next=change.size + 1)

@@ -14,7 +14,7 @@ from node import cli, exits, incarnations, opening, passphrase
 from node.clock import Clock, system_clock
 from node.folder import CHECKPOINT_FILE, CONFIG_FILE, Folder, Kind
 from node.progress import bar
-from sync import backup
+from sync import backup, damage
 from sync.errors import FolderError, VerificationError
 from sync.slots import FILE, SLOTS_FILE, Slots, read_identities, read_recipient
 from sync.small_file import sync_folder
@@ -172,7 +172,7 @@ def restore(arguments: argparse.Namespace, kind: Kind) -> int:
 def _require_whole(store: StoredLog, folder: Folder) -> None:
     hub_key = bytes.fromhex(folder.config.hub.key) if folder.config.hub else None
     with bar("verify", store.position()) as progress:
-        verdict = verify(store, hub_key, progress)
+        verdict = verify(store, hub_key, progress, [lack.position for lack in damage.lacking(store)])
     if verdict.first_bad is not None:
         bad = verdict.first_bad
         raise VerificationError(f"entry {bad.seq} of log {bad.log.hex()}: {bad.why}; nothing was restored")

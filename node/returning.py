@@ -25,13 +25,13 @@ from domain.folding import Folding, fold
 from domain.records import Record
 from domain.returning import Refusal
 from domain.schema import fit
-from node import cli, deciding, desk, exits
+from node import cli, damages, deciding, desk, exits
 from node.clock import rfc3339, system_clock
 from node.desk import Asked
 from node.folder import Folder, Kind
 from node.opening import HomesOf, current_views
 from node.views import Views
-from sync.errors import FolderInUse
+from sync.errors import FolderInUse, LogCorrupt
 from sync.store import Store
 
 Counts = Mapping[bytes, int]
@@ -51,7 +51,9 @@ def counted(folder: Folder, homes_of: HomesOf) -> Counts | None:
     try:
         with current_views(folder, homes_of) as (_, views):
             return counts_in(views)
-    except (FolderInUse, apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError, apsw.CantOpenError):
+    except (FolderInUse, LogCorrupt):
+        return None
+    except (apsw.FullError, apsw.IOError, apsw.BusyError, apsw.ReadOnlyError, apsw.CantOpenError):
         return None
 
 
@@ -75,11 +77,14 @@ def add_reading(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder],
 
     def show(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
-        with current_views(folder, homes_of(folder)) as (_, views):
+        with current_views(folder, homes_of(folder)) as (store, views):
             found = listed(views)
+            damaged = damages.shown(store)
         if arguments.json:
-            cli.show({"returned": found}, True)
+            cli.show({"returned": found, "damaged": damaged}, True)
             return exits.DONE
+        for lost in damaged:
+            print(f"{lost['log']} {lost['seq']}\n  {lost['words']}")
         for one in found:
             who = f"{one['by']}，{one['home']}，{one['at']}"
             print(f"{one['id']}  {one['label']} · {one['name'] or one['subject']}（{who}）")

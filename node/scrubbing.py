@@ -13,7 +13,9 @@ import asyncio
 import json
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any, Final
 
 import apsw
@@ -113,12 +115,20 @@ class Scrubber:
         if bad is not None and not before.bad_in_round:  # the first of a round is the one to look at
             found = bad_json(bad)
             print(f"scrub: entry {bad.seq} of log {bad.log.hex()}: {bad.why}; run `verify`", file=sys.stderr)
+        if bad is not None:
+            self._read_all(bad)
         bad_in_round = before.bad_in_round or bad is not None
         if mark != START:
             self.state = replace(before, **mark._asdict(), bad=found, bad_in_round=bad_in_round)
             return False
         self.state = replace(before, photo=0, bad=found, bad_in_round=bad_in_round)
         return False
+
+    def _read_all(self, bad: Bad) -> None:
+        """Have the store note whose content in this portion is damaged: it is then sent again (`sync.damage`)."""
+        with suppress(SyncError, apsw.Error):
+            for entry in islice(self._store.entries_of_log(bad.log, bad.seq - 1), PORTION_COUNT):
+                self._store.check_content(entry)
 
     def _step_photo(self, before: ScrubState, number: int) -> bool:
         """Compare the next photograph; behind the last one the round ends."""

@@ -24,7 +24,7 @@ from node import web as kit
 from node.invitation import NotLoopback
 from node.projection import Projection
 from sync.database import NotStored, OutcomeUnknown
-from sync.errors import FolderError
+from sync.errors import FolderError, LogCorrupt
 from sync.server import LINK_ERRORS
 from sync.store import Store
 
@@ -110,8 +110,11 @@ class FollowerThread:
             while not self._stopping.is_set():
                 try:
                     self._follow()
-                except apsw.FullError as error:  # the log is ahead of the pages for a while; reading goes on
-                    self._wait_for_room(error)
+                except (
+                    apsw.FullError,
+                    LogCorrupt,
+                ) as error:  # the log is ahead of the pages for a while; reading goes on
+                    self._wait(error)
         except BaseException as error:  # noqa: BLE001 -- raised again by the thread that waits
             self.fail(error)
         finally:
@@ -149,9 +152,10 @@ class FollowerThread:
         self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
         self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
 
-    def _wait_for_room(self, error: apsw.FullError) -> None:
+    def _wait(self, error: Exception) -> None:
         if not self._full:
-            print(f"the pages cannot follow the log until there is room again: {error}", file=sys.stderr, flush=True)
+            until = "there is room again" if isinstance(error, apsw.FullError) else "what is damaged was put back"
+            print(f"the pages cannot follow the log until {until}: {error}", file=sys.stderr, flush=True)
         self._full = True
         self._looked.set()
         self._stopping.wait(FULL_PAUSE_S)

@@ -5,8 +5,8 @@ they replace and the new position in one transaction. A power cut leaves the row
 on from there. A subject that is remembered from the last time is not read again: its fold goes on if the entry comes
 after all others in canonical order, and starts anew from the log if it does not. Live and rebuild are this same code.
 
-When the own log, or that of a hub below, says that a log was revoked, or counts again, every subject of its later
-entries is folded again.
+When the own log says that content is here again that was damaged, its subject is folded again. When the own log, or
+that of a hub below, says that a log was revoked, or counts again, every subject of its later entries is folded again.
 
 When the own log says that a subject was erased, that subject is folded again too: its rows vanish. What SQLite may keep
 of them in unused parts of pages goes by `clear_traces`, which a mark in the file asks for until it was done. A file
@@ -31,6 +31,7 @@ from node.records import of_the_domain, record_of
 from node.revocation import Revocations
 from sync.batch import Entry
 from sync.cipher import MasterKey
+from sync.damage import mended_subject
 from sync.database import Readers, create_database, open_database, transaction, try_empty_wal
 from sync.entry import Body
 from sync.erasure import erased_subjects, executed_subject
@@ -239,6 +240,9 @@ class Follower:
         if (name := executed_subject(body.type, body.payload)) is not None:
             found = self._start_anew(name, until)
             found.erased = True
+            yield name, found
+        elif entry.log == body.subject == self._store.log and (name := mended_subject(self._store, body)) is not None:
+            found = self._remembered[name] = self._start_anew(name, until)
             yield name, found
         elif entry.log == body.subject:
             changed = self._revoked.note(entry, body)

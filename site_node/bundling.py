@@ -98,9 +98,13 @@ def bundle(arguments: argparse.Namespace) -> int:
         for bundler in bundlers:
             with bar("bundle", bundler.size - bundler.start) as progress:
                 parts += [_shown(part) for part in bundler.write(arguments.out, progress)]
-    cli.show({"files": parts, "start": own.start, "end": own.size, "new": not own.is_empty}, arguments.json)
+    end = own.size if own.damage is None else own.damage.seq - 1
+    cli.show({"files": parts, "start": own.start, "end": end, "new": not own.is_empty}, arguments.json)
     if len(bundlers) == 1 and own.is_empty:
         print(NOTHING_NEW, file=sys.stderr)
+    for bundler in bundlers:
+        if bundler.damage is not None:
+            raise bundler.damage
     return exits.DONE
 
 

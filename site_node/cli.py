@@ -21,6 +21,7 @@ from node import (
     cli,
     coming,
     conflicts,
+    damages,
     deciding,
     erasing,
     exits,
@@ -43,7 +44,8 @@ from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
 from site_node import bundling
-from sync.errors import RefusedByPeer
+from sync.errors import LogCorrupt, RefusedByPeer
+from sync.stored_log import StoredLog
 
 
 def homes_of(folder: Folder) -> HomesOf:
@@ -235,6 +237,14 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.DONE
 
 
+def _root(store: StoredLog, size: int) -> str | None:
+    """The own log's root; None where a page of it cannot be read: all the rest is shown."""
+    try:
+        return store.root(store.log, size).hex()
+    except LogCorrupt:
+        return None
+
+
 def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -> dict[str, Any]:
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
@@ -243,9 +253,11 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         backed_up, epoch = healing.backed_up(store)
         fetched = sum(branch.size for branch in store.branches()) - recorded
         healed = incarnations.shown(store)
-        root = store.root(store.log, size)
+        root = _root(store, size)
         receipts = store.receipts_count(store.log)
         pictures, pictures_waiting = store.files.count()
+        pictures_coming = store.files.coming()
+        damaged = damages.shown(store)
         day = today.of(store, clock)
         state = folder.exchange_state()
         awaited = coming.shown(store, state, clock())
@@ -259,7 +271,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         "waiting": recorded - held if joined else None,
         "returned": sum(returned.values()) if joined and returned is not None else None,
         "size": size,
-        "root": root.hex(),
+        "root": root,
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
         "clock_offset_s": state.clock_offset_s,
         "backed_up": backed_up if joined else None,
@@ -272,8 +284,10 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         "exchanges": state.exchanges,
         "retries": state.retries,
         "last_failure": state.last_failure or None,
+        "damaged": damaged,
         "photos": pictures,
         "photos_waiting": pictures_waiting if joined else None,
+        "photos_coming": pictures_coming if joined else None,
         **scrubbing.shown(folder),
         **reserve.shown(folder.path),
         "last_backup": folder.last_backup(clock()),

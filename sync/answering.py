@@ -13,14 +13,15 @@ what the home lacks.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sync import wire
+from sync import receipt_series, wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
-from sync.errors import LocalProtocolError
+from sync.errors import EntryDamaged, LocalProtocolError
 from sync.instructions import CONTRADICTED, no_keys
 from sync.messages import About, Carry, Delivery, Follow, Held, Message, Took
 from sync.outbox import newest_outbox
@@ -29,6 +30,7 @@ from sync.serving_logs import ServedLogs
 from sync.stored_log import StoredLog
 from sync.taking import Reply, merge_follows
 
+logger = logging.getLogger(__name__)
 PART_SIZE_BYTES_MAX: Final = 1024**3  # FAT takes files of less than 4 GiB
 
 
@@ -106,7 +108,7 @@ class Answer:
         store, reply = self._store, self._replies.get(log)
         size = store.size(log)
         yield Held(size, self._clock_ms, store.root(log, size))
-        receipt = store.last_receipt(log)
+        receipt = receipt_series.newest(store, log)
         if reply is not None:
             yield from no_keys(size, reply.withheld)
         if receipt is not None and receipt.size == size:
@@ -155,7 +157,11 @@ class Answer:
         for no_key in no_keys(start, unreadable):
             self._served.answer(no_key)
         while self._served.may_carry:
-            piece = self._served.piece()
+            try:
+                piece = self._served.piece()
+            except EntryDamaged as error:  # what is in front of it goes; the hub's operator sees it in `status`
+                logger.warning("an answer ends before an entry that is damaged here: %s", error)
+                return
             if piece.log != log:
                 raise LocalProtocolError("a piece of another log than was asked for")
             self._served.carried(piece, 0)  # a stick knows no pace: pieces are as large as they may be

@@ -20,7 +20,7 @@ from sync import wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
 from sync.entry import log_id
-from sync.errors import KeyDestroyed, LogCorrupt
+from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
 from sync.file_keeping import chunk_of, offer_of
 from sync.instructions import Instructions, Told
 from sync.messages import Ack, Introduction, Message, NoKey
@@ -84,6 +84,7 @@ class Bundler:
         if told.withheld:
             self._sender.receive(NoKey(self.start, sorted(told.withheld)))
         self._waiting = store.files.waiting() if photos else []
+        self.damage: EntryDamaged | None = None  # of an entry of the log: bundles end before it
         self._photos = 0
         self._next: _Item | None = None
 
@@ -149,7 +150,13 @@ class Bundler:
 
     def _items(self) -> Iterator[_Item]:
         while isinstance(step := self._sender.next(), Portion):
-            push = push_of(self._store, step.start, step.rows_count, self._sender.withheld, self.log)
+            try:
+                push = push_of(self._store, step.start, step.rows_count, self._sender.withheld, self.log)
+            except EntryDamaged as error:
+                if error.seq == step.start + 1:
+                    self.damage = error
+                    break
+                push = push_of(self._store, step.start, error.seq - 1 - step.start, self._sender.withheld, self.log)
             frame = wire.encode(push)
             if not self._sender.pushed(push, len(frame)):
                 raise AssertionError(push.start)

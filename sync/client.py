@@ -17,13 +17,13 @@ unanswered. Much, as for a new PC, is streamed for, unless a proxy is known to k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 
 import aiohttp
 
 from sync import wire
-from sync.errors import Diverged, RemoteProtocolError, Unreachable
+from sync.errors import Diverged, FrameDamaged, RemoteProtocolError, Unreachable
 from sync.messages import Beside, Introduction
 from sync.outbox_fetching import OutboxFetching
 from sync.replicator import KeepReceipt, Sender, Wait
@@ -95,16 +95,18 @@ class Exchange:
         introduced: Sequence[Introduction] = (),
         outbox: OutboxFetching | None = None,
         welcome: WelcomeFetching | None = None,
+        size: int | None = None,
         *,
         singly: bool = False,
         drain: bool = False,
     ) -> None:
-        """`waiting`: the names of the files to send behind the entries; `introduced`: how this log came to be.
+        """`waiting`: the names of the files to send behind the entries; `introduced`: how this log came to be; `size`:
+        how many entries it has, where the exchange is about fewer.
 
         `singly`: do not try to stream; `drain`: hear the answer out behind the receipt, so that the connection can
         serve again.
         """
-        self.speaker = Speaker(store, sender, waiting, clock_ms, introduced, outbox, welcome)
+        self.speaker = Speaker(store, sender, waiting, clock_ms, introduced, outbox, welcome, size)
         self.logs, self.outbox, self.welcome = self.speaker.logs, self.speaker.outbox, self.speaker.welcome
         self.sender, self.files, self.traffic = sender, self.speaker.files, self.speaker.traffic
         self.declined = self.speaker.declined
@@ -117,6 +119,7 @@ class Exchange:
         self._was_heard = False
         self._ended_unheard = False
         self._failure: BaseException | None = None
+        self._response: aiohttp.ClientResponse | None = None
 
     async def run(self, http: aiohttp.ClientSession) -> KeepReceipt:
         """Carry the exchange to its end; the receipt is stored when this returns.
@@ -191,6 +194,8 @@ class Exchange:
                     return
         except Exception as error:  # aiohttp would call it a failure of the link
             self._failure = error
+            if self._response is not None:  # whoever hears the answer would wait for what is not asked any more
+                self._response.close()
             raise
 
     async def _is_answered(self) -> bool:
@@ -211,7 +216,11 @@ class Exchange:
             http.post(self._url, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False) as response,
         ):
             self._check(response)
-            await self._read(response, patience)
+            self._response = response
+            if self._failure is None:
+                await self._read(response, patience)
+        if self._failure is not None:
+            raise self._failure
 
     def _check(self, response: aiohttp.ClientResponse) -> None:
         """Raises where this is not an answer of our hub's."""
@@ -230,7 +239,7 @@ class Exchange:
         frames, loop = wire.FrameBuffer(), asyncio.get_running_loop()
         async for chunk in response.content.iter_any():
             self.traffic.received_bytes += len(chunk)
-            for frame in frames.feed(chunk):
+            for frame in self._frames(frames, chunk):
                 await self._hear(frame)
                 self._was_heard = True
                 self._answered.set()
@@ -239,8 +248,22 @@ class Exchange:
             if is_over and not self._drain:
                 return
 
+    def _frames(self, frames: wire.FrameBuffer, data: bytes) -> Iterator[bytes]:
+        try:
+            yield from frames.feed(data)
+        except FrameDamaged as error:
+            raise self._damaged(error) from None
+
+    def _damaged(self, error: FrameDamaged) -> Unreachable | RemoteProtocolError:
+        """A line that changes bits, if this was a hub before; what begins with garbage is none."""
+        if not self._was_heard:
+            return RemoteProtocolError(str(error))
+        return Unreachable(f"{self._url}: {error}")
+
     async def _hear(self, frame: bytes) -> None:
         try:
             await self.speaker.hear(wire.decode(frame))
+        except FrameDamaged as error:
+            raise self._damaged(error) from None
         except Unreachable as error:
             raise Unreachable(f"{self._url}: {error}") from None

@@ -25,6 +25,10 @@ class UnknownKind(RemoteProtocolError):
         )
 
 
+class FrameDamaged(RemoteProtocolError):
+    """A frame is not what was sent: the line changed it. What is sent again, in smaller frames, may come through."""
+
+
 class UnreadableForm(RemoteProtocolError):
     """A push is packed with what is not here: a dictionary, or the subject of a stream. In plain form it can be read.
 
@@ -70,6 +74,14 @@ class StaleVersion(SyncError):
 
 class LogCorrupt(SyncError):
     """A precious file does not say what it said when it was written. Stop writing; an operator must look."""
+
+
+class EntryDamaged(LogCorrupt):
+    """Header or tree of this entry are not what was written: no log can go on over it. What is before it is whole."""
+
+    def __init__(self, log: bytes, seq: int, why: str) -> None:
+        super().__init__(f"entry {seq} of log {log.hex()} is damaged on this disk ({why}): run verify")
+        self.log, self.seq, self.why = log, seq, why
 
 
 class KeyDestroyed(SyncError):

@@ -6,7 +6,7 @@ from sync.errors import KeyDestroyed, RemoteProtocolError, SubjectErased
 from sync.file_form import offer_text
 from sync.file_transfer import GONE, TakeChunk, TakeOffer
 from sync.files import Files
-from sync.messages import Chunk, Declined, Holds, Offer
+from sync.messages import Bring, Chunk, Declined, Holds, Offer
 from sync.note import sign
 from sync.stored_log import StoredLog
 
@@ -19,6 +19,16 @@ def offer_of(store: StoredLog, name: bytes) -> Offer:
     subjects = tuple(store.files.subjects(file))
     key = store.files.key(file)
     return Offer(file.manifest, key, subjects, sign(store.signer, offer_text(store.log, name, subjects)))
+
+
+def brought_of(store: StoredLog, name: bytes, number: int) -> Bring:
+    """A peer's file as it is offered on, under its own node's signature. Raises KeyDestroyed or LogCorrupt."""
+    file = store.files.find(name)
+    offered = store.files.offered(file) if file is not None else None
+    if file is None or offered is None:
+        raise KeyDestroyed("this photograph was erased meanwhile, or is not known as its node offered it")
+    offer = Offer(file.manifest, store.files.key(file), offered.subjects, offered.signature)
+    return Bring(number, store.branch(offered.log).public_key, offer)
 
 
 def chunk_of(store: StoredLog, name: bytes, number: int) -> Chunk:
@@ -35,7 +45,8 @@ def keep(files: Files, log: bytes, effect: TakeOffer | TakeChunk, now_ms: int) -
         match effect:
             case TakeOffer(offer):
                 name = offer.name
-                return Holds(name, files.begin(log, offer.manifest, offer.key, offer.subjects, now_ms))
+                held = files.begin(log, offer.manifest, offer.key, offer.subjects, now_ms, offer.signature)
+                return Holds(name, held)
             case TakeChunk((name, number, sealed)):
                 return Holds(name, files.extend(name, number, sealed))
     except (KeyDestroyed, SubjectErased) as error:

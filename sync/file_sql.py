@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 
+from sync.entry import ID_SIZE
 from sync.file_form import CHUNKS_COUNT_MAX, HASH_SIZE, Manifest, Sent
 
 CHUNK_SHIFT: Final = 8  # a chunk's row is file << CHUNK_SHIFT | number
@@ -21,6 +22,14 @@ CREATE TABLE tie(subject BLOB NOT NULL, file INTEGER NOT NULL, PRIMARY KEY(subje
 CREATE TABLE mark(id INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
 INSERT INTO mark VALUES(1, 0);
 CREATE TABLE destroyed(name BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
+"""
+# Of their own, because folders were made before files came down: whoever opens the file for writing makes them.
+ADDED: Final = """
+CREATE TABLE IF NOT EXISTS offer(file INTEGER PRIMARY KEY, log BLOB NOT NULL, subjects BLOB NOT NULL,
+    signature BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS arrived(n INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS shelf_mark(shelf BLOB PRIMARY KEY, n INTEGER NOT NULL, told INTEGER NOT NULL)
+    WITHOUT ROWID, STRICT;
 """
 COLUMNS: Final = "id, name, log, media, size, hashes, kept_at_ms, held, sent"
 
@@ -40,6 +49,64 @@ class StoredFile(NamedTuple):
     def complete(self) -> bool:
         """Whether all of it is here."""
         return self.held == len(self.manifest.hashes)
+
+
+class Offered(NamedTuple):
+    """A file as a log offered it: whom it shows, in that order, and the log's signature on it."""
+
+    log: bytes
+    subjects: tuple[bytes, ...]
+    signature: bytes
+
+
+def put_offer(db: apsw.Connection, file: int, log: bytes, subjects: tuple[bytes, ...], signature: bytes) -> None:
+    """Keep how a file was offered last."""
+    db.execute("INSERT OR REPLACE INTO offer VALUES(?,?,?,?)", (file, log, b"".join(subjects), signature))
+
+
+def offered(db: apsw.Connection, file: int) -> Offered | None:
+    """How a file was offered last."""
+    if not db.table_exists(None, "offer"):
+        return None
+    rows: list[Any] = db.execute("SELECT log, subjects, signature FROM offer WHERE file=?", (file,)).fetchall()
+    for log, joined, signature in rows:
+        cut = tuple(joined[at : at + ID_SIZE] for at in range(0, len(joined), ID_SIZE))
+        return Offered(bytes(log), cut, bytes(signature))
+    return None
+
+
+def note_arrived(db: apsw.Connection, file: int) -> None:
+    """A peer's file is whole."""
+    db.execute("INSERT INTO arrived(file) VALUES(?)", (file,))
+
+
+def arrived_after(db: apsw.Connection, n: int, limit: int) -> list[tuple[int, int]]:
+    """The files that were whole behind a number, with their own numbers in that order."""
+    if not db.table_exists(None, "arrived"):
+        return []
+    rows: list[Any] = db.execute("SELECT n, file FROM arrived WHERE n>? ORDER BY n LIMIT ?", (n, limit)).fetchall()
+    return rows
+
+
+def shelf_mark(db: apsw.Connection, shelf: bytes) -> int:
+    """How far a shelf was looked at."""
+    if not db.table_exists(None, "shelf_mark"):
+        return 0
+    number: int | None = db.execute("SELECT n FROM shelf_mark WHERE shelf=?", (shelf,)).get
+    return number or 0
+
+
+def put_shelf_mark(db: apsw.Connection, shelf: bytes, number: int, told: int) -> None:
+    """It was looked at up to here, of so many numbers."""
+    db.execute("INSERT OR REPLACE INTO shelf_mark VALUES(?,?,?)", (shelf, number, told))
+
+
+def coming(db: apsw.Connection) -> int:
+    """How many numbers of shelves were not looked at yet."""
+    if not db.table_exists(None, "shelf_mark"):
+        return 0
+    count: int = db.execute("SELECT coalesce(sum(max(0, told - n)), 0) FROM shelf_mark").get
+    return count
 
 
 def mark(db: apsw.Connection) -> int:
@@ -125,6 +192,8 @@ def take_away(db: apsw.Connection, names: Iterable[bytes]) -> int:
         if file is not None:
             _delete_chunks(db, file.id)
             db.execute("DELETE FROM tie WHERE file=?", (file.id,))
+            db.execute("DELETE FROM offer WHERE file=?", (file.id,))
+            db.execute("DELETE FROM arrived WHERE file=?", (file.id,))
             db.execute("DELETE FROM file WHERE id=?", (file.id,))
             count += 1
         db.execute("INSERT OR IGNORE INTO destroyed VALUES(?)", (name,))

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -85,6 +86,26 @@ class StoredFiles:
         if subject is None:
             return self._files("ORDER BY id")
         return self._files("WHERE id IN (SELECT file FROM tie WHERE subject=?) ORDER BY id", subject)
+
+    def arrived_after(self, n: int, limit: int) -> list[tuple[int, StoredFile]]:
+        """The files of peers in the order in which they were whole here, each with its number in that order."""
+        if not self.path.exists():
+            return []
+        with self._read() as db:
+            pairs = file_sql.arrived_after(db, n, limit)
+            return [(at, found) for at, number in pairs for found in file_sql.files(db, "WHERE id=?", (number,))]
+
+    def offered(self, file: StoredFile) -> file_sql.Offered | None:
+        """A peer's file as its node offered it last; None where no such offer was kept."""
+        with self._read() as db:
+            return file_sql.offered(db, file.id)
+
+    def coming(self) -> int:
+        """How many numbers of hubs' shelves were not looked at yet here, as far as the hubs said."""
+        if not self.path.exists():
+            return 0
+        with self._read() as db:
+            return file_sql.coming(db)
 
     def after(self, number: int) -> StoredFile | None:
         """The file that came next behind this number of a file; None at the end."""
@@ -204,9 +225,18 @@ class Files(StoredFiles):
         self._keyring.add_file_key(name, key)
         return writer.submit(work).result()
 
-    def begin(self, log: bytes, manifest: Manifest, key: bytes, subjects: Collection[bytes], now_ms: int) -> int:
+    def begin(
+        self,
+        log: bytes,
+        manifest: Manifest,
+        key: bytes,
+        subjects: Collection[bytes],
+        now_ms: int,
+        signature: bytes | None = None,
+    ) -> int:
         """Begin, or go on, to hold a peer's file; how many of its chunks are here, durably.
 
+        `signature`: the log's, on this offer; kept, so that the file can be offered on.
         Raises KeyDestroyed if the file, or SubjectErased if somebody whom it shows, was erased here; then nothing of
         it is kept any more. Raises RemoteProtocolError for what is no file, and for too many unfinished ones.
         """
@@ -223,6 +253,8 @@ class Files(StoredFiles):
                 file_sql.empty_unfinished(db, log, UNFINISHED_COUNT_MAX - 1)
             number = found.id if found else file_sql.insert(db, name, log, manifest, now_ms, Sent.HELD)
             file_sql.tie(db, number, tied)
+            if signature is not None:
+                file_sql.put_offer(db, number, log, tied, signature)
             return found.held if found else 0
 
         try:
@@ -254,6 +286,8 @@ class Files(StoredFiles):
             except DoesNotOpen as error:
                 raise RemoteProtocolError(f"of file {name.hex()} {error} under the key it was offered with") from None
             file_sql.add_chunk(db, file.id, number, sealed)
+            if number + 1 == len(file.manifest.hashes):
+                file_sql.note_arrived(db, file.id)
             return number + 1
 
         return self._writing().submit(work).result()
@@ -261,6 +295,17 @@ class Files(StoredFiles):
     def note_sent(self, name: bytes, sent: Sent) -> None:
         """Keep what the county answered about a file."""
         self._writing().submit(lambda db: file_sql.set_sent(db, name, sent)).result()
+
+    def shelf_mark(self, shelf: bytes) -> int:
+        """Up to which number of a hub's shelf everything was looked at here."""
+        if not self.path.exists():
+            return 0
+        with self._read() as db:
+            return file_sql.shelf_mark(db, shelf)
+
+    def note_shelf(self, shelf: bytes, number: int, told: int) -> None:
+        """Keep how far a hub's shelf was looked at, of so many numbers."""
+        self._writing().submit(lambda db: file_sql.put_shelf_mark(db, shelf, number, told)).result()
 
     def offer_again(self, log: bytes) -> None:
         """Offer all files of a log again: the county may have lost some. What it holds is not sent twice."""
@@ -311,6 +356,8 @@ class Files(StoredFiles):
             if self._writer is None:
                 if not self.path.exists():
                     _create(self.path, self._master)
+                with closing(self._open()) as db:
+                    db.execute(file_sql.ADDED)
                 owner = Owner(
                     open=self._open,
                     position=lambda: 0,

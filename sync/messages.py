@@ -258,14 +258,24 @@ class About(NamedTuple):
 
 
 class OutboxAt(NamedTuple):
-    """The hub has an outbox for the node's home: its epoch, and how many entries it has."""
+    """What the hub has for the node's home: the outbox's epoch, its entries, and the numbers on the shelf beside it."""
 
     epoch: int
     size: int
+    files: int = 0
+
+
+class Bring(NamedTuple):
+    """Number so much of the shelf that is followed: a file as the log of this key once offered it."""
+
+    number: int
+    public_key: bytes
+    offer: Offer
 
 
 class Beside(NamedTuple):
-    """What a hub last said it has beside a node's own log: its outbox's epoch and size, and entries of other logs.
+    """What a hub last said it has beside a node's own log: its outbox's epoch and size, entries of other logs, of how
+    many entries it wants the content again, and the numbers on its shelf.
 
     No message: the node gives it back when it asks whether an exchange is needed. Zeros where there was nothing.
     """
@@ -273,6 +283,8 @@ class Beside(NamedTuple):
     epoch: int
     outbox_size: int
     entries: int
+    wanted: int = 0
+    files: int = 0
 
 
 class Delivery(NamedTuple):
@@ -309,9 +321,24 @@ class Welcome(NamedTuple):
     logs: list[SignedLog]
 
 
+class Again(NamedTuple):
+    """Of these entries of a log, header and place are here and the content is not: whoever has it may send it."""
+
+    log: bytes
+    seqs: list[int]
+
+
+class Content(NamedTuple):
+    """The content of one entry, its packed body, as its header commits to it; empty where it is not here either."""
+
+    log: bytes
+    seq: int
+    packed: bytes
+
+
 Introduction = Succeed | Vouch
-AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | About | Welcome
+AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | About | Welcome | Again | Content
 AboutOutbox = OutboxAt | Delivery
-AboutFiles = Offer | Chunk | Holds | Declined
+AboutFiles = Offer | Chunk | Holds | Declined | Bring
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
 Message = Notice | Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

@@ -22,9 +22,9 @@ import apsw
 
 from sync import log_sql, outbox_sql
 from sync.entry import FORMAT_SUITE, HEADER, derive, origin, stream_id, unpack_body
-from sync.errors import KeyDestroyed, LogCorrupt
+from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
 from sync.log_schema import Row, Stream
-from sync.merkle import Frontier, frontier_numbers, leaf_hash, root_at
+from sync.merkle import HASH_SIZE, Frontier, frontier_numbers, leaf_hash
 from sync.messages import Beginning, Delivery, ErasedRow, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
 from sync.outbox_sql import Outbox, Place
@@ -65,7 +65,7 @@ def append(store: Store, db: apsw.Connection, outbox: Outbox, rows: Sequence[Row
         streams = max(streams, ordinal)
         known[row.stream] = moved[row.stream] = (ordinal, row.version)
         log, name = origins.get(row.stream) or origins.setdefault(row.stream, _origin(store, db, row))
-        leaves.append(leaf_hash(HEADER.pack(FORMAT_SUITE, log, row.seq, name, row.commitment)))
+        leaves.append(_leaf(row, log, name))
     frontier, trees = load_frontier(db, outbox).extend(leaves)
     first = outbox.size + 1
     outbox_sql.add_places(
@@ -95,6 +95,10 @@ def missing(db: apsw.Connection, outbox: Outbox, streams: Iterable[Stream]) -> l
     return sorted(rows, key=lambda row: row.position)
 
 
+def _leaf(row: Row, log: bytes, name: bytes) -> bytes:
+    return leaf_hash(HEADER.pack(FORMAT_SUITE, log, row.seq, name, row.commitment))
+
+
 def _origin(store: StoredLog, db: apsw.Connection, row: Row) -> tuple[bytes, bytes]:
     """The log that an entry is of, and its stream's pseudonym."""
     found = log_sql.stream_seal(db, row.stream)
@@ -116,10 +120,7 @@ def _delivery(
 ) -> Delivery:
     outbox = require(db, log)
     found = outbox_sql.places(db, outbox.id, start, count)
-    stored = [log_sql.entry_at(db, place.position) for place in found]
-    rows = store.opened_rows(db, [row for row in stored if row is not None])
-    if len(rows) != len(found):
-        raise LogCorrupt(f"log.db lacks entries of the outbox of {outbox.home}: run verify")
+    rows, leaves = _sound_rows(db, store, outbox, found)
     ordinals = outbox_sql.streams(db, outbox.id, {row.stream for row in rows})
     logs: dict[bytes, int] = {}
     begun: list[Beginning] = []
@@ -139,10 +140,36 @@ def _delivery(
         size_bytes += len(row.body or b"")
         if size_bytes > BODIES_SIZE_BYTES_MAX:
             break
-    end = start + len(out)
-    root = root_at(end, lambda number: node(db, outbox, number))
-    signature = sign_outbox(store.signer, outbox, end, root)
+    before = Frontier(start, tuple(node(db, outbox, number) for number in frontier_numbers(start)))
+    frontier, trees = before.extend(leaves[: len(out)])
+    for place, tree in zip(found, trees, strict=False):
+        if place.tree != tree:
+            raise EntryDamaged(log, place.n, "the tree stored for it says something else")
+    root = frontier.root()
+    signature = sign_outbox(store.signer, outbox, frontier.size, root)
     return Delivery(log, Push(start, first_ordinal, begun, out, root, signature), list(logs), origins, seqs)
+
+
+def _sound_rows(
+    db: apsw.Connection, store: StoredLog, outbox: Outbox, places: Sequence[Place]
+) -> tuple[list[Row], list[bytes]]:
+    """The entries at these places, opened, and their leaves; raises EntryDamaged, with the outbox's number as its seq.
+
+    Content that is damaged here goes in erased form: one entry must not hold back all that comes behind it. The home
+    asks for it again until the hub has it back from where it was written.
+    """
+    stored, leaves = [], []
+    for place in places:
+        try:
+            row = log_sql.entry_at(db, place.position)
+        except apsw.Error as error:
+            raise EntryDamaged(outbox.log, place.n, f"it cannot be read: {error}") from error
+        leaf = _leaf(row, *_origin(store, db, row)) if row is not None else b""
+        if row is None or leaf != place.tree[:HASH_SIZE]:
+            raise EntryDamaged(outbox.log, place.n, "it is not the entry that was put into this outbox")
+        stored.append(row)
+        leaves.append(leaf)
+    return store.opened_rows(db, stored), leaves
 
 
 def _row(row: Row, ordinal: int, is_withheld: bool) -> PushRow | ErasedRow:
@@ -163,6 +190,20 @@ def _beginning(db: apsw.Connection, store: StoredLog, number: int, log: bytes, i
         return Beginning(None, None, stream.name)
     implied = stream_id(derive(key).label, log, stream.subject)
     return Beginning(stream.subject, key, None if stream.name == implied else stream.name)
+
+
+def is_in(store: StoredLog, log: bytes, written_in: bytes, seqs: Iterable[int]) -> bool:
+    """Whether all these entries of a log are in an outbox."""
+
+    def work(db: apsw.Connection) -> bool:
+        outbox = outbox_sql.outbox(db, log)
+        if outbox is None or not store.holds(written_in):
+            return False
+        branch = store.branch_id(written_in)
+        positions = [log_sql.position_of(db, branch, seq) for seq in seqs]
+        return all(position and outbox_sql.holds(db, outbox.id, position) for position in positions)
+
+    return store.reading(work)
 
 
 # -- at both ends

@@ -29,7 +29,7 @@ class OutboxFetching:
     def __init__(self, store: Store, home: str, hub_key: bytes) -> None:
         """`hub_key`: the hub's pinned public key; empty for a node that takes nothing from an outbox."""
         self.taken = 0  # entries that came in this exchange
-        self._store, self._home, self._hub_key = store, home, hub_key
+        self._store, self.home, self.hub_key = store, home, hub_key
         self.told: OutboxAt | None = None
         self._receiver: OutboxReceiver | None = None
         self._answers: list[Message] = []
@@ -77,7 +77,7 @@ class OutboxFetching:
         self._answers = self._following.anew(self._answers) if self._following is not None and is_open else []
 
     def _open(self, epoch: int) -> OutboxReceiver:
-        return receiver_of(self._store, follow(self._store, self._hub_key, self._home, epoch).log)
+        return receiver_of(self._store, follow(self._store, self.hub_key, self.home, epoch).log)
 
     async def take(self, message: OutboxAt | Delivery) -> None:
         """The hub said something; what it delivered is durable when this returns."""
@@ -87,7 +87,7 @@ class OutboxFetching:
                 await self._take_delivery(message)
             elif self._following is None:
                 self.told = message
-                self._receiver = await asyncio.to_thread(self._open, message.epoch) if self._hub_key else None
+                self._receiver = await asyncio.to_thread(self._open, message.epoch) if self.hub_key else None
         finally:
             self._is_busy = False
 

@@ -124,6 +124,12 @@ def places(db: apsw.Connection, number: int, after: int, limit: int) -> list[Pla
     return [Place._make(row) for row in db.execute(query, (number, after, limit)).fetchall()]
 
 
+def holds(db: apsw.Connection, number: int, position: int) -> bool:
+    """Whether an entry is in an outbox; looks at all of it."""
+    query = "SELECT count(*) FROM outbox_entry WHERE outbox=? AND position=?"
+    return bool(db.execute(query, (number, position)).get)
+
+
 def node_hash(db: apsw.Connection, number: int, node: int) -> bytes | None:
     """One stored tree node of an outbox."""
     leaf, level = completed_by(node)
@@ -188,6 +194,13 @@ def last_signed(db: apsw.Connection, number: int) -> int:
 def scope(db: apsw.Connection, subject: bytes) -> set[int]:
     """The outboxes that follow a subject."""
     return {number for (number,) in db.execute("SELECT outbox FROM outbox_scope WHERE subject=?", (subject,))}
+
+
+def followers(db: apsw.Connection, subject: bytes) -> set[int]:
+    """The outboxes that follow a subject, or the child whose file it goes with."""
+    query = "SELECT subject FROM outbox_tie WHERE hangs=?"
+    rows: list[Any] = db.execute(query, (subject,)).fetchall()
+    return scope(db, subject).union(*(scope(db, child) for (child,) in rows))
 
 
 def set_scope(db: apsw.Connection, subject: bytes, numbers: Iterable[int]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import apsw
 
-from sync import log_sql, outbox_sql
+from sync import lack_sql, log_sql, outbox_sql
 from sync.batch import Arrived, NewStream, StreamRef
 from sync.entry import FORMAT_SUITE, HEADER, derive
 from sync.errors import KeyDestroyed, LocalProtocolError, StaleVersion, VerificationError
@@ -202,7 +202,10 @@ class _Taking:
         if branch not in self._partial:
             raise VerificationError(f"entry {seq} of log {self._logs[branch].hex()}, held here in full, is not in it")
         kind, sealed = ERASED_TYPE, None
-        if arrived.body is not None and not self._store.keeps_nothing_of(stream.subject, stream.name):
+        is_erased = self._store.keeps_nothing_of(stream.subject, stream.name)
+        if arrived.body is None and not is_erased:
+            lack_sql.add(self._db, position, here=False)
+        if arrived.body is not None and not is_erased:
             seal = self._seals.get(stream.id)
             if seal is None:
                 seal = self._seals[stream.id] = Seal(derive(self._store.keyring.stream_key(stream.key)).seal)

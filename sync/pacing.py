@@ -99,6 +99,11 @@ class Flight:
         return len(self._under_way)
 
     @property
+    def first_end(self) -> int:
+        """Where the push ends that is to be answered next; 0 if none is under way."""
+        return self._under_way[0].end if self._under_way else 0
+
+    @property
     def push_size_bytes(self) -> int:
         """Twice of what got through, as far as the link's pace allows."""
         return min(self._tried_bytes, self._pace.bound_bytes)

@@ -104,8 +104,12 @@ class Sender:
         push_size_bytes: int,
         asks_on_the_way: bool = True,
         pace: Pace | None = None,
+        rows_max: int = PUSH_ROWS_MAX,
     ) -> None:
-        """`pace`: what the link taught in earlier exchanges; it learns on, where the shell sets `now_s`."""
+        """`pace`: what the link taught in earlier exchanges; it learns on, where the shell sets `now_s`.
+
+        `rows_max`: no push has more, because a larger one was refused.
+        """
         self.log = log
         self.size = size
         self.acknowledged = acknowledged
@@ -122,6 +126,7 @@ class Sender:
         self._asks_on_the_way = asks_on_the_way  # whether the log can be signed anywhere, not only where it ends
         self._unread = 0  # pushes that were on their way when the hub first asked for plain ones
         self._flight = Flight(push_size_bytes, pace or Pace())
+        self._rows_max = rows_max
         self.has_pushed = False  # whether anything was sent that a hub with another copy takes for wrong
         self._pushes = 0  # since the last time a receipt was asked for
         self._asked: dict[int, SignedSize] = {}
@@ -149,7 +154,7 @@ class Sender:
             return Ask(self._cursor)
         if self._cursor >= self.size or len(self._flight) >= IN_FLIGHT_MAX:
             return Wait()
-        return Portion(self._cursor, max(1, min(self._flight.rows_count, PUSH_ROWS_MAX, self.size - self._cursor)))
+        return Portion(self._cursor, max(1, min(self._flight.rows_count, self._rows_max, self.size - self._cursor)))
 
     def _wants_receipt(self) -> bool:
         """At the end; and on the way for what an attempt before this one, or the last pushes, brought to the hub."""
@@ -207,7 +212,7 @@ class Sender:
                 return []
             case Receipt():
                 return self._keep(message)
-            case Refusal("gap" | "later", text):  # we had begun behind what the hub still holds; or its disk is full
+            case Refusal("gap" | "later" | "damaged", text):  # begun behind what it holds; no room there; a bad line
                 raise Unreachable(text)
             case Refusal(code, text):
                 raise RefusedByPeer(code, text)
@@ -219,6 +224,11 @@ class Sender:
             raise RemoteProtocolError(f"the hub acknowledges {size} entries, {self.size} exist")
         self._flight.arrived(size, self.now_s)
         self.acknowledged = max(self.acknowledged, size)
+
+    @property
+    def refused_rows(self) -> int:
+        """After a refusal: how many entries behind the acknowledged ones the push had that was refused; 0 if none."""
+        return max(0, self._flight.first_end - self.acknowledged)
 
     @property
     def push_size_bytes(self) -> int:

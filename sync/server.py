@@ -21,6 +21,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import apsw
@@ -32,7 +33,9 @@ from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, HELD_PATH, NOT_CHANGED, PATH
 from sync.database import NotStored
 from sync.errors import (
+    FrameDamaged,
     LocalProtocolError,
+    LogCorrupt,
     RemoteProtocolError,
     StaleVersion,
     UnknownKind,
@@ -40,16 +43,21 @@ from sync.errors import (
     VerificationError,
 )
 from sync.file_keeping import keep
+from sync.file_sql import StoredFile
 from sync.file_transfer import FileReceiver
 from sync.hub_note import EPOCH_FIRST
 from sync.log_schema import Kind
 from sync.messages import (
     UNKNOWN,
+    Again,
     Beside,
     Chunk,
     Compare,
+    Content,
+    Declined,
     Follow,
     Hello,
+    Holds,
     Introduction,
     Message,
     NoKey,
@@ -67,7 +75,7 @@ from sync.store import Store
 from sync.welcome import Welcomes
 
 SILENCE_TIMEOUT_S: Final = 60
-HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}"
+HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}/{wanted}/{files}"
 WORKING_MAX: Final = 16
 GREETING_SIZE_BYTES_MAX: Final = 100  # of Hello; Succeed, which is larger, is checked and stored
 UNREAD_HEADERS: Final = ("Date", "Server")  # no clock but the exchange's, and nobody's business
@@ -100,6 +108,7 @@ class ExchangeServer:
         epoch_of: Callable[[], int] = lambda: EPOCH_FIRST,
         backed_up_to: Callable[[bytes], int] = lambda _: 0,
         welcomes: Welcomes | None = None,
+        may_have: Callable[[bytes, StoredFile], bool] = lambda _log, _file: False,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
@@ -107,6 +116,7 @@ class ExchangeServer:
         `outbox_of` gives id and epoch of the outbox of a log's home; `route` fills outboxes, if that is quick.
         `epoch_of` gives the hub's epoch, `backed_up_to` how many entries of a log its last verified backup holds.
         `welcomes` are what new nodes get first.
+        `may_have`: whether the home of a log may have a file.
         """
         self._welcomes = welcomes
         self._logs_of = logs_of
@@ -115,6 +125,7 @@ class ExchangeServer:
         self._route = route
         self._epoch_of = epoch_of
         self._backed_up_to = backed_up_to
+        self._may_have = may_have
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
@@ -138,7 +149,7 @@ class ExchangeServer:
         asked = request.match_info
         with contextlib.suppress(ValueError, LocalProtocolError):
             log, size = bytes.fromhex(asked["log"]), int(asked["size"])
-            told = Beside(int(asked["epoch"]), int(asked["outbox_size"]), int(asked["entries"]))
+            told = Beside(*(int(asked[name]) for name in Beside._fields))
             if self._key_of(log) is not None and await asyncio.to_thread(self._store.size, log) == size:
                 async with self._turns:
                     beside = await asyncio.to_thread(self._beside, log)
@@ -150,7 +161,8 @@ class ExchangeServer:
         return self._served(log).beside()
 
     def _served(self, log: bytes) -> ServedLogs:
-        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log), self._welcomes)
+        may_have = partial(self._may_have, log)
+        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log), self._welcomes, may_have)
 
     async def exchange(self, request: web.Request) -> web.StreamResponse:
         """Serve one exchange."""
@@ -167,8 +179,13 @@ class ExchangeServer:
                 await self._send(response, Refusal("gap", str(error)[:500]))
             except UnknownKind as error:
                 await self._send(response, Refusal("protocol", error.for_peer))
+            except FrameDamaged as error:
+                await self._send(response, Refusal("damaged", str(error)))
             except (RemoteProtocolError, VerificationError, apsw.ConstraintError) as error:
                 await self._send(response, Refusal("invalid", str(error)[:500]))
+            except LogCorrupt as error:  # what this home asked for; nobody else is stopped by it
+                logger.error("an exchange ended: %s", error)
+                await self._send(response, Refusal("later", f"the hub's disk is damaged: {error}"[:500]))
             except (apsw.FullError, apsw.IOError, apsw.BusyError, NotStored) as error:  # nothing of it is stored
                 logger.warning("an exchange was put off, the disk refused to store: %s", error)
                 await self._send(
@@ -225,9 +242,14 @@ class ExchangeServer:
             case Offer() | Chunk():
                 talk.files = talk.files or FileReceiver(log, self._key_of(log) or b"")
                 return await self._take_file(log, talk.files, message)
-            case Compare() | Follow() | Took() | NoKey() | Welcome() if talk.logs is not None:
+            case Compare() | Follow() | Took() | NoKey() | Welcome() | Holds() | Declined() if talk.logs is not None:
                 answer = await asyncio.to_thread(talk.logs.answer, message)
                 return [] if answer is None else [answer]
+            case Again() if talk.logs is not None:
+                return list(await asyncio.to_thread(talk.logs.contents, message))
+            case Content() if talk.logs is not None:
+                await asyncio.to_thread(talk.logs.take, message)
+                return []
         return await self._take(talk, talk.receiver, message)
 
     async def _begin(self, talk: Talk, message: Message) -> list[Message]:
@@ -248,6 +270,7 @@ class ExchangeServer:
             if isinstance(effect, Cosign) and talk.logs is not None:
                 await asyncio.to_thread(self._route)  # as of what the home has just brought
                 answers.append(await asyncio.to_thread(talk.logs.outbox_at))
+                answers += await asyncio.to_thread(talk.logs.wanted)
             answers.append(await self._perform(receiver, effect))
         return [answer for answer in answers if answer is not None]
 

@@ -1,21 +1,49 @@
-"""The hub's end of what a node may have beside the log that it pushes: reads it; `carrying.Carrier` decides."""
+"""The hub's end of what a node may have beside the log that it pushes: reads it; `carrying.Carrier` decides.
+
+Where an entry is damaged here so that no root over it can be right, what is carried ends before it: `require_whole`
+notes how far a log or an outbox is sound, and later exchanges, of this home and all others, go no further.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
-from sync import wire
+from sync import damage, log_sql, shelf, wire
 from sync.carrying import Carrier
 from sync.effort import Effort
-from sync.errors import RemoteProtocolError
-from sync.messages import Beside, Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took, Welcome
-from sync.outbox import delivery_of
+from sync.errors import EntryDamaged, RemoteProtocolError
+from sync.file_sql import StoredFile
+from sync.mending import questions
+from sync.messages import (
+    Again,
+    Beside,
+    Carry,
+    Compare,
+    Content,
+    Declined,
+    Delivery,
+    Follow,
+    Holds,
+    LogAt,
+    Logs,
+    NoKey,
+    OutboxAt,
+    Roots,
+    Took,
+    Welcome,
+)
+from sync.outbox import delivery_of, is_in
 from sync.outbox import size_of as outbox_size
 from sync.outgoing import signed_push_of
+from sync.shelf import ServedShelf
+from sync.store import Store
 from sync.stored_log import StoredLog
 from sync.welcome import NONE, Welcomes
 from sync.wire_logs import LOGS_COUNT_MAX
+
+SEALED_LEVEL: Final = 1  # what is sealed does not become smaller
 
 
 class ServedLogs:
@@ -28,20 +56,31 @@ class ServedLogs:
         keys: Mapping[bytes, bytes],
         outbox: tuple[bytes, int] | None = None,
         welcomes: Welcomes | None = None,
+        may_have: Callable[[StoredFile], bool] = lambda _: False,
     ) -> None:
-        """`keys`: the public keys of the home's logs, this one's too, by log. `outbox`: its id and epoch."""
+        """`keys`: the public keys of the home's logs, this one's too, by log. `outbox`: its id and epoch.
+
+        `may_have`: whether the home may have a file, as things stand now.
+        """
         self._store = store
         self._log = log
         self._keys = keys
         self._outbox, self._epoch = outbox or (b"", 0)
         self._welcomes = welcomes
         self._outboxes = {self._outbox} if outbox else set()  # and a welcome, once it is spoken of
+        self._shelf = ServedShelf(store, self._outbox, may_have)
         self._carrier = Carrier(self._may_have, self._size_of)
         self._effort = Effort()  # what Took says of the link
         self.now_s: Callable[[], float] = time.monotonic  # a shell whose loop has a clock of its own puts that here
 
     def _size_of(self, log: bytes) -> int:
-        return outbox_size(self._store, log) if log in self._outboxes else self._store.size(log)
+        """As far as it is sound; of a home's log, where its key has signed."""
+        size = outbox_size(self._store, log) if log in self._outboxes else self._store.size(log)
+        sound = self._store.sound_until.get(log, size)
+        if sound >= size or log in self._outboxes:
+            return min(size, sound)
+        branch = self._store.branch_id(log)
+        return self._store.reading(lambda db: log_sql.signed_size_until(db, branch, sound))
 
     def _may_have(self, log: bytes) -> bool:
         """Whether a log or an outbox is this node's to have; a welcome may have been spoken of in another request."""
@@ -61,12 +100,13 @@ class ServedLogs:
 
     def outbox_at(self) -> OutboxAt | None:
         """What the node is told before a receipt; None if nothing was ever routed to its home."""
-        size = outbox_size(self._store, self._outbox) if self._outbox else 0
-        return OutboxAt(self._epoch, size) if size else None
+        size = self._size_of(self._outbox) if self._outbox else 0
+        files = shelf.size_of(self._store, self._outbox) if self._outbox else 0
+        return OutboxAt(self._epoch, size, files) if size or files else None
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""
-        held = {log: self._store.size(log) for log in self._keys if log != self._log and self._store.holds(log)}
+        held = {log: self._size_of(log) for log in self._keys if log != self._log and self._store.holds(log)}
         return dict([(log, size) for log, size in held.items() if size][-LOGS_COUNT_MAX:])
 
     def logs(self) -> Logs | None:
@@ -78,13 +118,39 @@ class ServedLogs:
     def beside(self) -> Beside:
         """What there is beside the log of this exchange, in the fewest numbers."""
         outbox = self.outbox_at() or OutboxAt(0, 0)
-        return Beside(outbox.epoch, outbox.size, sum(self._others().values()))
+        wanted = sum(len(one.seqs) for one in self.wanted())
+        return Beside(outbox.epoch, outbox.size, sum(self._others().values()), wanted, outbox.files)
 
-    def answer(self, message: Compare | Follow | Took | NoKey | Welcome) -> Roots | Welcome | None:
+    def wanted(self) -> list[Again]:
+        """What the hub lacks of the home's logs, and this node may have."""
+        return questions(damage.lacking(self._store, self._keys))
+
+    def contents(self, asked: Again) -> list[Content]:
+        """What the node lacks of its home's logs, or of what was given to it."""
+        log = asked.log
+        may_have = log in self._keys or is_in(self._store, self._outbox, log, asked.seqs)
+        if not may_have:
+            raise RemoteProtocolError(f"entries of log {log.hex()} are not this node's to have")
+        return [Content(log, seq, damage.content(self._store, log, seq)) for seq in asked.seqs]
+
+    def take(self, found: Content) -> None:
+        """The node had what was lacking here; durable when this returns."""
+        assert isinstance(self._store, Store)  # of a hub that serves; one that only answers sticks hears nothing
+        if found.packed and found.log in self._keys:
+            damage.take_content(self._store, *found)
+
+    def answer(self, message: Compare | Follow | Took | NoKey | Welcome | Holds | Declined) -> Roots | Welcome | None:
         """Take what the node said; the answer to it, if there is one before `carry`."""
-        if isinstance(message, Welcome):
-            return self.welcome(message)
         self._carrier.now_s = self.now_s()
+        match message:
+            case Welcome():
+                return self.welcome(message)
+            case Holds() | Declined():
+                self._shelf.receive(message)
+                return None
+            case Follow(log, _) if log == self._shelf.id:
+                self._shelf.follow(message)
+                return None
         asked = self._carrier.receive(message)
         match message:
             case Follow():
@@ -100,22 +166,31 @@ class ServedLogs:
     @property
     def may_carry(self) -> bool:
         """Whether something may be carried now."""
-        return self._carrier.next() is not None
+        return self._carrier.next() is not None or self._shelf.may_bring
 
     def carry(self) -> bytes:
         """The next piece as a frame, packed as hard as the link leaves time for; only where one may be carried."""
+        if self._carrier.next() is None:
+            return wire.encode(self._shelf.bring(), SEALED_LEVEL)
         piece = self.piece()
         frame = wire.encode(piece, self._effort.level)
         self.carried(piece, len(frame))
         return frame
 
     def piece(self) -> Carry | Delivery:
-        """The next piece; only where one may be carried. Say `carried` before asking for another."""
+        """The next piece; only where one may be carried. Say `carried` before asking for another.
+
+        Raises EntryDamaged where its first entry is; from then on what is in front of it counts as all there is.
+        """
         step = self._carrier.next()
         assert step is not None
-        if step.log in self._outboxes:
-            return delivery_of(self._store, step.log, step.start, step.rows_count, step.withheld)
-        return Carry(step.log, signed_push_of(self._store, step.log, step.start, step.rows_count, step.withheld))
+        try:
+            if step.log in self._outboxes:
+                return delivery_of(self._store, step.log, step.start, step.rows_count, step.withheld)
+            return Carry(step.log, signed_push_of(self._store, step.log, step.start, step.rows_count, step.withheld))
+        except EntryDamaged as error:
+            self._store.sound_until[step.log] = error.seq - 1
+            raise
 
     def carried(self, piece: Carry | Delivery, frame_size_bytes: int) -> None:
         """A piece is on its way, as a frame of this size."""

@@ -24,11 +24,15 @@ from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, offer_of
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
 from sync.log_schema import Kind
+from sync.mending import Mending
 from sync.messages import (
     Ack,
+    Again,
     Beside,
+    Bring,
     Carry,
     Chunk,
+    Content,
     Declined,
     Delivery,
     Held,
@@ -41,12 +45,14 @@ from sync.messages import (
     OutboxAt,
     Push,
     Roots,
+    Took,
     Welcome,
 )
 from sync.outbox_fetching import OutboxFetching
 from sync.outgoing import push_of
 from sync.references import References
 from sync.replicator import Ask, Effect, KeepReceipt, Portion, Send, Sender, Wait
+from sync.shelf_fetching import ShelfFetching
 from sync.store import Store
 from sync.welcome_fetching import WelcomeFetching
 
@@ -73,12 +79,19 @@ class Speaker:
         introduced: Sequence[Introduction] = (),
         outbox: OutboxFetching | None = None,
         welcome: WelcomeFetching | None = None,
+        size: int | None = None,
     ) -> None:
-        """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be."""
+        """`waiting`: the names of the files to send behind the entries. `introduced`: how this log came to be.
+
+        `size`: how many entries this log has, where the exchange is about fewer.
+        """
         self.sender = sender
+        self._size = sender.size if size is None else size
         self.logs = Fetching(store)
+        self.mending = Mending(store, asks=outbox is not None)
         self.outbox = outbox or OutboxFetching(store, "", b"")
         self.welcome = welcome or WelcomeFetching(store, "", b"")
+        self.shelf = ShelfFetching(store, self.outbox.home, self.outbox.hub_key, clock_ms)
         self._unsaid = list(introduced)
         self.files = FileSender(waiting)
         self.declined: list[str] = []  # why files stayed behind, for a person
@@ -94,16 +107,20 @@ class Speaker:
         """Whether nothing is to be said or heard any more."""
         if self.sender.diverged is not None:
             return self.logs.done
-        return self.sender.receipt is not None and self.has_come and self.files.done
+        return self.sender.receipt is not None and self._is_done_beside
 
     @property
     def has_said_all(self) -> bool:
         """Whether nothing is left to say, unless the hub asks for something or has something."""
-        return self.sender.has_asked_last and self.has_come and self.files.done
+        return self.sender.has_asked_last and self._is_done_beside
+
+    @property
+    def _is_done_beside(self) -> bool:
+        return self.has_come and self.mending.done and self.files.done and self.shelf.done
 
     @property
     def has_come(self) -> bool:
-        """Whether nothing is on its way down."""
+        """Whether no entry is on its way down."""
         return self.welcome.done and self.logs.done and self.outbox.done
 
     @property
@@ -115,7 +132,8 @@ class Speaker:
     def beside(self) -> Beside:
         """What the hub said it has beside this log."""
         told = self.outbox.told or OutboxAt(0, 0)
-        return Beside(told.epoch, told.size, sum(one.size for one in self.logs.fetcher.logs.values()))
+        entries = sum(one.size for one in self.logs.fetcher.logs.values())
+        return Beside(told.epoch, told.size, entries, self.mending.wanted, told.files)
 
     async def opening(self) -> bytes:
         """What an exchange begins with; in a request behind the first one also what its chunks belong to."""
@@ -131,7 +149,7 @@ class Speaker:
 
     def ended(self) -> None:
         """A request has ended, answered in full."""
-        for fetched in (self.welcome, self.logs, self.outbox):
+        for fetched in (self.welcome, self.logs, self.outbox, self.mending, self.shelf):
             fetched.ended()
 
     async def next(self) -> bytes | Wait | None:
@@ -151,11 +169,18 @@ class Speaker:
                     return self._frames_of(
                         self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log))
                     )
-        for fetched in (self.welcome, self.logs, self.outbox):
+        beside = (self.welcome, self.logs, self.outbox, self.mending)
+        for fetched in beside if self.sender.diverged is None else (self.logs,):
             message = await fetched.next()
             if message is not None:
                 return message if isinstance(message, Wait) else self._count(wire.encode(message))
-        return await self._next_about_file() if self.sender.diverged is None else None
+        if self.sender.diverged is not None:
+            return None
+        about_file = await self._next_about_file()
+        if about_file is not None:
+            return about_file
+        said = await self.shelf.next()
+        return said if said is None or isinstance(said, Wait) else self._count(wire.encode(said))
 
     def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
         push = push_of(self._store, portion.start, portion.rows_count, self.sender.withheld, self.sender.log)
@@ -205,24 +230,39 @@ class Speaker:
                 pass  # for a later version of us
             case Held():
                 await self._hear_held(message)
-            case Logs() if self.sender.diverged is not None:
-                pass  # its own log comes first then
             case Welcome() | Delivery() if self.welcome.is_of(message):
                 await self._hear_of_welcome(message)
-            case Logs() if await self.welcome.holds_back(message):
-                pass
             case Logs() | Roots() | Carry():
-                await self.logs.take(message)
-                if isinstance(message, Carry) and await self._has_news():
-                    self.logs.fetcher.stop()
+                await self._hear_of_logs(message)
             case OutboxAt() | Delivery():
-                await self.outbox.take(message)
-                if isinstance(message, Delivery) and await self._has_news():
-                    self.outbox.stop()
+                await self._hear_of_outbox(message)
+            case Bring() | Chunk() | Took():
+                await self.shelf.take(message)
+                if await self._has_news():
+                    self.shelf.stop()
+            case Again() | Content():
+                await self.mending.take(message)
             case Holds() | Declined():
                 await self._hear_about_file(message)
             case _:
                 await self._hear_about_log(message)
+
+    async def _hear_of_logs(self, message: Logs | Roots | Carry) -> None:
+        if isinstance(message, Logs) and (
+            self.sender.diverged is not None  # its own log comes first then
+            or await self.welcome.holds_back(message)
+        ):
+            return
+        await self.logs.take(message)
+        if isinstance(message, Carry) and await self._has_news():
+            self.logs.fetcher.stop()
+
+    async def _hear_of_outbox(self, message: OutboxAt | Delivery) -> None:
+        await self.outbox.take(message)
+        if isinstance(message, OutboxAt):
+            await self.shelf.told(message)
+        elif await self._has_news():
+            self.outbox.stop()
 
     async def _hear_of_welcome(self, message: Welcome | Delivery) -> None:
         held_back = await self.welcome.take(message)
@@ -265,7 +305,7 @@ class Speaker:
         await self._hear_about_log(Ack(message.size))
 
     async def _has_news(self) -> bool:
-        return await asyncio.to_thread(self._store.size, self.sender.log) > self.sender.size
+        return await asyncio.to_thread(self._store.size, self.sender.log) > self._size
 
     async def _hear_about_file(self, message: Holds | Declined) -> None:
         if isinstance(message, Holds) and message.name == self._offered_again:

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 
 import apsw
 
-from sync import above, erasure, log_schema, log_sql, outbox_sql, receipt_sql, succession
+from sync import above, damage, erasure, log_schema, log_sql, outbox_sql, receipt_sql, succession
 from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
@@ -237,6 +237,14 @@ class Store(StoredLog):
     def keeps_nothing_of(self, subject: bytes | None, stream: bytes) -> bool:
         """Whether what comes of a stream is kept without content: it was erased here, or before it came."""
         return subject is None or subject in self._tail.erased or stream in self._tail.destroyed
+
+    def note_unreadable(self, log: bytes, seq: int, why: str) -> None:
+        """Say in the own log that an entry's content was met damaged; whoever met it does not wait for that."""
+        if (log, seq) in self.unreadable or len(self.unreadable) >= damage.NOTED_COUNT_MAX:
+            return
+        if not self._writer.is_own_thread:  # whoever reads within a transaction leaves it to the next one
+            super().note_unreadable(log, seq, why)
+            self._writer.submit(lambda db: damage.note(self, db, log, seq, why))
 
     def _notify(self) -> None:
         with self._grown:

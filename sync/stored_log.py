@@ -1,8 +1,9 @@
 """Reading a node's log: entries in every order that somebody needs them, and proofs at any past size.
 
 Safe to use from any thread and beside the process that writes. What is read is what is committed; a caller that needs
-two readings to agree makes them in one `reading`. Bodies are opened here, on their way out; what does not open is
-LogCorrupt, what was erased has no body.
+two readings to agree makes them in one `reading`. Bodies are opened here, on their way out. What was erased has no
+body; nor has, for whoever reads entries, what was damaged on this disk and does not open any more: one bad sector must
+not keep everybody from all the rest. It is noted, and told (`damage`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import apsw
 
-from sync import files, keyring, log_schema, log_sql, receipt_sql
+from sync import damage, files, keyring, log_schema, log_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, one_state, open_database, require_sound
@@ -23,10 +24,8 @@ from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
 from sync.log_schema import STREAM_SHIFT, Branch, Kind, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, node_number, root_at
-from sync.messages import Receipt
 from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
-from sync.receipts import Bracket, Kept
-from sync.sealing import Seal, open_body
+from sync.sealing import DoesNotOpen, Seal, open_body
 from sync.slots import unlock
 
 T = TypeVar("T")
@@ -85,6 +84,8 @@ class StoredLog:
         self._log_of = {branch.id: branch.log for branch in found}  # lost ones too
         self._live = {branch.log: branch.id for branch in found if not branch.lost}
         self._seals: dict[int, StreamSeal] = {}  # by the stream's local number
+        self.unreadable: dict[tuple[bytes, int], str] = {}  # content that was met damaged, by log and seq, and why
+        self.sound_until: dict[bytes, int] = {}  # logs, and outboxes, found damaged behind this size: `EntryDamaged`
         self._write_as(own[-1].log)
 
     def _write_as(self, log: bytes) -> None:
@@ -203,13 +204,28 @@ class StoredLog:
         except KeyDestroyed:
             return StreamSeal(log, name, None)
 
+    def note_unreadable(self, log: bytes, seq: int, why: str) -> None:
+        """The content of an entry was met damaged."""
+        self.unreadable[log, seq] = why
+
     def opened_rows(self, db: apsw.Connection, rows: Iterable[Row]) -> list[Row]:
         """Rows as they are stored and committed, with their bodies opened. For the modules of this package only."""
         opened = []
         for row in rows:
             seal = self._seals.get(row.stream) or self._seal_of(db, row.stream)
-            opened.append(row._replace(body=self.open_row(row, seal.log, seal)))
+            try:
+                body = self.open_row(row, seal.log, seal)
+            except DoesNotOpen:
+                body = None
+                self.note_unreadable(seal.log, row.seq, damage.DOES_NOT_OPEN)
+            opened.append(row._replace(body=body))
         return opened
+
+    def check_content(self, entry: Entry) -> None:
+        """Note content that opens and is not what its header commits to."""
+        place = self.reading(lambda db: damage.place_of(self, db, entry.log, entry.seq))
+        if entry.packed is not None and damage.is_lacking(place, entry.log):
+            self.note_unreadable(entry.log, entry.seq, damage.WRONG)
 
     def forget_seals(self) -> None:
         """Forget keys that are at hand: some were destroyed."""
@@ -239,10 +255,17 @@ class StoredLog:
             return {}
         with self._read() as db:
             streams = log_sql.live_streams_of_subject(db, subject)
-            rows = {stream.id >> STREAM_SHIFT: log_sql.entry_at(db, stream.head or 0) for stream in streams}
+            rows = {stream.id >> STREAM_SHIFT: self._newest_readable(db, stream.head) for stream in streams}
             mine = rows.pop(self.branch_id(self.log), None)
             since = mine.position if mine else 0
             return {self.log_of(db, number): row.seq for number, row in rows.items() if row and row.position > since}
+
+    def _newest_readable(self, db: apsw.Connection, position: int | None) -> Row | None:
+        """A stream's last entry that has content here: nobody has seen what nobody can read."""
+        row = log_sql.entry_at(db, position or 0)
+        while row is not None and self.opened_rows(db, [row])[0].body is None:
+            row = log_sql.entry_at(db, row.prev or 0)
+        return row
 
     def lost_entries_of_subject(self, subject: bytes) -> list[Entry]:
         """What was set aside of a subject's streams, oldest first; each was recorded again, unless it was erased."""
@@ -261,7 +284,11 @@ class StoredLog:
         add = entries.append
         for position, seq, stream, committed, sealed in rows:
             log, name, key = seals.get(stream) or seal_of(db, stream)
-            packed = None if sealed is None or key is None else open_body(key, log, seq, name, committed, sealed)
+            try:
+                packed = None if sealed is None or key is None else open_body(key, log, seq, name, committed, sealed)
+            except DoesNotOpen:
+                packed = None
+                self.note_unreadable(log, seq, damage.DOES_NOT_OPEN)
             add(Entry(position, log, seq, committed, packed))
         return entries
 
@@ -367,23 +394,6 @@ class StoredLog:
         if signed.receipt is None or cosigner_key is None:
             return note
         return with_cosignature(note, origin(log_id(cosigner_key)), cosigner_key, signed.receipt)
-
-    def last_receipt(self, log: bytes) -> Receipt | None:
-        """The newest receipt for the largest size, with the hub's note."""
-        branch = self.branch_id(log)
-        return self.reading(lambda db: receipt_sql.newest(db, branch))
-
-    def receipts(self, log: bytes) -> list[Kept]:
-        """The first and the last receipt of each size of a log."""
-        branch = self.branch_id(log)
-        return self.reading(lambda db: receipt_sql.all_of(db, branch))
-
-    def bracket(self, log: bytes, seq: int) -> Bracket:
-        """Between which of the hub's receipts an entry was recorded."""
-        branch = self.branch_id(log)
-        return self.reading(
-            lambda db: Bracket(receipt_sql.before(db, branch, seq), receipt_sql.covering(db, branch, seq))
-        )
 
     def receipts_count(self, log: bytes) -> int:
         """How many signed sizes of a log have a receipt."""

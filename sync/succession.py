@@ -31,6 +31,7 @@ from sync.errors import LocalProtocolError, StaleVersion, VerificationError
 from sync.log_schema import Branch, Kind, Row
 from sync.messages import Succeed, Vouch
 from sync.note import Signer, is_public_key, verify_bytes
+from sync.sealing import DoesNotOpen
 
 if TYPE_CHECKING:
     from sync.store import Store
@@ -144,10 +145,18 @@ def _bodies(store: Store, db: apsw.Connection, lost: Branch, keep: int) -> Itera
     """What was set aside and can still be read."""
     while rows := log_sql.entries_of_branch(db, lost.id, keep + 1, PORTION_COUNT):
         for row in rows:
-            packed = store.open_row(row, lost.log, store.find_seal(db, row.stream))
+            packed = _readable(store, db, row, lost.log)
             if packed is not None:
                 yield row, unpack_body(packed)
         keep = rows[-1].seq
+
+
+def _readable(store: Store, db: apsw.Connection, row: Row, log: bytes) -> bytes | None:
+    """The body of an entry of a log; None where it was erased, and where it is damaged."""
+    try:
+        return store.open_row(row, log, store.find_seal(db, row.stream))
+    except DoesNotOpen:
+        return None
 
 
 class _Again:
@@ -184,7 +193,7 @@ class _Again:
             return {}
         seen: dict[bytes, int] = {}
         for row in log_sql.chain(self._db, stream.head):
-            packed = self._store.open_row(row, self._old, self._store.find_seal(self._db, row.stream))
+            packed = _readable(self._store, self._db, row, self._old)
             deps = unpack_body(packed).deps if packed is not None else {}
             for log, seq in [(self._old, row.seq), *deps.items()]:
                 seen[log] = max(seq, seen.get(log, 0))

@@ -16,7 +16,7 @@ from typing import Final
 
 import apsw
 
-from sync import log_sql, outbox_sql
+from sync import lack_sql, log_sql, outbox_sql
 from sync.batch import Batch, Draft, NewStream, Recorded, SignedSize
 from sync.entry import (
     FORMAT_SUITE,
@@ -34,7 +34,7 @@ from sync.errors import LocalProtocolError, StaleVersion, SubjectErased
 from sync.keyring import NO_KEY
 from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Kind, Run, Stream
 from sync.merkle import Frontier, leaf_hash
-from sync.sealing import Seal, seal_body
+from sync.sealing import DoesNotOpen, Seal, seal_body
 from sync.stored_log import StoredLog
 
 STREAMS_CACHED_MAX: Final = 8192  # of 2 kB each
@@ -227,10 +227,13 @@ class Tail:
         return found
 
     def lamport_at(self, db: apsw.Connection, log: bytes, seq: int) -> int | None:
-        """The lamport of an entry of any log; None where it is not here, or has no content any more."""
+        """The lamport of an entry of any log; None where it is not here, or its content cannot be read any more."""
         for row in log_sql.entries_of_branch(db, self._store.branch_id(log), seq, 1):
             # Its stream may not be committed, so nothing of it is remembered.
-            packed = self._store.open_row(row, log, self._store.find_seal(db, row.stream))
+            try:
+                packed = self._store.open_row(row, log, self._store.find_seal(db, row.stream))
+            except DoesNotOpen:
+                return None
             if row.seq == seq and packed is not None:
                 return unpack_body(packed).lamport
         return None
@@ -261,6 +264,8 @@ class Tail:
                 raise LocalProtocolError(f"the batch names stream {arrived.ordinal}, which has not begun")
             position, seq = position + 1, seq + 1
             kind, sealed = ERASED_TYPE, None
+            if arrived.body is None and not self._is_erased(head):
+                lack_sql.add(db, position, here=False)  # it was lost at its origin, or on the way here
             if arrived.body is not None and not self._is_erased(head):
                 seal = seals.get(number)
                 if seal is None:

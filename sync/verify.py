@@ -18,7 +18,7 @@ is the first entry after the last signed size that still holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, NamedTuple
 
 import apsw
@@ -82,9 +82,14 @@ def scrub(store: StoredLog, hub_key: bytes | None, mark: Mark, count: int) -> tu
     )
 
 
-def verify(store: StoredLog, hub_key: bytes | None, progress: Callable[[int], None]) -> Verdict:
-    """Read the whole store again. `hub_key` checks the receipts on the own log."""
-    return store.reading(lambda db: _Reading(db, store.keyring, store.log, hub_key, progress).run())
+def verify(
+    store: StoredLog, hub_key: bytes | None, progress: Callable[[int], None], lost: Collection[int] | None = None
+) -> Verdict:
+    """Read the whole store again. `hub_key` checks the receipts on the own log.
+
+    `lost`: content at these positions is known to be damaged; then that, and what was set aside, is not looked at.
+    """
+    return store.reading(lambda db: _Reading(db, store.keyring, store.log, hub_key, progress, lost).run())
 
 
 class _Chain:
@@ -116,7 +121,9 @@ class _Reading:
         own: bytes,
         hub_key: bytes | None,
         progress: Callable[[int], None],
+        lost: Collection[int] | None = None,
     ) -> None:
+        self._lost = lost
         self._db = db
         self._keyring = keyring
         self._own = own
@@ -141,7 +148,7 @@ class _Reading:
         try:
             self._forks = fork_sql.forks(self._db)
             branches = log_sql.branches(self._db)
-            whole = [branch for branch in branches if branch.id not in self._partial]
+            whole = [b for b in branches if b.id not in self._partial and not (b.lost and self._lost is not None)]
             bad = [b for one in whole if (b := self._branch(one, self._base(one.id), one.size)) is not None]
             bad += self._outboxes()
             bad = bad or self._strangers()  # what a log itself shows names the entry better
@@ -307,6 +314,8 @@ class _Reading:
         proven = HEADER.pack(FORMAT_SUITE, branch.log, seq, chain.name, committed)
         if sealed is None:
             return leaf_hash(proven), self._erased(branch, chain, kind)
+        if self._lost is not None and position in self._lost:
+            return leaf_hash(proven), ""
         if chain.key is None:  # its key was destroyed: it is erased, whatever is still there
             return leaf_hash(proven), chain.why
         try:

@@ -24,7 +24,7 @@ import msgpack
 from sync import wire_logs
 from sync.compression import LEVEL, NO_DICTIONARY, SHIPPED, compress, expand
 from sync.entry import ID_SIZE, INT_MAX, ITEMS_COUNT_MAX, TIME_MS_MAX, bytes_ok, int_ok, text_ok
-from sync.errors import RemoteProtocolError, UnknownKind
+from sync.errors import FrameDamaged, RemoteProtocolError, UnknownKind
 from sync.file_form import (
     CHUNKS_COUNT_MAX,
     FILE_KEY_SIZE,
@@ -38,6 +38,7 @@ from sync.hub_note import EPOCH_FIRST
 from sync.messages import (
     Ack,
     AskPlain,
+    Bring,
     Carry,
     Chunk,
     Confirm,
@@ -66,7 +67,7 @@ RAW_BITS: Final = 24
 RAW_MASK: Final = (1 << RAW_BITS) - 1
 
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
-OFFER, HOLDS, DECLINED, CHUNK = 9, 10, 11, 12
+OFFER, HOLDS, DECLINED, CHUNK, BRING = 9, 10, 11, 12, 31
 CARRY, DELIVERY, ASK_PLAIN = 18, 21, 32
 KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
                 Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK,
@@ -108,6 +109,8 @@ def _elements(message: Message) -> list[Any]:
             return [wire_logs.WELCOME, epoch, size, [list(one) for one in logs]]
         case Offer((media, size, hashes), key, subjects, signature):
             return [OFFER, media, size, list(hashes), key, list(subjects), signature]
+        case Bring(number, public_key, offer):
+            return [BRING, number, public_key, *_elements(offer)[1:]]
         case _:
             return [KINDS[type(message)], *message]
 
@@ -124,7 +127,7 @@ class FrameBuffer:
         while len(self._held) >= 4:
             length = int.from_bytes(self._held[:4], "big")
             if not 8 <= length <= FRAME_SIZE_BYTES_MAX:
-                raise RemoteProtocolError(f"a frame says it has {length} bytes; at most {FRAME_SIZE_BYTES_MAX} may be")
+                raise FrameDamaged(f"a frame says it has {length} bytes; at most {FRAME_SIZE_BYTES_MAX} may be")
             if len(self._held) < 4 + length:
                 return
             frame = bytes(self._held[: 4 + length])
@@ -151,7 +154,7 @@ def decode(frame: bytes, subject_of: SubjectOf | None = None) -> Message:
     if length != len(frame) - 4:
         raise RemoteProtocolError(f"a frame says it has {length} bytes, {len(frame) - 4} are there")
     if zlib.crc32(frame[8:]) != checksum:
-        raise RemoteProtocolError("a frame was damaged on the way: its checksum does not hold")
+        raise FrameDamaged("a frame was damaged on the way: its checksum does not hold")
     dictionary, behind = form >> RAW_BITS, PREFIX.size + (form & RAW_MASK)
     if behind > len(frame):
         raise RemoteProtocolError("a frame whose uncompressed part is longer than itself")
@@ -233,7 +236,7 @@ def _message(elements: list[Any]) -> Message:
         case [kind, int(size)] if kind == ASK_PLAIN:
             return AskPlain(_size(size))
         case [kind, *rest] if kind >= OFFER:
-            return _about_file(kind, rest) if kind <= CHUNK else wire_logs.message(kind, rest)
+            return _about_file(kind, rest) if kind <= CHUNK or kind == BRING else wire_logs.message(kind, rest)
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
 
 
@@ -258,6 +261,12 @@ def _about_file(kind: int, rest: list[Any]) -> Message:
             check_ties(tuple(subjects))
             bytes_ok(signature, "signature", 64)
             return Offer(manifest, key, tuple(subjects), signature)
+        case [int(number), bytes(public_key), *elements] if kind == BRING:
+            int_ok(number, "number", 1, INT_MAX)
+            bytes_ok(public_key, "public key", 32)
+            offer = _about_file(OFFER, elements)
+            assert isinstance(offer, Offer)
+            return Bring(number, public_key, offer)
         case [bytes(name), int(chunks)] if kind == HOLDS:
             bytes_ok(name, "file name", NAME_SIZE)
             int_ok(chunks, "chunks", 0, CHUNKS_COUNT_MAX)

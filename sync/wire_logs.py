@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
+from sync.entry import BODY_SIZE_BYTES_MAX, ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
 from sync.messages import (
     About,
+    Again,
     Compare,
+    Content,
     Follow,
     LogAt,
     Logs,
@@ -28,16 +30,19 @@ KEY_SIZE: Final = 32
 ROOT_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 64
 
+AGAIN_COUNT_MAX: Final = 16  # answered by as many messages, each of a body's largest size at most
+
 OUTBOX_AT: Final = 20
 VOUCH: Final = 22
 WELCOME: Final = 27
+AGAIN, CONTENT = 29, 30
 ABOUT: Final = 33
 SIGNED_COUNT_MAX: Final = 4096  # sizes, of all logs of a welcome together
 ROWS_COUNT_MAX: Final = 4096
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT, Vouch: VOUCH, About: ABOUT, Welcome: WELCOME,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH, About: ABOUT, Welcome: WELCOME, Again: AGAIN, Content: CONTENT,
 }  # fmt: skip
 
 
@@ -61,13 +66,13 @@ def message(kind: int, rest: list[Any]) -> Message:
             return (Follow if kind == FOLLOW else Took)(_log(log), _size(size))
         case [bytes(log)] if kind == ABOUT:
             return About(_log(log))
-        case [int(epoch), int(size)] if kind == OUTBOX_AT:
+        case [int(epoch), int(size), int(files)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
-            return OutboxAt(epoch, _size(size))
+            return OutboxAt(epoch, _size(size), _size(files))
         case [int(epoch), int(size), list(logs)] if kind == WELCOME:
             int_ok(epoch, "epoch", 0, INT_MAX)
             return Welcome(epoch, _size(size), _signed_logs(logs))
-    raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
+    return _about_content(kind, rest)
 
 
 def _introduction(kind: int, rest: list[Any]) -> Message:
@@ -83,6 +88,21 @@ def _introduction(kind: int, rest: list[Any]) -> Message:
                 bytes_ok(one, "public key", KEY_SIZE)
             bytes_ok(signature, "signature", SIGNATURE_SIZE)
             return Vouch(by, key, signature)
+    raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
+
+
+def _about_content(kind: int, rest: list[Any]) -> Message:
+    match rest:
+        case [bytes(log), list(seqs)] if kind == AGAIN:
+            _count_ok(seqs, AGAIN_COUNT_MAX)
+            for seq in seqs:
+                int_ok(seq, "seq", 1, INT_MAX)
+            return Again(_log(log), seqs)
+        case [bytes(log), int(seq), bytes(packed)] if kind == CONTENT:
+            int_ok(seq, "seq", 1, INT_MAX)
+            if len(packed) > BODY_SIZE_BYTES_MAX:
+                raise RemoteProtocolError(f"a body may have {BODY_SIZE_BYTES_MAX} bytes, found {len(packed)}")
+            return Content(_log(log), seq, packed)
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 

@@ -135,6 +135,11 @@ class Writer:
             self._refuse_rest()
         return future
 
+    @property
+    def is_own_thread(self) -> bool:
+        """Whether the caller is within a request."""
+        return threading.current_thread() is self._thread
+
     def close(self) -> None:
         """Finish what was asked, then close the connection."""
         if self._thread.is_alive():

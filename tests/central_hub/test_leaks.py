@@ -48,6 +48,7 @@ class Diary:
         )  # registered by two homes: nobody may be given anything until the county decides
         self.offered: dict[bytes, tuple[str, int]] = {}  # to whom, and when
         self.asked: dict[int, int] = {}  # when what was taken over then had been offered
+        self.shown: dict[bytes, tuple[str, set[bytes]]] = {}  # photographs: who took one, and whom it shows
 
     def write(self, home: str, child: bytes, event: e.Event) -> bytes:
         self.time += 1
@@ -69,6 +70,7 @@ class Diary:
             self.write(home, child, e.ChildRegistered(name=self.word(), sex="female", registered_on=self.day))
             self.holders[child].append((home, self.time))
         acts = [self.talk, self.talk, self.talk, self.hand_over, self.hand_over, self.lie, self.carry, self.carry]
+        acts.append(self.picture)
         for _ in range(OPS):
             self.dice.choice(acts)(self.dice.choice(self.children))
         self.town.exchange()
@@ -80,6 +82,18 @@ class Diary:
         home = self.dice.choice([known[-1], known[-1], known[0], "", self.dice.choice(HOMES)])
         call = e.FamilyContactMade(kind="call", on=self.day, reached=True, minutes=3, note=self.word())
         self.write(home, child, call)
+
+    def picture(self, child: bytes) -> None:
+        """A home takes a photograph of a child, and of others that it has or had; it may reach the county late."""
+        home = self.dice.choice(self.holders[child])[0]
+        others = [one for one in self.children if home in {holder for holder, _ in self.holders[one]}]
+        shown = {child, *self.dice.sample(others, min(len(others), self.dice.choice([0, 0, 1])))}
+        self.shown[self.town.photograph(home, self.word().encode(), shown)] = (home, shown)
+
+    def may_see_picture(self, home: str, name: bytes) -> bool:
+        """Whether a photograph of somebody else may ever have been offered to a home: it has, or had, all of them."""
+        by, shown = self.shown[name]
+        return by == home or all(home in {holder for holder, _ in self.holders[child]} for child in shown)
 
     def hand_over(self, child: bytes) -> None:
         """First the request, another time the acceptance."""
@@ -156,8 +170,11 @@ def test_no_byte_outside_its_scope_is_in_an_outbox(tmp_path, seed):
     try:
         diary = Diary(town, seed)
         diary.live()
-        found = 0
+        found = brought = 0
         for home in HOMES:
+            pictures = town.brought(home)
+            assert [name for name in pictures if not diary.may_see_picture(home, name)] == []
+            brought += sum(diary.shown[name][0] != home for name in pictures)
             said = contents(town, home)
             foreign = [one for one in diary.written if one.home != home]
             leaked = [one for one in foreign if one.word.encode() in said and not diary.may_see(home, one)]
@@ -170,6 +187,7 @@ def test_no_byte_outside_its_scope_is_in_an_outbox(tmp_path, seed):
                 keys = town.hub.reading(lambda db, c=child: [s.key for s in log_sql.streams_of_subject(db, c)])
                 assert not any(town.hub.keyring.stream_key(key) in said for key in keys)
         assert found > 100
+        assert brought > 0
         town.require_whole()
     finally:
         town.close()
@@ -187,5 +205,7 @@ def test_whoever_has_a_child_lawfully_has_all_of_it(tmp_path, seed):
             mine = [c for c in diary.children if diary.holders[c][-1][0] == home and len(diary.holders[c]) > 1]
             for child in mine[:3]:
                 assert town.rows(home, child) == town.rows("", child)
+            alone = {name for name, (_, shown) in diary.shown.items() if shown <= set(mine[:3])}
+            assert alone <= town.brought(home)
     finally:
         town.close()

@@ -7,7 +7,7 @@ import pytest
 from central_hub.registry import DAY_MS, DAYS, Admissions, InvitationRefused, Registry
 from domain.errors import Refused
 from sync.entry import log_id
-from sync.errors import VerificationError
+from sync.errors import LogCorrupt, VerificationError
 from sync.note import Signer
 from sync.store import Store
 from sync.succession import succeed, vouch
@@ -197,3 +197,13 @@ def test_a_node_vouches_for_a_log_of_its_home(store, clock):
     admissions.admit(vouch(signer(1), key(7)))
     for registry in (admissions, Registry(store)):
         assert registry.code_of(log_id(key(7))) == "home-01"
+
+
+def test_who_belongs_to_whom_is_not_guessed(store, clock):
+    """Where an entry about the homes cannot be read, nobody is taken for the county, and the entry is named."""
+    admissions = Admissions(store, clock)
+    admissions.invite("home-01", "南沟村", DIGEST)
+    admissions.join("home-01", DIGEST, key(1))
+    store.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(60) WHERE seq=2").fetchall()).result(10)
+    with pytest.raises(LogCorrupt, match="entry 2 of the county's own log"):
+        Registry(store)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from domain.views import TABLES
 from node.mailbox import HomesByMailbox
 from node.records import draft_of
 from node.views import Follower, Views
-from sync import outbox
-from sync.messages import Ack, NoKey
+from sync import outbox, shelf
+from sync.file_form import Sent
+from sync.file_keeping import chunk_of, keep, offer_of
+from sync.file_transfer import FileReceiver
+from sync.messages import Ack, Bring, Follow, Holds, NoKey, Took
 from sync.outbox_receiving import TakeIn
 from sync.outbox_taking import follow, receiver_of, take_in
 from sync.outgoing import push_of
 from sync.replicator import Append, Receiver
+from sync.shelf import ServedShelf
 from sync.store import Store
 from sync.verify import verify
 
@@ -74,6 +79,7 @@ class Town:
         for code in codes or tuple(self.homes):
             home = self.homes[code]
             log, key = home.log, home.signer.public_key
+            self._bring_files(home)
             size = self.hub.size(log)
             if size == home.size(log):
                 continue
@@ -87,6 +93,35 @@ class Town:
                         self.hub.append(effect.batch).result(10)
                     elif isinstance(effect.message, NoKey):
                         withheld |= set(effect.message.ordinals)
+
+    def photograph(self, code: str, content: bytes, subjects: Iterable[bytes]) -> bytes:
+        """Take a photograph at a home; its name. It is brought to the hub with `bring`."""
+        home = self.homes[code]
+        return home.files.add(home.log, content, "image/jpeg", list(subjects), NOW_MS)
+
+    def _bring_files(self, home: Store) -> None:
+        for name in home.files.waiting():
+            receiver, offer = FileReceiver(home.log, home.signer.public_key), offer_of(home, name)
+            for message in (offer, *(chunk_of(home, name, n) for n in range(len(offer.manifest.hashes)))):
+                for effect in receiver.receive(message):
+                    keep(self.hub.files, home.log, effect, NOW_MS)
+            home.files.note_sent(name, Sent.HELD)
+
+    def brought(self, code: str) -> set[bytes]:
+        """The photographs that the hub would bring to a home that has none."""
+        log = self.homes[code].log
+        served, names = ServedShelf(self.hub, self.box(code), partial(self.router.may_have, log)), set()
+        size = 0
+        while size < shelf.size_of(self.hub, self.box(code)):
+            served.follow(Follow(served.id, size))
+            while served.may_bring:
+                match served.bring():
+                    case Bring(_, _, offer):
+                        names.add(offer.name)
+                        served.receive(Holds(offer.name, len(offer.manifest.hashes)))
+                    case Took(_, end):
+                        size = end
+        return names
 
     def route(self, batch_count: int = 500) -> None:
         for _ in self.router.catch_up(batch_count):

@@ -170,7 +170,7 @@ def test_many_that_the_hub_does_not_take_block_nothing(home, hub, monkeypatch):
     names = add(home[1], FILES_COUNT_MAX + 5)
     begin = Files.begin
 
-    def choosy(self, log, manifest, key, subjects, now_ms):
+    def choosy(self, log, manifest, key, subjects, now_ms, signature):
         if manifest.name(key) in names[:-2]:
             raise RemoteProtocolError("this hub takes no such photographs")
         return begin(self, log, manifest, key, subjects, now_ms)

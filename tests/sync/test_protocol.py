@@ -30,12 +30,15 @@ from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import (
     About,
     Ack,
+    Again,
     AskPlain,
     Beginning,
+    Bring,
     Carry,
     Chunk,
     Compare,
     Confirm,
+    Content,
     Declined,
     Delivery,
     ErasedRow,
@@ -60,6 +63,7 @@ from sync.messages import (
 )
 from sync.outbox import outbox_id
 from sync.push_form import REFERENCES_COUNT_MAX
+from sync.shelf import shelf_id
 
 TEXT = (Path(wire.__file__).parent / "PROTOCOL.md").read_text(encoding="utf-8")
 
@@ -76,11 +80,11 @@ VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
-    "erased Push", "AskPlain", "About", "Welcome",
+    "Again", "Content", "Bring", "erased Push", "AskPlain", "About", "Welcome",
 )  # fmt: skip
 NUMBERS = {
     **{kind: number for number, kind in enumerate(KINDS, 1)},
-    "erased Push": 3, "AskPlain": 32, "About": 33, "Welcome": 27,
+    "erased Push": 3, "Welcome": 27, "Again": 29, "Content": 30, "Bring": 31, "AskPlain": 32, "About": 33,
 }  # fmt: skip
 
 
@@ -109,6 +113,7 @@ def messages() -> dict[str, object]:
     begins = Beginning(hexed("stream", "subject"), hexed("stream", "stream_key"), None)
     push = Push(0, 1, [begins], rows, root, signature)
     log = hexed("log", "log")
+    offer = Offer(manifest(), hexed("file", "file_key"), (hexed("offer", "subject"),), hexed("offer", "signature"))
     return {
         "Hello": Hello(1, hexed("log", "log"), 2, 1_741_392_000_000),
         "Held": Held(0, 1_741_392_001_500, EMPTY_ROOT),
@@ -120,9 +125,7 @@ def messages() -> dict[str, object]:
         "Receipt": Receipt.of(2, hexed("receipt", "cosignature"), second_note()),
         "Refusal": Refusal("gap", "the hub holds 0 of 2 entries"),
         "NoKey": NoKey(0, [1]),
-        "Offer": Offer(
-            manifest(), hexed("file", "file_key"), (hexed("offer", "subject"),), hexed("offer", "signature")
-        ),
+        "Offer": offer,
         "Holds": Holds(hexed("file", "name"), 0),
         "Declined": Declined(hexed("file", "name"), "gone", "it was erased here"),
         "Chunk": Chunk(hexed("file", "name"), 0, hexed("file", "chunk")),
@@ -139,7 +142,10 @@ def messages() -> dict[str, object]:
         "Follow": Follow(log, 1),
         "Carry": Carry(log, push),
         "Took": Took(log, 2),
-        "OutboxAt": OutboxAt(1, 2),
+        "Again": Again(log, [1]),
+        "Content": Content(log, 1, hexed("entry 1", "body")),
+        "OutboxAt": OutboxAt(1, 2, 3),
+        "Bring": Bring(1, hexed("log", "public_key"), offer),
         "Delivery": Delivery(hexed("outbox", "outbox"), push, [log], [0], [1, 2]),
         "Vouch": succession.vouch(
             note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
@@ -152,7 +158,7 @@ def messages() -> dict[str, object]:
 def test_the_text_holds_every_vector():
     """No vector is lost by a change of the text's layout."""
     others = {"log", "stream", "entry 1", "entry 2", "sealed", "empty root", "checkpoint", "receipt", "file", "offer",
-              "recipient", "bundle", "answer", "succeed", "outbox", "hub note"}  # fmt: skip
+              "recipient", "bundle", "answer", "succeed", "outbox", "hub note", "shelf"}  # fmt: skip
     assert VECTORS.keys() == others | {f"frame {kind}" for kind in KINDS}
 
 
@@ -160,6 +166,11 @@ def test_an_outbox_is_named_by_hub_home_and_epoch():
     """The id of an outbox follows from the hub's key, the home's code and the epoch."""
     home, number = hexed("outbox", "home").decode(), int(VECTORS["outbox"]["epoch"])
     assert outbox_id(hexed("outbox", "hub_public_key"), home, number) == hexed("outbox", "outbox")
+
+
+def test_a_shelf_is_named_by_its_outbox():
+    """The id of a shelf follows from that of the outbox."""
+    assert shelf_id(hexed("shelf", "outbox")) == hexed("shelf", "shelf")
 
 
 def test_a_log_is_named_by_its_key():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
+from sync import receipt_series
 from sync.batch import SignedSize
 from sync.client import Exchange
 from sync.errors import LocalProtocolError, RemoteProtocolError, VerificationError
@@ -51,7 +52,7 @@ def quiet(size: int, hub_ms: int, offset_ms: int = 0) -> Greeted:
 
 
 def bounds(store: Store, seq: int) -> tuple[int | None, int | None]:
-    found = store.bracket(store.log, seq)
+    found = receipt_series.bracket(store, store.log, seq)
     return found.after_ms, found.before_ms
 
 
@@ -110,10 +111,10 @@ def test_an_idle_home_does_not_grow_its_series(made):
     for hour in range(48):
         at_ms = NOW_MS + hour * HOUR_MS
         keep(made, 3, at_ms + 20, quiet(3, at_ms), backed_up_to=hour // 24)
-    first, last = made.receipts(made.log)
+    first, last = receipt_series.all_of(made, made.log)
     assert (first.note.time_ms, first.greeted) == (NOW_MS + 20, quiet(3, NOW_MS))
     assert (last.note.time_ms, last.greeted) == (NOW_MS + 47 * HOUR_MS + 20, quiet(3, NOW_MS + 47 * HOUR_MS))
-    assert made.last_receipt(made.log).backed_up_to == 1
+    assert receipt_series.newest(made, made.log).backed_up_to == 1
 
 
 def test_an_entry_was_recorded_between_two_receipts(made):
@@ -143,9 +144,9 @@ def test_a_receipt_by_hand_is_a_later_bound_only(made):
     keep(made, 3, NOW_MS, by_hand=True)  # an older answer, found later
     assert bounds(made, 3) == (None, NOW_MS)
     assert bounds(made, 4) == (None, None)
-    assert made.receipts(made.log)[1].note.backed_up_to == 3
+    assert receipt_series.all_of(made, made.log)[1].note.backed_up_to == 3
     keep(made, 3, NOW_MS + 2 * DAY_MS, by_hand=True, backed_up_to=2)
-    assert [kept.note.time_ms for kept in made.receipts(made.log)] == [NOW_MS, NOW_MS + 2 * DAY_MS]
+    assert [kept.note.time_ms for kept in receipt_series.all_of(made, made.log)] == [NOW_MS, NOW_MS + 2 * DAY_MS]
 
 
 def test_a_corrected_clock_of_the_hubs_is_taken_as_it_is(made):
@@ -154,9 +155,9 @@ def test_a_corrected_clock_of_the_hubs_is_taken_as_it_is(made):
     keep(made, 3, 4_102_444_800_000, quiet(3, 4_102_444_800_000))
     keep(made, 5, NOW_MS, quiet(5, NOW_MS))
     keep(made, 5, 0, quiet(5, 0))
-    assert made.bracket(made.log, 4).contradicts_itself
+    assert receipt_series.bracket(made, made.log, 4).contradicts_itself
     assert bounds(made, 6) == (0, None)
-    assert not made.bracket(made.log, 6).contradicts_itself
+    assert not receipt_series.bracket(made, made.log, 6).contradicts_itself
 
 
 def test_an_earlier_bound_is_never_later_than_what_the_hub_signed(made):
@@ -173,10 +174,10 @@ def test_the_series_goes_with_the_part_that_is_set_aside(made):
         keep(made, size, NOW_MS + size, quiet(size, NOW_MS + size))
     old = made.log
     new = made.succeed(5, "forked", NOW_MS)
-    assert [kept.size for kept in made.receipts(old)] == [3, 3]
-    assert made.receipts(new) == []
-    assert made.last_receipt(new) is None
-    assert made.bracket(old, 5).before_ms is None
+    assert [kept.size for kept in receipt_series.all_of(made, old)] == [3, 3]
+    assert receipt_series.all_of(made, new) == []
+    assert receipt_series.newest(made, new) is None
+    assert receipt_series.bracket(made, old, 5).before_ms is None
 
 
 @pytest.fixture
@@ -200,10 +201,10 @@ def test_both_sides_keep_the_same_of_an_exchange(line):
     """Size, note and both clocks; and both find it again when it was changed in the file."""
     hub, node = line
     exchanged(hub, node, sender_of(node, hub.key))
-    first, last = node.receipts(node.log)
+    first, last = receipt_series.all_of(node, node.log)
     assert first == last
     assert first.greeted == Greeted(5, CLOCK_MS, CLOCK_MS)
-    assert hub.store.receipts(node.log) == [first, last]
+    assert receipt_series.all_of(hub.store, node.log) == [first, last]
     for store, key in ((node, hub.key), (hub.store, None)):
         assert verify(store, key, lambda _: None).ok
         for change in ("hub_ms=hub_ms-1", "backed_up_to=1", "epoch=2"):
@@ -221,8 +222,8 @@ def test_what_is_recorded_while_an_exchange_begins_is_in_no_earlier_bound(line):
     node.record(drafts(1, start=5)).result(10)
     exchanged(hub, node, sender)
     for store in (node, hub.store):
-        assert store.bracket(node.log, 6) == Bracket(None, None)
-        assert store.bracket(node.log, 5).later.greeted == Greeted(6, CLOCK_MS, CLOCK_MS)
+        assert receipt_series.bracket(store, node.log, 6) == Bracket(None, None)
+        assert receipt_series.bracket(store, node.log, 5).later.greeted == Greeted(6, CLOCK_MS, CLOCK_MS)
 
 
 def test_single_requests_say_how_long_the_log_is_by_then(line):
@@ -244,22 +245,22 @@ def test_single_requests_say_how_long_the_log_is_by_then(line):
 
     run(work())
     assert len(asked) > 1
-    assert hub.store.bracket(node.log, 1001).earlier is None
-    assert node.bracket(node.log, 1001).earlier.greeted == Greeted(1000, CLOCK_MS, CLOCK_MS)
+    assert receipt_series.bracket(hub.store, node.log, 1001).earlier is None
+    assert receipt_series.bracket(node, node.log, 1001).earlier.greeted == Greeted(1000, CLOCK_MS, CLOCK_MS)
 
 
 def test_an_old_receipt_that_is_repeated_takes_nothing_away(line):
     """It holds, for it was given; whoever repeats it changes no bound but the newest word of the county's."""
     hub, node = line
     exchanged(hub, node, sender_of(node, hub.key))
-    old = node.last_receipt(node.log)
-    keep_of = node.receipts(node.log)
+    old = receipt_series.newest(node, node.log)
+    keep_of = receipt_series.all_of(node, node.log)
     sender = sender_of(node, hub.key, 5)
     sender.ask(node.sign(5))
     (effect,) = sender.receive(old)
     assert effect.kept.greeted is None
     node.keep_receipt(node.log, effect.signed, effect.kept).result(10)
-    assert node.receipts(node.log) == keep_of
+    assert receipt_series.all_of(node, node.log) == keep_of
     node.record(drafts(1, start=5)).result(10)
     sender = sender_of(node, hub.key, 5)
     sender.ask(node.sign(6))
@@ -275,4 +276,4 @@ def test_any_clock_gives_a_receipt_that_holds(made, clock_ms):
     kept.result(10)
     verify_note(made.signer.public_key, made.log, 3, made.root(made.log, 3), receipt.note)
     assert (receipt.epoch, receipt.backed_up_to) == (9, 3)
-    assert made.last_receipt(made.log) == receipt
+    assert receipt_series.newest(made, made.log) == receipt

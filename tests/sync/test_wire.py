@@ -20,12 +20,15 @@ from sync.file_form import CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, SEALED_SIZE_BYTES
 from sync.messages import (
     About,
     Ack,
+    Again,
     AskPlain,
     Beginning,
+    Bring,
     Carry,
     Chunk,
     Compare,
     Confirm,
+    Content,
     Declined,
     Delivery,
     Follow,
@@ -104,6 +107,20 @@ pushes = st.builds(
     root=exactly(32),
     signature=exactly(64),
 )
+offers = st.builds(
+    Offer,
+    manifest=st.lists(exactly(32), min_size=1, max_size=5).flatmap(
+        lambda hashes: st.builds(
+            Manifest,
+            media=names(80),
+            size=st.integers(CHUNK_SIZE_BYTES * (len(hashes) - 1) + 1, CHUNK_SIZE_BYTES * len(hashes)),
+            hashes=st.just(tuple(hashes)),
+        )
+    ),
+    key=exactly(32),
+    subjects=st.lists(exactly(16), min_size=1, max_size=4, unique=True).map(tuple),
+    signature=exactly(64),
+)
 messages = (
     st.builds(Hello, protocol=sizes, log=exactly(16), size=sizes, clock_ms=clocks)
     | st.builds(Held, size=sizes, clock_ms=clocks, root=exactly(32))
@@ -122,20 +139,8 @@ messages = (
         signature=exactly(64),
     )
     | st.builds(Refusal, code=names(40), text=names(200))
-    | st.builds(
-        Offer,
-        manifest=st.lists(exactly(32), min_size=1, max_size=5).flatmap(
-            lambda hashes: st.builds(
-                Manifest,
-                media=names(80),
-                size=st.integers(CHUNK_SIZE_BYTES * (len(hashes) - 1) + 1, CHUNK_SIZE_BYTES * len(hashes)),
-                hashes=st.just(tuple(hashes)),
-            )
-        ),
-        key=exactly(32),
-        subjects=st.lists(exactly(16), min_size=1, max_size=4, unique=True).map(tuple),
-        signature=exactly(64),
-    )
+    | offers
+    | st.builds(Bring, number=st.integers(1, INT_MAX), public_key=exactly(32), offer=offers)
     | st.builds(Holds, name=exactly(32), chunks=st.integers(0, 123))
     | st.builds(Declined, name=exactly(32), code=names(40), text=names(200))
     | st.builds(Chunk, name=exactly(32), number=st.integers(0, 122), sealed=st.binary(max_size=300))
@@ -156,7 +161,9 @@ messages = (
     | st.builds(Follow, log=exactly(16), size=sizes)
     | st.builds(Carry, log=exactly(16), push=pushes)
     | st.builds(Took, log=exactly(16), size=sizes)
-    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes)
+    | st.builds(Again, log=exactly(16), seqs=st.lists(st.integers(1, INT_MAX), min_size=1, max_size=16))
+    | st.builds(Content, log=exactly(16), seq=st.integers(1, INT_MAX), packed=st.binary(max_size=300))
+    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes, files=sizes)
     | st.builds(
         Delivery,
         log=exactly(16),
