@@ -58,7 +58,7 @@ def test_content_that_was_damaged_before_it_left_holds_back_nothing(yard):
         call(yard, home, child)
     log = status(yard, home)["log"]
     flip(home, log, 2)
-    answer = yard.run("site-node", "sync", home)
+    answer = yard.quick("site-node", "sync", home)
     assert ", 0 are waiting" in answer.out
     now = status(yard, home)
     assert (now["waiting"], [(one["log"], one["seq"], one["here"]) for one in now["damaged"]]) == (0, [(log, 2, True)])
@@ -79,7 +79,7 @@ def test_content_that_the_county_holds_comes_back(yard):
     hub, home = yard.hub(), joined(yard)
     child = record(yard, home)["subject"]
     call(yard, home, child)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     log = status(yard, home)["log"]
     before = yard.quick("site-node", "history", home, child, "--json").json()
     flip(home, log, 2)
@@ -90,13 +90,13 @@ def test_content_that_the_county_holds_comes_back(yard):
     assert yard.quick("site-node", "history", home, child, "--json").json() == before
     yard.quick("site-node", "verify", home)
 
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     flip(yard / "hub", log, 1)
     assert hub.stop() == 0
     hub = yard.hub(listen=hub.url.removeprefix("http://"))  # reads everything anew: its pages go on
     assert "清溪县" in hub.page()[0]
     wait_until(lambda: len(yard.quick("central-hub", "status", yard / "hub", "--json").json()["damaged"]) == 1)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert yard.quick("central-hub", "status", yard / "hub", "--json").json()["damaged"] == []
     assert hub.stop() == 0
     yard.quick("central-hub", "verify", yard / "hub")
@@ -116,7 +116,7 @@ def test_a_header_that_was_damaged_before_it_left(yard, column):
         call(yard, home, child)
     old = status(yard, home)["log"]
     flip(home, old, 3, column)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     now = status(yard, home)
     assert now["log"] != old
     assert (now["waiting"], now["healed"][0]["why"], now["healed"][0]["kept"]) == (0, "damaged", 2)
@@ -141,7 +141,7 @@ def test_a_page_that_cannot_be_read(yard):
     with contextlib.closing(by_hand(home / "log.db")) as db:
         db.wal_checkpoint()
         spoil(home / "log.db", db, 20)
-    answer = yard.run("site-node", "sync", home, code=4)
+    answer = yard.quick("site-node", "sync", home, code=4)
     assert "restore" in answer.err
     now = status(yard, home)
     logs = {one["log"]: one for one in yard.quick("hub-audit", "logs", yard / "hub", "--json").json()["logs"]}
@@ -184,7 +184,7 @@ def moving(yard):
     words = ("--subject", child, "--by", "w")
     yard.quick("site-node", "record", old, "child-transfer-requested/1", *words, "to_home=home-02", "on=2025-04-01")
     yard.quick("site-node", "record", new, "child-transfer-accepted/1", *words, "on=2025-04-02")
-    yard.run("site-node", "sync", old)
+    yard.quick("site-node", "sync", old)
     return hub, old, new, child, status(yard, old)["log"]
 
 
@@ -192,22 +192,22 @@ def test_content_that_the_hub_lost_on_its_way_to_another_home(yard):
     """Nothing is decided about a child over what cannot be read; what was decided goes without it; then it follows."""
     hub, old, new, child, log = moving(yard)
     flip(yard / "hub", log, 3)
-    yard.run("site-node", "sync", new)
+    yard.quick("site-node", "sync", new)
     county = yard.quick("central-hub", "status", yard / "hub", "--json").json()
     assert [(one["home"], one["seq"], one["here"]) for one in county["damaged"]] == [("home-01", 3, True)]
     history = yard.quick("site-node", "history", new, child, "--json").json()["entries"]
     assert [entry["type"] for entry in history] == ["child-transfer-accepted/1"]
     for home in (old, new, old):
-        yard.run("site-node", "sync", home)
+        yard.quick("site-node", "sync", home)
     assert same_child(yard, new, child)
 
     seq = call(yard, old, child).json()["seq"]
-    yard.run("site-node", "sync", old)
+    yard.quick("site-node", "sync", old)
     flip(yard / "hub", log, seq)
-    yard.run("site-node", "sync", new)
+    yard.quick("site-node", "sync", new)
     assert [(one["log"], one["seq"], one["here"]) for one in status(yard, new)["damaged"]] == [(log, seq, False)]
     for home in (old, new):
-        yard.run("site-node", "sync", home)
+        yard.quick("site-node", "sync", home)
     assert status(yard, new)["damaged"] == []
     assert same_child(yard, new, child)
     assert hub.stop() == 0
@@ -227,11 +227,11 @@ def test_a_header_that_the_hub_lost_stops_no_other_home(yard):
     with contextlib.closing(by_hand(yard / "hub" / "log.db")) as db:
         wait_until(lambda: db.execute("SELECT count(*) FROM sqlite_schema WHERE name='outbox_entry'").get)
     flip(yard / "hub", log, 3, "commitment")
-    yard.run("site-node", "sync", new, code=None)
+    yard.quick("site-node", "sync", new, code=None)
     mine = record(yard, new, name="周小满")["subject"]
-    assert ", 0 are waiting" in yard.run("site-node", "sync", new).out
+    assert ", 0 are waiting" in yard.quick("site-node", "sync", new).out
     call(yard, old, child)
-    assert ", 0 are waiting" in yard.run("site-node", "sync", old).out
+    assert ", 0 are waiting" in yard.quick("site-node", "sync", old).out
     assert yard.quick("central-hub", "child", yard / "hub", mine, "--json").json()["id"] == mine
     assert "清溪县" in hub.page()[0]
     assert hub.stop() == 0
@@ -260,10 +260,10 @@ def test_what_a_home_erased_before_it_left_is_not_called_damaged(yard):
     """Entries that come without content because their home erased them are neither asked for nor shown."""
     hub, home = yard.hub(), joined(yard)
     child = record(yard, home)["subject"]
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     call(yard, home, child)
     yard.run("site-node", "erase", home, child, "--by", "w", "--ground", "申请", "--yes")
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     assert yard.quick("central-hub", "status", yard / "hub", "--json").json()["damaged"] == []
     assert hub.stop() == 0
 
@@ -276,7 +276,7 @@ def test_a_backup_of_a_folder_with_known_damage_can_be_restored(yard, column):
     call(yard, home, child)
     call(yard, home, child)
     flip(home, status(yard, home)["log"], 2, column)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     identity, recipient = key_pair(yard)
     yard.quick("site-node", "backup", home, yard / "b.age", "--to", recipient)
     yard.quick("site-node", "restore", yard / "b.age", yard / "back", "--identity", identity)

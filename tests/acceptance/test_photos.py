@@ -137,11 +137,11 @@ def test_a_new_computer_gets_its_photographs_back(yard):
     child = registered(yard, home)
     for seed in range(4):
         take_in(yard, home, seed, child)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     new, invitation = yard.home("new", "home-01"), yard.invite()
     with LinkThread(Link(to=("127.0.0.1", hub.port), cut_bytes=150_000, rate_kbit=8192, rtt_ms=20, seed=5)) as link:
         yard.quick("site-node", "join", new, invitation, "--hub", f"http://127.0.0.1:{link.port}")
-        yard.run("site-node", "sync", new)
+        yard.quick("site-node", "sync", new)
         assert link.stats.cuts > 0
     status = yard.quick("site-node", "status", new, "--json").json()
     assert (status["photos"], status["photos_coming"], status["photos_waiting"]) == (4, 0, 0)
@@ -149,7 +149,7 @@ def test_a_new_computer_gets_its_photographs_back(yard):
     yard.quick("site-node", "join", new, invitation, "--hub", hub.url)
     server = yard.serve("site-node", "serve", new, "--listen", "127.0.0.1:0", "--exchange-every", "0.3")
     late = take_in(yard, home, 9, child)
-    yard.run("site-node", "sync", home)
+    yard.quick("site-node", "sync", home)
     deadline = time.monotonic() + 30
     while late not in {p["name"] for p in photos(yard, "site-node", new) if p["complete"]}:
         assert time.monotonic() < deadline
@@ -168,25 +168,25 @@ def test_a_child_that_moves_brings_its_photographs(yard):
     yard.quick("site-node", "record", old, "child-transfer-requested/1", "--subject", moving, "--by", "w",
                "to_home=home-02", "on=2025-04-01")  # fmt: skip
     for home in (old, new):
-        yard.run("site-node", "sync", home)
+        yard.quick("site-node", "sync", home)
     assert photos(yard, "site-node", new) == []
     yard.quick("site-node", "record", new, "child-transfer-accepted/1", "--subject", moving, "--by", "w",
                "on=2025-04-02")  # fmt: skip
     for home in (new, old, other, new):
-        yard.run("site-node", "sync", home)
+        yard.quick("site-node", "sync", home)
     assert [photo["name"] for photo in photos(yard, "site-node", new)] == [alone]
     assert {photo["name"] for photo in photos(yard, "site-node", old)} == {alone, both}
     assert photos(yard, "site-node", other) == []
     late = take_in(yard, old, 3, moving)
     mine = take_in(yard, new, 4, moving)
     for home in (old, new, old, other):
-        yard.run("site-node", "sync", home)
+        yard.quick("site-node", "sync", home)
     assert {photo["name"] for photo in photos(yard, "site-node", new)} == {alone, late, mine}
     assert {photo["name"] for photo in photos(yard, "site-node", old)} == {alone, both, late}
     why = ("--by", "w", "--ground", "申请", "--yes", "--json")
     yard.run("central-hub", "erase", yard / "hub", moving, *why)
     for home in (old, new, other):
-        yard.run("site-node", "sync", home)
+        yard.quick("site-node", "sync", home)
     left = [photo["name"] for home in (old, new, other) for photo in photos(yard, "site-node", home)]
     assert left == []
     assert hub.stop() == 0
