@@ -458,12 +458,25 @@ def test_a_push_outside_its_form_is_refused(changes):
         ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(1, b"")]]}, "a mark of kind 1 that does not fit its form"),
         ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(2, b"")]]}, "a mark of kind 2 that does not fit its form"),
         ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(3, b"x")]]}, "a mark of kind 3 that does not fit its form"),
+        (
+            {"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(2, b"x" * 8)]]},
+            f"a push refers to stream {0x7878787878787878}",
+        ),
+        ({"rows": [[0, 1, 1, "a", "t", msgpack.ExtType(2, b"x" * 9)]]}, "a frame that is not msgpack"),
+        ({"rows": [[0, 1, 1, "a", "t", dict.fromkeys(range(4097))]]}, "a frame that is not msgpack"),
+        ({"rows": [[0, 1, 1, "a", "t", [None] * 4097]]}, "a frame that is not msgpack"),
     ],
 )
 def test_a_refusal_says_what_does_not_fit(changes, refusal):
     """Who looks for the fault in a push that was refused reads which element it is."""
     with pytest.raises(RemoteProtocolError, match=f"^{refusal}"):
         decode(frame_of(content_of(changes.pop("rows", None), **changes)), SUBJECT_OF)
+
+
+@pytest.mark.parametrize("payload", [[None] * 4096, dict.fromkeys(range(4096))])
+def test_a_list_in_a_push_may_be_as_long_as_its_bound(payload):
+    """The longest array and the largest map there can be are read."""
+    assert decode(frame_of(content_of([[0, 1, 1, "a", "t", payload]]))).rows[0].payload == payload
 
 
 @pytest.mark.parametrize("raw", [b"", SIGNED[:-1], SIGNED + b"x", SIGNED + bytes(32)])
