@@ -123,3 +123,23 @@ def test_what_a_county_or_the_province_erases_is_erased_on_every_tier(tiers, yar
         assert ids(yard, "site-node", f"home-of-{county}") & everybody == left
         assert "王小雨" not in tiers[county].page()[0]
     require_all_above(yard)
+
+
+def test_what_is_refused_of_hubs(yard):
+    """Without a parent there is nothing to pass on; no hub joins itself or what is below it; no home is a hub."""
+    for hub in ("upper", "lower"):
+        yard.quick("central-hub", "init", yard / hub, "--name", hub)
+    assert "no hub above" in yard.quick("central-hub", "sync", yard / "upper", code=6).err
+    as_hub = ("--name", "n", "--as-hub", "--code")
+    words = yard.quick("central-hub", "invite", yard / "upper", *as_hub, "lower").out.split()[-1]
+    assert "itself" in yard.quick("central-hub", "join", yard / "upper", words, code=6).err
+    server = yard.serve("central-hub", "serve", yard / "upper", "--listen", "127.0.0.1:0")
+    yard.quick("central-hub", "join", yard / "lower", words, "--hub", server.url)
+    home = yard.home("nobody", "other")
+    other = yard.quick("central-hub", "invite", yard / "upper", *as_hub, "other").out.split()[-1]
+    assert "for a hub" in yard.quick("site-node", "join", home, other, code=6).err
+    assert "waiting" in yard.quick("central-hub", "sync", yard / "lower").out
+    assert server.stop() == 0
+    assert yard.quick("central-hub", "sync", yard / "lower", code=5).err
+    words = yard.quick("central-hub", "invite", yard / "lower", *as_hub, "upper").out.split()[-1]
+    assert "lower belongs to this hub" in yard.quick("central-hub", "join", yard / "upper", words, code=6).err
