@@ -60,6 +60,7 @@ class Forwarder(Exchanger):
         self._registry = registry
         self._checked_ms: int | None = None  # when the parent was last asked about every log
         self._listed: list[Behind] = []
+        self._sure: set[bytes] = set()  # logs whose last exchange ended with a receipt: the next need not ask first
         self._cut = b""  # the log whose exchange was cut, which others go before
 
     async def _is_settled(self) -> bool:
@@ -101,8 +102,11 @@ class Forwarder(Exchanger):
 
     async def _forward(self, one: Behind) -> None:
         """Push one log; what is wrong with it is noted and keeps no other back."""
+        asks_first = one.log not in self._sure
+        self._sure.discard(one.log)
         try:
-            await self._exchange(one.log, one.size, one.hub_size, one.receipted, ask_first=True)
+            await self._exchange(one.log, one.size, one.hub_size, one.receipted, ask_first=asks_first)
+            self._sure.add(one.log)
         except Diverged as found:
             if found.size < one.size:  # otherwise others brought more of it
                 self._note(last_failure=OTHERWISE.format(log=one.log.hex(), seq=found.size + 1))

@@ -24,7 +24,6 @@ from node.invitation import parse, require_loopback, text_or_file
 from node.opening import HomesOf, writing
 from node.progress import bar
 from sync.entry import log_id
-from sync.errors import RefusedByPeer
 from sync.store import Store
 
 
@@ -65,8 +64,8 @@ def sync(homes_of: Callable[[Folder], HomesOf], arguments: argparse.Namespace) -
     """One exchange with the hub above now."""
     folder = Folder(arguments.dir, "hub")
     if folder.config.hub is None:
-        raise RefusedByPeer(
-            "joined", f"{folder.config.name} has not joined a hub above: use `join` with its invitation"
+        raise Refused(
+            "还没有加入上级，请先用上级给的邀请码加入", f"{folder.config.name} has joined no hub above: use `join`"
         )
     with writing(folder) as store:
         clock = system_clock()
