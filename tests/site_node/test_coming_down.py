@@ -145,7 +145,10 @@ def test_a_new_pc_is_used_while_its_homes_log_comes_down(
             assert new.store.root(old.store.log, 3000) == old.store.root(old.store.log, 3000)
             mine = [one.body() for one in new.store.entries_of_subject(bytes(16)) if one.log == new.store.log]
             assert any(old.store.log in body.deps for body in mine)
-            assert new.folder.exchange_state().last_failure == ""
+            state = new.folder.exchange_state()
+            await made.turn()
+            assert new.folder.exchange_state().exchanges == state.exchanges  # it only asked
+            assert state.last_failure == ""
         assert verify(new.store, None, lambda _: None).ok
 
     run(work())
