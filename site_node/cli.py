@@ -145,6 +145,11 @@ def import_facts(arguments: argparse.Namespace) -> int:
     if not arguments.file.is_file():
         raise Refused(f"找不到文件 {arguments.file}", f"{arguments.file} is not a file")
     with writing(folder) as store:
+        if any(branch.coming for branch in store.branches()):  # what is known is learned from what is here
+            raise Refused(
+                "本家以前的记录还没有全部取回，现在导入会重复登记：请先运行 sync，取回之后再导入",
+                "the home's earlier records are still coming, and would be recorded twice: run `sync` first",
+            )
         importer = Importer(store, folder.config.code, system_clock(), all_sites=arguments.all)
         with bar("reading the log", store.size(store.log)) as progress:
             importer.learn_log(progress)

@@ -41,7 +41,7 @@ from sync.stored_log import StoredLog
 from sync.wire_logs import SIGNED_COUNT_MAX
 
 MARK: Final = "homeward/welcome/"  # and the id in hex, among the tracked applications: finished, at this size
-PORTION_COUNT: Final = 1000
+PORTION_COUNT: Final = 4000  # each is one commit
 STREAMS_COUNT: Final = 500
 NONE: Final = Welcome(0, 0, [])
 

@@ -72,6 +72,8 @@ def test_a_new_pc_serves_before_all_is_there(yard, lost):
         assert whole
         talk = ("talk-held/1", "--subject", whole[0], "--by", "worker:li", "on=2024-12-01", "minutes=20")
         talked = bytes.fromhex(yard.quick("site-node", "record", new, *talk).json()["id"])
+        refused = yard.quick("site-node", "import", new, yard / "facts.jsonl", code=None)
+        assert (refused.code != 0, "请先运行 sync" in refused.err) == (True, True)
         assert part == others(new)
         answer = yard.quick("site-node", "sync", new)
         assert "1 entries, 0 are waiting" in answer.out
@@ -81,4 +83,5 @@ def test_a_new_pc_serves_before_all_is_there(yard, lost):
     assert found == lost_files
     assert digest(yard, new) == digest(yard, yard / "hub", "central-hub")
     assert status(yard, new)["coming"] is None
+    assert yard.quick("site-node", "import", new, yard / "facts.jsonl").out.startswith("0 recorded")
     verified(yard, new, yard / "hub")

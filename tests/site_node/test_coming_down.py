@@ -67,6 +67,29 @@ def test_an_outbox_comes_down_whichever_way_frames_travel(
     run(work())
 
 
+@pytest.mark.parametrize(("waiting", "requests"), [(0, 1), (100, 2), (4000, 2)])
+def test_much_is_streamed_for_a_little_is_asked_for(home, hub, waiting, requests, monkeypatch):  # noqa: F811
+    """Who has said all in one short request opens a stream for what takes longer than one more."""
+    home.record(10)
+    route(hub, home, waiting)
+    posted, post = [], client.Exchange._post
+
+    async def counting(self, http, body):
+        posted.append(type(body))
+        await post(self, http, body)
+
+    monkeypatch.setattr(client.Exchange, "_post", counting)
+
+    async def work() -> None:
+        async with served(hub) as url:
+            await home.exchanger(url).turn()
+            assert len(posted) == requests
+            assert (bytes in posted, posted[-1] is not bytes) == (True, waiting >= client.MUCH_ROWS)
+            assert outbox.size_of(home.store, box_of(hub, home)) == waiting
+
+    run(work())
+
+
 def test_another_log_of_the_home_is_learned_by_asking(home, homes, hub):  # noqa: F811
     """What another folder of the same home brought to the county comes to an idle one with the next question."""
     other = homes()
@@ -122,7 +145,10 @@ def test_a_new_pc_is_used_while_its_homes_log_comes_down(
             assert new.store.root(old.store.log, 3000) == old.store.root(old.store.log, 3000)
             mine = [one.body() for one in new.store.entries_of_subject(bytes(16)) if one.log == new.store.log]
             assert any(old.store.log in body.deps for body in mine)
-            assert new.folder.exchange_state().last_failure == ""
+            state = new.folder.exchange_state()
+            await made.turn()
+            assert new.folder.exchange_state().exchanges == state.exchanges  # it only asked
+            assert state.last_failure == ""
         assert verify(new.store, None, lambda _: None).ok
 
     run(work())
