@@ -125,6 +125,7 @@ class Sender:
         self._ask_first = ask_first
         self._asks_on_the_way = asks_on_the_way  # whether the log can be signed anywhere, not only where it ends
         self._unread = 0  # pushes that were on their way when the hub first asked for plain ones
+        self._overtaken = 0  # pushes that Held made useless when they were on their way; they are answered, too
         self._flight = Flight(push_size_bytes, pace or Pace())
         self._rows_max = rows_max
         self.has_pushed = False  # whether anything was sent that a hub with another copy takes for wrong
@@ -189,11 +190,13 @@ class Sender:
         if size > self.size or root != own_root:
             self.diverged = message
             return
+        on_the_way = len(self._flight)
         self._flight.held(size)
         self.hub_lost = size < self.receipted
         if size < self.acknowledged or self._ask_first or size > self._cursor:
             self._cursor = size
             self._flight.clear()
+        self._overtaken = on_the_way - len(self._flight)
         self.acknowledged = size
 
     def receive(self, message: Message) -> list[Effect]:
@@ -261,10 +264,11 @@ class Sender:
         if self.plain and self._unread:
             self._unread -= 1
             return
-        if self.plain or size > self._cursor or not len(self._flight):
+        unanswered = len(self._flight) + self._overtaken
+        if self.plain or size > self._cursor or not unanswered:
             raise RemoteProtocolError("the hub asks without reason for plain pushes")
         self.plain = True
-        self._unread = len(self._flight) - 1
+        self._unread = unanswered - 1
         self._go_back(size)
 
     def _go_back(self, size: int) -> None:

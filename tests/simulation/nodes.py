@@ -27,7 +27,7 @@ from sync.server import ExchangeServer
 from sync.store import Store
 from sync.writer import Task, Writer
 from tests.simulation.releases import LaterServer, LaterSession
-from tests.simulation.wires import CURRENT, Network, Process
+from tests.simulation.wires import Network, Process
 
 COUNTY: Final = "清溪县"
 URL: Final = "http://county:1"
@@ -227,8 +227,3 @@ class Computer:
     def begin(self, work: Any) -> None:
         """Start an exchange."""
         self.task = self.process.begin(self._network.loop, work)
-
-
-def current() -> Process | None:
-    """Who runs at this moment."""
-    return CURRENT.get()

@@ -18,7 +18,7 @@ def test_every_county_converges(tmp_path):
     """Whatever happened, nothing acknowledged is ever missing, and once faults stop the hub holds everything once."""
     fired: Counter[str] = Counter()
     for seed in range(100):
-        fired += run(seed, tmp_path / str(seed), 250)
+        fired += run(seed, tmp_path / str(seed), 300)
     assert [fault for fault in FAULTS if not fired[fault]] == [], "these never happened: the test tests nothing"
     assert sorted(fired.keys() - set(FAULTS)) == []
 

@@ -19,7 +19,7 @@ from sync.errors import (
 )
 from sync.hub_note import signed_note
 from sync.merkle import EMPTY_ROOT, Frontier
-from sync.messages import Ack, Beginning, Confirm, Held, Hello, NoKey, Push, Receipt, Refusal
+from sync.messages import Ack, AskPlain, Beginning, Confirm, Held, Hello, NoKey, Push, Receipt, Refusal
 from sync.note import Signer, checkpoint_text, cosign, sign
 from sync.pacing import Pace
 from sync.receipts import Greeted, Kept
@@ -406,6 +406,20 @@ def test_a_node_goes_on_from_what_the_hub_holds(held, goes_on_at):
         assert made.next() == Ask(100)
     else:
         assert send_next(made)[0] == goes_on_at
+
+
+@pytest.mark.parametrize("held", [30, 45, 75])
+def test_pushes_that_held_made_useless_may_be_asked_for_in_plain_form(held):
+    """What was on its way when the hub said another size than expected is answered, too; no more than that."""
+    made = sender(acknowledged=40)
+    assert [send_next(made), send_next(made)] == [(40, 50), (50, 60)]
+    made.held(Held(held, 7, ROOT), ROOT)
+    for _ in range(2):
+        made.receive(AskPlain(held))
+    assert made.plain
+    assert send_next(made)[0] == held
+    with pytest.raises(RemoteProtocolError):
+        made.receive(AskPlain(held))
 
 
 @pytest.mark.parametrize(("held", "root"), [(101, b"R" * 32), (100, b"X" * 32), (30, b"X" * 32)])
