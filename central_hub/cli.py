@@ -12,11 +12,12 @@ from central_hub import ordering, reports, revoking, taking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Registry
 from domain.errors import Refused
-from node import cli, conflicts, control, exits, keeping, photos, reserve, returning, scrubbing
+from node import cli, conflicts, control, exits, incarnations, keeping, photos, reserve, returning, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
 from node.opening import HomesOf, current_views, reading, writing
+from sync import epoch
 from sync.errors import FolderInUse
 from sync.stored_log import StoredLog
 
@@ -122,6 +123,7 @@ def status(arguments: argparse.Namespace) -> int:
         found = (
             status_of(store, registry, returned)
             | {"parked": taking.parked(folder, registry)}
+            | {"epoch": epoch.current(store), "healed": incarnations.shown(store)}
             | {"photos": store.files.count()[0]}
             | {"last_backup": folder.last_backup(system_clock()())}
             | scrubbing.shown(folder)

@@ -21,12 +21,13 @@ from sync.store import Store
 def address(store: Store, order: Order, now_ms: int) -> None:
     """Put an order into the mailboxes of the homes that it concerns, durably; raises as `erasure.check` does."""
     erasure.check(store, order.subjects, order.by, order.ground)
-    registry, key = Registry(store), store.signer.public_key
+    registry, key = Registry(store), store.identity.public_key
     drafts = []
     for home, subjects in sorted(_concerned(store, registry, order).items()):
         said = {subject for one in mailbox.read(store, key, home).orders for subject in one.subjects}
         if fresh := [subject for subject in subjects if subject not in said]:
-            drafts.append(mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms))
+            said_to = [mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms)]
+            drafts += mailbox.introduced(store, home, said_to, set(), now_ms)
     if drafts:
         store.record(drafts).result()
 
@@ -34,7 +35,7 @@ def address(store: Store, order: Order, now_ms: int) -> None:
 def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: int) -> None:
     """Tell homes that write about what was erased before they were heard; inside the writer's transaction."""
     drafts = []
-    key = store.signer.public_key
+    key = store.identity.public_key
     for log, subject in outbox_sql.again(db):
         home = registry.code_of(log)
         said = {one for order in mailbox.read(store, key, home).orders for one in order.subjects}
@@ -42,7 +43,8 @@ def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: 
             body = entry.body()
             assert body is not None
             ground = str(body.payload.get("ground", ""))
-            drafts.append(mailbox.order(mailbox.mailbox_of(key, home), [subject], body.actor, ground, now_ms))
+            said_to = [mailbox.order(mailbox.mailbox_of(key, home), [subject], body.actor, ground, now_ms)]
+            drafts += mailbox.introduced(store, home, said_to, set(), now_ms)
     if drafts:
         store.record_in(db, drafts)
     outbox_sql.told(db)

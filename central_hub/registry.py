@@ -1,8 +1,8 @@
-"""Which homes the county has invited, and which logs belong to them: a fold of the hub's own log.
+"""Which homes the county has invited, and which logs belong to them: a fold of the hub's own logs, oldest first.
 
-Entries about the hub itself have the hub's log id as their subject; no other node ever sees them, and the domain's read
-models leave them out. One invitation admits one node; the same node may repeat its request, because an answer can be
-lost on the way. A node that had to open a new log (its folder was restored, or copied) proves it with both keys; the
+Entries about the hub itself have the id of its log as their subject; no other node ever sees them, and the domain's
+read models leave them out. One invitation admits one node; the same node may repeat its request, because an answer can
+be lost on the way. A node that had to open a new log (its folder was restored, or copied) proves it with both keys; the
 home has both logs from then on.
 """
 
@@ -55,16 +55,18 @@ class Home:
 
 
 class Registry:
-    """The county's homes, as the hub's log says."""
+    """The county's homes, as the hub's logs say."""
 
     def __init__(self, store: StoredLog) -> None:
         self._invited: dict[bytes, Invited] = {}
         self._homes: dict[str, Home] = {}
         self._code_of: dict[bytes, str] = {}
-        for entry in store.entries_of_log(store.log):
-            body = entry.body()
-            if body is not None and body.subject == store.log:
-                self._evolve(body.type, body.payload)
+        own = store.own_logs()
+        for log in own:
+            for entry in store.entries_of_log(log):
+                body = entry.body()
+                if body is not None and body.subject in own:
+                    self._evolve(body.type, body.payload)
 
     def _evolve(self, kind: str, payload: Any) -> None:
         match kind, payload:

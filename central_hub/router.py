@@ -7,7 +7,11 @@ because the outbox itself says how far it is.*
 
 What is decided at an entry rests on the entries up to it and on none after, so it does not depend on how they were
 batched. In a batch the county's own word to a home goes first, then whole subjects, those with the greatest need before
-others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs.
+others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs, and never
+another home's mailbox, whatever anybody wrote about it.
+
+When the hub begins a new epoch (`sync.epoch`), the router begins at the first entry again, for new outboxes. A batch on
+its way at that moment is dropped: who decides is the log that the hub writes when the batch is committed.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from domain.routing import ALL, DECIDES, EVERYTHING, Grant, grants, hangs_on, ur
 from node import mailbox
 from node.clock import Clock
 from node.records import of_the_domain, record_of
-from sync import log_sql, outbox, outbox_sql
+from sync import epoch, log_sql, outbox, outbox_sql
 from sync.batch import Entry
 from sync.database import NotStored
 from sync.log_schema import STREAM_SHIFT, Row
@@ -42,7 +46,6 @@ BATCH_COUNT: Final = 500
 IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved only now and then
 A_MOMENT_S: Final = 1.0
 PAUSE_S: Final = 1.0
-FIRST_EPOCH: Final = 1
 
 
 class Step(NamedTuple):
@@ -73,13 +76,25 @@ class Load:
 class Router:
     """Feeds the outboxes of a hub. Safe to use from any thread."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock, epoch: int = FIRST_EPOCH) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
-        self._epoch = epoch
         self._one_at_a_time = threading.Lock()
-        self.position = self._marked = store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
+        self._life = (b"", 0)  # the log that the hub writes, and its epoch
+        self.position = self._marked = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Go on where this epoch's outboxes stand; from the beginning where there are none yet."""
+        if self._life[0] != self._store.log:
+            self._life = (self._store.log, epoch.current(self._store))
+            self.position = self._marked = self._store.reading(lambda db: log_sql.tracked(db, _mark(self.epoch))) or 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose outboxes are filled."""
+        return self._life[1]
 
     def catch_up(self, batch_count: int = BATCH_COUNT) -> Iterator[int]:
         """Follow to the newest entry, a batch at a time; gives the position after each."""
@@ -91,6 +106,7 @@ class Router:
         if not self._one_at_a_time.acquire(timeout=wait_s):
             return False
         try:
+            self._begin()
             entries = self._store.entries_after(self.position, batch_count)
             if entries:
                 self.take(entries)
@@ -106,8 +122,8 @@ class Router:
 
     def outbox_of(self, log: bytes) -> tuple[bytes, int]:
         """Id and epoch of the outbox for a log's home."""
-        code = self._registry.code_of(log)
-        return outbox.outbox_id(self._store.signer.public_key, code, self._epoch), self._epoch
+        code, number = self._registry.code_of(log), epoch.current(self._store)
+        return outbox.outbox_id(self._store.identity.public_key, code, number), number
 
     async def keep_up(self) -> None:
         """Follow for ever, beside a node that serves."""
@@ -126,20 +142,28 @@ class Router:
     def take(self, entries: Sequence[Entry]) -> None:
         """Route what a batch of entries changes."""
         end = entries[-1].position
-        routing = _Batch(self._store, self._registry, self._clock, self._epoch, end)
+        routing = _Batch(self._store, self._registry, self._clock, self._life, end)
         for entry in entries:
             routing.note(entry)
         if not routing.is_idle() or end - self._marked >= IDLE_COUNT_MAX:
-            self._store.submit(routing.commit).result()
+            if not self._store.submit(routing.commit).result():
+                return
             self._marked = end
         self.position = end
+
+
+def _mark(number: int) -> str:
+    return MARK if number == epoch.FIRST else f"{MARK}/{number}"
 
 
 class _Batch:
     """One batch on its way: steps worked out beside the writer, then one transaction."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock, epoch: int, end: int) -> None:
-        self._store, self._registry, self._clock, self._epoch, self._end = store, registry, clock, epoch, end
+    def __init__(self, store: Store, registry: Registry, clock: Clock, life: tuple[bytes, int], end: int) -> None:
+        self._store, self._registry, self._clock, self._end = store, registry, clock, end
+        self._log, self._epoch = life
+        self._own, self._key = set(store.own_logs()), store.identity.public_key
+        self._mailboxes = {mailbox.mailbox_of(self._key, home.code) for home in registry.homes()}
         self._steps: list[Step] = []
         self._has_mail = False
         self._ties: list[tuple[bytes, bytes]] = []
@@ -147,11 +171,11 @@ class _Batch:
     def note(self, entry: Entry) -> None:
         """Work out what follows from one entry."""
         body = entry.body()
-        self._has_mail |= body is not None and entry.log == self._store.log and body.type in mailbox.TYPES
-        if not of_the_domain(body, entry):
+        self._has_mail |= body is not None and entry.log in self._own and body.type in mailbox.TYPES
+        if not of_the_domain(body, entry) or body.subject in self._mailboxes:
             return
         child = hangs_on(schema.decode(body.type, body.payload))
-        if child is not None:
+        if child is not None and child not in self._mailboxes:
             self._ties.append((child, body.subject))
         if body.type in DECIDES:
             self._decide(body.subject, entry)
@@ -187,8 +211,10 @@ class _Batch:
         self._steps = self._store.reading(followed)
         return not (self._steps or self._ties or self._has_mail)
 
-    def commit(self, db: apsw.Connection) -> None:
-        """Append to the outboxes and move on; inside the writer's transaction."""
+    def commit(self, db: apsw.Connection) -> bool:
+        """Append to the outboxes and move on; False if a new epoch has begun. Inside the writer's transaction."""
+        if not self._store.writes(self._log):
+            return False
         for child, hangs in self._ties:
             outbox_sql.tie(db, child, hangs)
         boxes = self._boxes(db)
@@ -203,12 +229,13 @@ class _Batch:
                 rows = [*self._mail(db, box), *rows]
             if rows:
                 outbox.append(self._store, db, box, rows)
-        log_sql.track(db, MARK, self._end)
+        log_sql.track(db, _mark(self._epoch), self._end)
+        return True
 
     def _boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
         """The outboxes of this epoch by home, one for each home of the county."""
-        key = self._store.signer.public_key
-        found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == (key, self._epoch)}
+        key = (self._key, self._epoch)
+        found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == key}
         codes = [home.code for home in self._registry.homes()]
         return {code: found.get(code) or outbox.open_outbox(self._store, db, code, self._epoch) for code in codes}
 
@@ -251,24 +278,23 @@ class _Batch:
 
     def _assign_logs(self, db: apsw.Connection, loads: dict[str, Load]) -> None:
         """Say to each home whose the logs are that it is given entries of, where that was not said yet."""
-        hub_key, now_ms = self._store.signer.public_key, self._clock()
+        now_ms = self._clock()
         drafts = []
         for code, load in loads.items():
             branches = {row.branch for row in (*load.live, *(row for _, row in load.whole))}
-            logs = {self._store.log_of(db, branch) for branch in branches} - {self._store.log}
+            logs = {self._store.log_of(db, branch) for branch in branches}
             if not logs:
                 continue
-            said = mailbox.read(self._store, hub_key, code).homes
-            subject = mailbox.mailbox_of(hub_key, code)
-            drafts += [
-                mailbox.assignment(subject, log, self._registry.code_of(log), now_ms)
-                for log in sorted(logs - said.keys())
-            ]
+            said = mailbox.read(self._store, self._key, code).homes
+            subject = mailbox.mailbox_of(self._key, code)
+            unsaid = sorted(logs - self._own - said.keys())
+            said_to = [mailbox.assignment(subject, log, self._registry.code_of(log), now_ms) for log in unsaid]
+            drafts += mailbox.introduced(self._store, code, said_to, logs & self._own, now_ms)
         if drafts:
             self._store.record_in(db, drafts)
 
     def _mail(self, db: apsw.Connection, box: Outbox) -> list[Row]:
         """What the county has said to a home and is not in its outbox yet."""
-        subject = mailbox.mailbox_of(self._store.signer.public_key, box.home)
-        stream = log_sql.stream_of_subject(db, subject, self._store.branch_id(self._store.log))
-        return [] if stream is None else outbox.missing(db, box, [stream])
+        streams = log_sql.live_streams_of_subject(db, mailbox.mailbox_of(self._key, box.home))
+        own = [one for one in streams if self._store.log_of(db, one.id >> STREAM_SHIFT) in self._own]
+        return outbox.missing(db, box, own)

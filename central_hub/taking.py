@@ -88,7 +88,7 @@ def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -
             raise RemoteProtocolError("the bundle encloses another node's question to join")
         if registry.key_of(log_id(public_key)) is None:
             registry.join(code, hashlib.sha256(b"homeward/invitation/1" + secret).digest(), public_key)
-        return json.dumps(joining.answer(folder.config.name, store.signer, secret, public_key)).encode()
+        return json.dumps(joining.answer(folder.config.name, store.identity, secret, public_key)).encode()
 
     return Taker(store, registry.key_of, admit, clock, Parking(folder.path))
 

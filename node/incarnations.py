@@ -1,4 +1,4 @@
-"""A home's node that is not what it was: restored, copied, put back. It notices, goes on in a new log, and says so.
+"""A node that is not what it was: restored, copied, put back. It notices, goes on in a new log, and says so.
 
 `checkpoint.txt` lies outside the databases: what the node signed last, and the county's receipt for it. A folder whose
 log is shorter, or another one, than what its own receipt says was put back from an older copy. Whoever opens it for
@@ -6,7 +6,8 @@ writing then opens a new log first, so that it never writes other entries where 
 power cut before the new log is in `log.db` leaves everything as it was; behind that, `checkpoint.txt` names a log that
 is no longer written, and asks for nothing.*
 
-Everything else shows itself at the next exchange; `sync.succession` has the theory.
+Everything else shows itself at the next exchange; `sync.succession` has the theory. A hub goes on in a new log, too,
+and with it in a new epoch (`sync.epoch`): homes show it what it has forgotten.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from node.clock import Clock, rfc3339
 from node.folder import CHECKPOINT_FILE, Folder
+from sync import epoch
 from sync.errors import RemoteProtocolError
 from sync.note import Checkpoint, parse, parse_checkpoint
 from sync.store import Store
@@ -26,6 +28,7 @@ RESTORED: Final = "restored"
 BACKUP: Final = "backup"
 BEHIND: Final = "behind"
 FORKED: Final = "forked"
+FORGOTTEN: Final = "forgotten"  # at a hub: it no longer holds what it had signed
 
 WORDS: Final = {
     RESTORED: "打开时发现，这里的记录比县里的回执旧，是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"
@@ -48,6 +51,21 @@ SET_ASIDE_WORDS: Final = (
 )
 
 
+HUB_WORDS: Final = {
+    BACKUP: "县级枢纽从备份恢复，已开始第{epoch}期：给各家的寄件箱重新开始，缺的记录由各家交回。"
+    " (The hub was restored from a backup. Epoch {epoch} has begun: the homes' outboxes begin anew, and the homes bring"
+    " back what it lacks.)",
+    FORGOTTEN: "一个之家出示了县里签过字、县里却已没有的内容，所以县级枢纽是从较早的备份恢复的。已开始第{epoch}期："
+    "给各家的寄件箱重新开始，缺的记录由各家交回。"
+    " (A home showed what the hub had signed and no longer holds, so the hub was put back to an earlier copy. Epoch"
+    " {epoch} has begun: the homes' outboxes begin anew, and the homes bring back what it lacks.)",
+    FORKED: "县级枢纽被放回较早的备份之后，在同样的位置写了别的记录。已开始第{epoch}期，县里的{again}条已重新登记，"
+    "不缺也不重复。"
+    " (After the hub was put back to an earlier copy, it wrote other entries in places that were taken. Epoch {epoch}"
+    " has begun; {again} entries of the county's were recorded again: none is missing and none counts twice.)",
+}
+
+
 def notice(folder: Folder, store: Store, clock: Clock) -> None:
     """Open a new log if the folder is older, or another one, than what its own receipt says."""
     told = _last_told(folder)
@@ -65,7 +83,10 @@ def restored(folder: Folder, clock: Clock) -> None:
     """A folder that was just restored from a backup: its first life may have gone on, so it has a log of its own."""
     store = Store(folder.path, folder.master)
     try:
-        store.succeed(store.size(store.log), BACKUP, clock())
+        if folder.config.kind == "hub":
+            epoch.open_next(store, BACKUP, clock())
+        else:
+            store.succeed(store.size(store.log), BACKUP, clock())
     finally:
         store.close()
 
@@ -100,6 +121,7 @@ def shown(store: StoredLog) -> list[dict[str, Any]]:
             "recorded_again": change.again,
             "log": change.new.hex(),
             "words": words(change),
+            **({"epoch": change.epoch} if change.epoch else {}),
         }
         for change in changes(store)
     ]
@@ -107,5 +129,6 @@ def shown(store: StoredLog) -> list[dict[str, Any]]:
 
 def words(change: Change) -> str:
     """What happened, as a person is told."""
-    sentence = SET_ASIDE_WORDS if change.kind == SET_ASIDE else WORDS.get(change.why, WORDS[FORKED])
-    return sentence.format(again=change.again)
+    known = HUB_WORDS if change.epoch else WORDS
+    sentence = SET_ASIDE_WORDS if change.kind == SET_ASIDE else known.get(change.why, known[FORKED])
+    return sentence.format(again=change.again, epoch=change.epoch)

@@ -29,10 +29,11 @@ class Revocations:
 
     def __init__(self, store: StoredLog, until: int | None = None) -> None:
         self.by_log: dict[bytes, Revocation] = {}
-        for entry in store.entries_of_subject(store.log):
-            body = entry.body()
-            if body is not None and entry.log == store.log and (until is None or entry.position <= until):
-                self.note(body.type, body.payload, body.recorded_at_ms)
+        for log in store.own_logs():
+            for entry in store.entries_of_subject(log):
+                body = entry.body()
+                if body is not None and entry.log == log and (until is None or entry.position <= until):
+                    self.note(body.type, body.payload, body.recorded_at_ms)
 
     def note(self, kind: str, payload: Any, at_ms: int) -> tuple[bytes, int] | None:
         """Take one entry more; the log whose entries after a size are judged otherwise now, if there is one."""

@@ -40,7 +40,9 @@ def gather(folder: Folder, paths: Sequence[Path]) -> Gathered:
     files: list[Path] = []
     others = 0
     with reading(folder) as store:
-        identities = [identity_of(store.keyring.log_seed(store.log))]
+        own = store.own_logs()
+        log = own[0] if folder.config.kind == "hub" else own[-1]  # a county's name stays, whichever log it writes
+        identities = [identity_of(store.keyring.log_seed(log))]
     for path in paths:
         if path.is_dir():
             found = bundles_in(path)

@@ -239,7 +239,7 @@ class Follower:
             found = self._start_anew(name, until)
             found.erased = True
             yield name, found
-        elif entry.log == body.subject == self._store.log:
+        elif entry.log == body.subject and self._store.has_key(entry.log):
             changed = self._revoked.note(body.type, body.payload, body.recorded_at_ms)
             for name in self._subjects_after(*changed, until) if changed else ():
                 found = self._remembered[name] = self._start_anew(name, until)

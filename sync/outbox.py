@@ -45,9 +45,10 @@ def outbox_id(hub_key: bytes, home: str, epoch: int) -> bytes:
 
 def open_outbox(store: Store, db: apsw.Connection, home: str, epoch: int) -> Outbox:
     """A home's outbox under this hub's key, opened where there is none yet; inside the writer's transaction."""
-    log = outbox_id(store.signer.public_key, home, epoch)
+    key = store.identity.public_key
+    log = outbox_id(key, home, epoch)
     if outbox_sql.outbox(db, log) is None:
-        outbox_sql.add_outbox(db, log, store.signer.public_key, home, epoch)
+        outbox_sql.add_outbox(db, log, key, home, epoch)
     found = outbox_sql.outbox(db, log)
     assert found is not None
     return found
@@ -75,7 +76,7 @@ def append(store: Store, db: apsw.Connection, outbox: Outbox, rows: Sequence[Row
     outbox_sql.set_size(db, outbox.id, frontier.size, streams)
     root = frontier.root()
     outbox_sql.put_checkpoint(
-        db, outbox.id, frontier.size, root, sign_outbox(store.signer, outbox, frontier.size, root)
+        db, outbox.id, frontier.size, root, sign_outbox(store.identity, outbox, frontier.size, root)
     )
     return outbox._replace(size=frontier.size, streams=streams)
 
@@ -139,7 +140,7 @@ def _delivery(
             break
     end = start + len(out)
     root = root_at(end, lambda number: node(db, outbox, number))
-    signature = sign_outbox(store.signer, outbox, end, root)
+    signature = sign_outbox(store.identity, outbox, end, root)
     return Delivery(log, Push(start, first_ordinal, begun, out, root, signature), list(logs), origins, seqs)
 
 

@@ -31,6 +31,7 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, HELD_PATH, NOT_CHANGED, PATH
 from sync.database import NotStored
+from sync.entry import log_id
 from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, UnreadableForm, VerificationError
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
@@ -214,7 +215,7 @@ class ExchangeServer:
         if receiver is None:
             talk.is_over = True
             reason = "this county does not know the node: join again with a new invitation"
-            return [Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason)]
+            return [Refusal(f"{UNKNOWN}:{log_id(self._store.identity.public_key).hex()}", reason)]
         return await self._take(talk, receiver, message)
 
     async def _take(self, talk: Talk, receiver: Receiver, message: Message) -> list[Message]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from sync import epoch
 from sync.carrying import Carrier
 from sync.errors import RemoteProtocolError
 from sync.messages import Beside, Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took
@@ -34,9 +35,9 @@ class ServedLogs:
         return outbox_size(self._store, log) if log == self._outbox else self._store.size(log)
 
     def outbox_at(self) -> OutboxAt | None:
-        """What the node is told before a receipt; None if nothing was ever routed to its home."""
+        """What the node is told before a receipt; None if nothing was ever routed to its home, in the first epoch."""
         size = outbox_size(self._store, self._outbox) if self._outbox else 0
-        return OutboxAt(self._epoch, size) if size else None
+        return OutboxAt(self._epoch, size) if size or self._epoch > epoch.FIRST else None
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""

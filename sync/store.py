@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from sync import erasure, log_schema, log_sql, outbox_sql, succession
-from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
+from sync.batch import NOTHING, Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
 from sync.entry import log_id
@@ -162,17 +162,20 @@ class Store(StoredLog):
 
         return self.submit(work)
 
-    def succeed(self, keep: int, why: str, now_ms: int) -> bytes:
+    def succeed(self, keep: int, why: str, now_ms: int, notes: Mapping[str, Any] = NOTHING) -> bytes:
         """Open a new own log that builds on the first `keep` entries of the one before; its id. See `succession`.
 
-        What was recorded behind them is recorded again, and counts once. Durable when this returns.
+        What was recorded behind them is recorded again, and counts once. `notes` stand in the entry that says so.
+        Durable when this returns.
         """
         seed = secrets.token_bytes(32)
         public_key = Signer("homeward/new", seed).public_key
         new = log_id(public_key)
         self.keyring.add_log_key(new, seed)
         old = self.log
-        self.submit(lambda db: succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms)).result()
+        self.submit(
+            lambda db: succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms, notes)
+        ).result()
         self._after_cut()
         return new
 
@@ -196,6 +199,10 @@ class Store(StoredLog):
         recorded = self._tail.record(db, drafts)
         self._tail.flush(db)
         return recorded
+
+    def writes(self, log: bytes) -> bool:
+        """Whether this is the log that the node writes, as the open transaction has it; for work in the writer."""
+        return self._tail.own.log == log
 
     def reload_in(self, db: apsw.Connection) -> None:
         """Read the ends again, in a transaction that added entries by itself; for the modules of this package only."""

@@ -83,6 +83,7 @@ class StoredLog:
         self._log_of = {branch.id: branch.log for branch in found}  # lost ones too
         self._live = {branch.log: branch.id for branch in found if not branch.lost}
         self._seals: dict[int, StreamSeal] = {}  # by the stream's local number
+        self.identity: Signer = self.signer_of(own[0].log)  # a hub's name for ever, whichever log it writes
         self._write_as(own[-1].log)
 
     def _write_as(self, log: bytes) -> None:
@@ -142,6 +143,10 @@ class StoredLog:
         """The branches of all logs that count, with their sizes on the disk now."""
         with self._read() as db:
             return [branch for branch in log_sql.branches(db) if not branch.lost]
+
+    def own_logs(self) -> list[bytes]:
+        """The logs that this node writes or wrote, oldest first."""
+        return [branch.log for branch in self.branches() if branch.own]
 
     def logs_in_part(self) -> set[bytes]:
         """The logs of which only some streams are here, through an outbox."""
@@ -272,6 +277,12 @@ class StoredLog:
             stream = log_sql.stream_of_subject(db, subject, self.branch_id(self.log))
         return 0 if stream is None else stream.version
 
+    def first_entry(self, log: bytes) -> Entry | None:
+        """What a log begins with, if it has begun."""
+        branch = self.branch_id(log)
+        with self._read() as db:
+            return next(iter(self._entries(db, log_sql.bodies_of_branch(db, branch, 1, 1))), None)
+
     def entries_of_log(self, log: bytes, after_seq: int = 0) -> Iterator[Entry]:
         """A log's entries in their order, read in portions."""
         branch = self.branch_id(log)
@@ -336,7 +347,7 @@ class StoredLog:
 
     def receipt(self, log: bytes, size: int, root: bytes, timestamp_s: int) -> bytes:
         """This node's cosignature (72 bytes) on a checkpoint of a peer's log, whose entries it holds durably."""
-        return cosign(self.signer, checkpoint_text(origin(log), size, root), timestamp_s)
+        return cosign(self.identity, checkpoint_text(origin(log), size, root), timestamp_s)
 
     def last_checkpoint(self, log: bytes, with_receipt: bool = False) -> SignedSize | None:
         """The largest signed size of a log, or the largest with a receipt."""

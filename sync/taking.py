@@ -103,7 +103,7 @@ class Taker:
         self.admit = admit
         self.clock_ms = clock_ms
         self._parking = parking
-        self._identities = [identity_of(store.keyring.log_seed(store.log))]
+        self._identities = [identity_of(store.keyring.log_seed(log_id(store.identity.public_key)))]
 
     def take(self, path: Path, progress: Progress) -> Reply:
         """Take one file, and those that had waited for it. What failed behind its beginning is in `failure`.
@@ -186,7 +186,7 @@ class _Reading:
     def _open(self) -> None:
         head, store = self._bundle.head, self._store
         assert head is not None
-        if head.kind != Kind.TO_HUB or head.receiver != store.log:
+        if head.kind != Kind.TO_HUB or head.receiver != log_id(store.identity.public_key):
             raise RemoteProtocolError("it is no bundle for this county")
         log = log_id(head.sender)
         enclosed = self._taker.admit(head.sender, head.enclosed) if head.enclosed else b""
@@ -315,8 +315,8 @@ def answer(store: StoredLog, public_key: bytes, reply: Reply, clock_ms: int) -> 
     messages += reply.files.values()
     if reply.refusal is not None:
         messages.append(reply.refusal)
-    writer = BundleWriter(store.signer)
-    head = Head(Kind.ANSWER, store.signer.public_key, reply.log, reply.receipted, receiver.size, reply.enclosed)
+    writer = BundleWriter(store.identity)
+    head = Head(Kind.ANSWER, store.identity.public_key, reply.log, reply.receipted, receiver.size, reply.enclosed)
     yield writer.begin(head)
     for message in messages:
         yield writer.frame(wire.encode(message))
