@@ -31,6 +31,7 @@ from node.scrubbing import Scrubber
 from node.views import Views
 from sync.server import ExchangeServer
 from sync.store import Store
+from sync.witness import Hearing
 
 TABLES: Final = (("按年龄", "by_age"), ("按年级", "by_grade"), ("按乡镇", "by_township"), ("按类别", "by_category"))
 
@@ -75,6 +76,7 @@ async def _serve(
         registry.admit,
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
+        hear_witness=Hearing(store, registry.code_of, registry.logs_of, clock).hear,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())

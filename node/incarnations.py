@@ -23,12 +23,12 @@ from sync.note import Checkpoint, parse, parse_checkpoint
 from sync.store import Store
 from sync.stored_log import StoredLog
 from sync.succession import SET_ASIDE, Change, changes
+from sync.witness import FORGOTTEN
 
 RESTORED: Final = "restored"
 BACKUP: Final = "backup"
 BEHIND: Final = "behind"
 FORKED: Final = "forked"
-FORGOTTEN: Final = "forgotten"  # at a hub: it no longer holds what it had signed
 
 WORDS: Final = {
     RESTORED: "打开时发现，这里的记录比县里的回执旧，是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"

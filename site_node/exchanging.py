@@ -232,7 +232,8 @@ class Exchanger:
         waiting = [name for name in waiting if name not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
         introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
-        outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
+        code, key = (self._folder.config.code, self._hub_key) if is_own else ("", b"")
+        outbox = await asyncio.to_thread(OutboxFetching, self._store, code, key)
         exchange = Exchange(
             self._store, sender, self._url, self._clock, waiting, introduced, outbox,
             singly=self._goes_singly(), drain=self._http is not None,

@@ -258,9 +258,23 @@ class Delivery(NamedTuple):
     seqs: list[int]
 
 
+class Witness(NamedTuple):
+    """A node shows a hub what the hub itself once signed and seems to hold no more.
+
+    `proof` has 64 bytes, its signature on the outbox `log` of this epoch, or 72, its receipt for a log, of an epoch
+    that the node names.
+    """
+
+    log: bytes
+    epoch: int
+    size: int
+    root: bytes
+    proof: bytes
+
+
 Introduction = Succeed | Vouch
 AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took
-AboutOutbox = OutboxAt | Delivery
+AboutOutbox = OutboxAt | Delivery | Witness
 AboutFiles = Offer | Chunk | Holds | Declined
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
 Message = Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

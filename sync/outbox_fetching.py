@@ -7,20 +7,27 @@
                                                      or NoKey(size, streams): send these in erased form
 
 What is held is on the node's own disk: after a cut the next exchange follows from there. Only an outbox whose id
-follows from the pinned key, this home's code and the epoch is asked for.
+follows from the pinned key, this home's code and the epoch is asked for, and never one of an older epoch than the
+newest of which something is here.
+
+A hub that was put back to an earlier copy shows itself by what it offers: an older epoch, fewer entries, entries that
+do not fit. Then the node shows it the signature under what is held (`witness`), and goes on with what it offers next;
+if that is the same again, with nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from sync.errors import RemoteProtocolError
+from sync.errors import RemoteProtocolError, VerificationError
 from sync.fetching import Following
-from sync.messages import Ack, Delivery, Follow, Message, NoKey, OutboxAt, Took
+from sync.messages import Ack, Delivery, Follow, Message, NoKey, OutboxAt, Took, Witness
 from sync.outbox_receiving import OutboxReceiver, TakeIn
-from sync.outbox_taking import follow, receiver_of, take_in
+from sync.outbox_sql import Outbox
+from sync.outbox_taking import follow, newest_held, receiver_of, take_in
 from sync.replicator import Wait
 from sync.store import Store
+from sync.witness import of_outbox, of_receipt
 
 
 class OutboxFetching:
@@ -33,8 +40,10 @@ class OutboxFetching:
         self.told: OutboxAt | None = None
         self._receiver: OutboxReceiver | None = None
         self._answers: list[Message] = []
+        self._witnesses: list[Witness] = []  # to be shown before anything else
         self._following: Following | None = None
-        self._is_busy = self._is_stopped = False
+        self._is_busy = self._is_stopped = self._has_shown = self._is_waiting = False
+        self._held = newest_held(store, hub_key, home) if hub_key else None
 
     @property
     def left(self) -> int:
@@ -44,11 +53,26 @@ class OutboxFetching:
     @property
     def done(self) -> bool:
         """Whether nothing is to be asked, awaited or answered any more."""
-        return not self._is_busy and not self._answers and (self._is_stopped or self.left <= 0)
+        is_quiet = not (self._is_busy or self._answers or self._witnesses or self._is_waiting)
+        return is_quiet and (self._is_stopped or self.left <= 0)
 
     def stop(self) -> None:
         """Something more urgent waits: the rest comes with another exchange."""
         self._is_stopped = True
+
+    def witness(self) -> Witness | None:
+        """What the hub is to be shown before anything else is said."""
+        return self._witnesses.pop(0) if self._witnesses else None
+
+    async def found_less(self, log: bytes, held: int) -> None:
+        """The hub holds fewer entries of a log than its last receipt says."""
+        receipt = await asyncio.to_thread(of_receipt, self._store, log, self._hub_key, held) if self._hub_key else None
+        self._witnesses += [receipt] if receipt is not None else []
+
+    async def receipted(self) -> None:
+        """The last receipt came; before it the hub would have said that it has an outbox."""
+        if self.told is None and self._held is not None:
+            await self._show(self._held)
 
     async def next(self) -> Message | Wait | None:
         """What to say to the hub now; Wait where it must be heard first, None when all is here."""
@@ -63,6 +87,7 @@ class OutboxFetching:
 
     def ended(self) -> None:
         """A request has ended, and with it what the hub knew of this: what is still to come is followed anew."""
+        self._is_waiting = False  # for an answer that is not going to come
         is_open = self._following is not None and self.left > 0 and not self._is_stopped
         self._answers = self._following.anew(self._answers) if self._following is not None and is_open else []
 
@@ -76,16 +101,38 @@ class OutboxFetching:
             if isinstance(message, Delivery):
                 await self._take_delivery(message)
             elif self._following is None:
-                self.told = message
-                self._receiver = await asyncio.to_thread(self._open, message.epoch) if self._hub_key else None
+                await self._take_offer(message)
         finally:
             self._is_busy = False
 
+    async def _take_offer(self, offered: OutboxAt) -> None:
+        self._is_waiting = False
+        held = self._held
+        if held is None or offered.epoch > held.epoch or (offered.epoch == held.epoch and offered.size >= held.size):
+            self.told = offered
+            self._receiver = await asyncio.to_thread(self._open, offered.epoch) if self._hub_key else None
+            return
+        self.told = self._receiver = None
+        await self._show(held)
+
+    async def _show(self, held: Outbox) -> None:
+        if not self._has_shown:
+            self._has_shown = self._is_waiting = True
+            self._witnesses.append(await asyncio.to_thread(of_outbox, self._store, held))
+
     async def _take_delivery(self, delivery: Delivery) -> None:
+        if self._is_stopped or self._is_waiting:  # it is the rest of what was on its way
+            return
         if self._receiver is None or self._following is None:
             raise RemoteProtocolError("a delivery that was not asked for")
-        if not self._is_stopped:  # else it is the rest of what was on its way
+        try:
             await asyncio.to_thread(self._take, self._receiver, delivery)
+        except VerificationError:
+            if self._held is None or self._has_shown or self._receiver.log != self._held.log:
+                raise
+            self.told = self._receiver = self._following = None
+            self._answers = []
+            await self._show(self._held)
 
     def _take(self, receiver: OutboxReceiver, delivery: Delivery) -> None:
         for effect in receiver.receive(delivery):

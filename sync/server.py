@@ -49,6 +49,7 @@ from sync.messages import (
     Receipt,
     Refusal,
     Took,
+    Witness,
 )
 from sync.receiving import receiver_of
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
@@ -86,12 +87,15 @@ class ExchangeServer:
         admit: Callable[[Introduction], None] = lambda _: None,
         outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
         route: Callable[[], None] = lambda: None,
+        hear_witness: Callable[[bytes, Witness], bool] = lambda _log, _witness: False,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
         `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
         `outbox_of` gives id and epoch of the outbox of a log's home; `route` fills outboxes, if that is quick.
+        `hear_witness` is told what the node of a log shows; whether a new epoch has begun.
         """
+        self._hear_witness = hear_witness
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
@@ -131,7 +135,7 @@ class ExchangeServer:
         return self._served(log).beside()
 
     def _served(self, log: bytes) -> ServedLogs:
-        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log))
+        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of)
 
     async def exchange(self, request: web.Request) -> web.StreamResponse:
         """Serve one exchange."""
@@ -204,7 +208,15 @@ class ExchangeServer:
             case Compare() | Follow() | Took() | NoKey() if talk.logs is not None:
                 roots = await asyncio.to_thread(talk.logs.answer, message)
                 return [] if roots is None else [roots]
+            case Witness() if talk.logs is not None:
+                return await asyncio.to_thread(self._take_witness, log, talk.logs, message)
         return await self._take(talk, talk.receiver, message)
+
+    def _take_witness(self, log: bytes, logs: ServedLogs, message: Witness) -> list[Message]:
+        if self._hear_witness(log, message):
+            self._route()
+        told = logs.outbox_now()
+        return [told] if told.epoch else []
 
     async def _begin(self, talk: Talk, message: Message) -> list[Message]:
         """Until the node has said which log this is about, and been told what is held of it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from sync import epoch
 from sync.carrying import Carrier
-from sync.errors import RemoteProtocolError
+from sync.errors import RemoteProtocolError, StaleVersion
 from sync.messages import Beside, Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took
 from sync.outbox import delivery_of
 from sync.outbox import size_of as outbox_size
@@ -22,22 +22,43 @@ class ServedLogs:
     """The logs of one node's home, in one exchange about one of them."""
 
     def __init__(
-        self, store: StoredLog, log: bytes, keys: Mapping[bytes, bytes], outbox: tuple[bytes, int] | None = None
+        self,
+        store: StoredLog,
+        log: bytes,
+        keys: Mapping[bytes, bytes],
+        outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
     ) -> None:
-        """`keys`: the public keys of the home's logs, this one's too, by log. `outbox`: its id and epoch."""
+        """`keys`: the public keys of the home's logs, this one's too, by log.
+
+        `outbox_of`: id and epoch of the outbox of a log's home; a new epoch may begin at any moment.
+        """
         self._store = store
         self._log = log
         self._keys = keys
-        self._outbox, self._epoch = outbox or (b"", 0)
-        self._carrier = Carrier([*keys, *([self._outbox] if outbox else [])], self._size_of)
+        self._outbox_of = outbox_of
+        self._open()
+
+    def _open(self) -> None:
+        found = self._outbox_of(self._log)
+        self._outbox, self._epoch = found or (b"", 0)
+        self._carrier = Carrier([*self._keys, *([self._outbox] if found else [])], self._size_of)
+
+    def _is_over(self) -> bool:
+        return (self._outbox_of(self._log) or (b"", 0)) != (self._outbox, self._epoch)
 
     def _size_of(self, log: bytes) -> int:
         return outbox_size(self._store, log) if log == self._outbox else self._store.size(log)
 
     def outbox_at(self) -> OutboxAt | None:
         """What the node is told before a receipt; None if nothing was ever routed to its home, in the first epoch."""
-        size = outbox_size(self._store, self._outbox) if self._outbox else 0
-        return OutboxAt(self._epoch, size) if size or self._epoch > epoch.FIRST else None
+        told = self.outbox_now()
+        return told if told.size or told.epoch > epoch.FIRST else None
+
+    def outbox_now(self) -> OutboxAt:
+        """What there is in the outbox of this epoch."""
+        if self._is_over():
+            self._open()
+        return OutboxAt(self._epoch, outbox_size(self._store, self._outbox) if self._outbox else 0)
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""
@@ -74,6 +95,8 @@ class ServedLogs:
         step = self._carrier.next()
         assert step is not None
         if step.log == self._outbox:
+            if self._is_over():
+                raise StaleVersion("a new epoch of the outboxes has begun: ask again")
             delivery = delivery_of(self._store, step.log, step.start, DELIVERY_ROWS, step.withheld)
             self._carrier.carried(delivery.push)
             return delivery

@@ -120,6 +120,8 @@ class Speaker:
 
     async def next(self) -> bytes | Wait | None:
         """The next frame; Wait where the hub must be heard first, None at the end."""
+        if (witness := self.outbox.witness()) is not None:
+            return self._count(wire.encode(witness))
         while self.sender.receipt is None and self.sender.diverged is None:
             self.sender.now_s = time.monotonic()
             match self.sender.next():
@@ -209,6 +211,8 @@ class Speaker:
         for effect in self.sender.receive(message):
             if isinstance(effect, KeepReceipt):
                 await asyncio.wrap_future(self._store.keep_checkpoint(self.sender.log, effect.signed))
+                if self.sender.receipt is not None:
+                    await self.outbox.receipted()
 
     async def _hear_held(self, message: Held) -> None:
         """What the hub held; where its copy is another one, find out from where on, unless it took pushes before."""
@@ -218,6 +222,8 @@ class Speaker:
             await self._hear_held_again(message, own_root)
             return
         self.sender.held(message, own_root)
+        if self.sender.hub_lost:
+            await self.outbox.found_less(self.sender.log, message.size)
         if self.sender.diverged is None:
             return
         if self.sender.has_pushed:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
-from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch
+from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch, Witness
 
 COMPARED_COUNT_MAX: Final = 16
 LOGS_COUNT_MAX: Final = 256
@@ -16,11 +16,13 @@ SIGNATURE_SIZE: Final = 64
 
 OUTBOX_AT: Final = 20
 VOUCH: Final = 22
+WITNESS: Final = 23
+PROOF_SIZES: Final = (64, 72)
 ROWS_COUNT_MAX: Final = 4096
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT, Vouch: VOUCH,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH, Witness: WITNESS,
 }  # fmt: skip
 
 
@@ -51,9 +53,19 @@ def message(kind: int, rest: list[Any]) -> Message:
             return Logs([_log_at(one) for one in logs])
         case [bytes(log), int(size)] if kind in (FOLLOW, TOOK):
             return (Follow if kind == FOLLOW else Took)(_log(log), _size(size))
+    return _about_outbox(kind, rest)
+
+
+def _about_outbox(kind: int, rest: list[Any]) -> Message:
+    match rest:
         case [int(epoch), int(size)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
             return OutboxAt(epoch, _size(size))
+        case [bytes(log), int(epoch), int(size), bytes(root), bytes(proof)] if kind == WITNESS:
+            int_ok(epoch, "epoch", 1, INT_MAX)
+            bytes_ok(root, "root", ROOT_SIZE)
+            bytes_ok(proof, "proof", PROOF_SIZES[len(proof) == PROOF_SIZES[1]])
+            return Witness(_log(log), epoch, _size(size), root, proof)
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 

@@ -53,6 +53,7 @@ from sync.messages import (
     Roots,
     Succeed,
     Took,
+    Witness,
 )
 from sync.outbox import outbox_id
 from sync.push_form import REFERENCES_COUNT_MAX
@@ -71,7 +72,7 @@ def read_vectors() -> dict[str, dict[str, str]]:
 VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
-    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
+    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch", "Witness",
     "erased Push", "AskPlain",
 )  # fmt: skip
 NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32}
@@ -129,6 +130,7 @@ def messages() -> dict[str, object]:
         "Vouch": succession.vouch(
             note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
         ),
+        "Witness": Witness(hexed("outbox", "outbox"), 1, 2, root, signature),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 

@@ -1,0 +1,125 @@
+"""A hub that is restored, or put back to an older copy of its folder: real processes, and the county heals itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyrage import x25519
+
+from tests.acceptance.test_transfer import file_of, kinds_of, record
+
+OLD, NEW = "home-01", "home-02"
+FIELDS = ("sex=female", "registered_on=2024-09-01")
+
+
+def register(yard: Any, home: Path, name: str) -> str:
+    return str(record(yard, home, "child-registered/1", "new", f"name={name}", *FIELDS)["subject"])
+
+
+def call(yard: Any, home: Path, child: str, on: str) -> None:
+    record(yard, home, "family-contact-made/1", child, "kind=call", f"on={on}", "reached=true", "minutes=4")
+
+
+def move(yard: Any, giver: Path, taker: Path, child: str) -> None:
+    record(yard, giver, "child-transfer-requested/1", child, "to_home=home-02", "on=2024-10-01")
+    sync(yard, giver)
+    record(yard, taker, "child-transfer-accepted/1", child, "on=2024-10-03")
+    sync(yard, taker)
+
+
+def sync(yard: Any, *homes: Path) -> None:
+    for home in homes:
+        yard.quick("site-node", "sync", home)
+
+
+def status(yard: Any) -> dict[str, Any]:
+    return dict(yard.quick("central-hub", "status", yard / "hub", "--json").json())
+
+
+class Place:
+    """A hub and two homes, between which one child has moved."""
+
+    def __init__(self, yard: Any) -> None:
+        self.yard = yard
+        self.server = yard.hub()
+        self.homes = [yard.home(code, code) for code in (OLD, NEW)]
+        for code, home in zip((OLD, NEW), self.homes, strict=True):
+            yard.quick("site-node", "join", home, yard.invite(code=code, name=code))
+        self.old, self.new = self.homes
+        self.child = register(yard, self.old, "王小雨")
+        move(yard, self.old, self.new, self.child)
+
+    def stop(self) -> None:
+        assert self.server.stop() == 0
+
+    def start(self) -> None:
+        self.server = self.yard.hub(listen=f"127.0.0.1:{self.server.port}")
+
+    def require_healed(self, *children: str) -> None:
+        """Whoever has a child shows what the county shows, and every folder verifies."""
+        for child in children:
+            county = file_of(self.yard, "central-hub", self.yard / "hub", child)
+            assert file_of(self.yard, "site-node", self.new, child) == county
+        for command, folder in (("central-hub", self.yard / "hub"), *(("site-node", home) for home in self.homes)):
+            self.yard.quick(command, "verify", folder)
+            assert self.yard.quick(command, "rebuild", folder, "--json").json()["equal"]
+
+
+@pytest.fixture
+def place(yard):
+    return Place(yard)
+
+
+def test_a_restored_hub_begins_a_new_epoch(yard, place):
+    """Restored from a backup, the county tells every home again, gets back what it lost, and says what happened."""
+    identity = x25519.Identity.generate()
+    (yard / "key.txt").write_text(f"{identity}\n")
+    yard.quick("central-hub", "backup", yard / "hub", yard / "b.age", "--to", identity.to_public())
+    call(yard, place.new, place.child, "2024-10-05")
+    second = register(yard, place.old, "李小山")
+    move(yard, place.old, place.new, second)
+    place.stop()
+    shutil.rmtree(yard / "hub")
+    yard.quick("central-hub", "restore", yard / "b.age", yard / "hub", "--identity", yard / "key.txt")
+    place.start()
+    assert (status(yard)["epoch"], [one["why"] for one in status(yard)["healed"]]) == (2, ["backup"])
+    for home in (place.new, place.old) * 2:
+        sync(yard, home)
+    third = register(yard, place.old, "赵小河")
+    move(yard, place.old, place.new, third)
+    assert status(yard)["epoch"] == 2
+    place.require_healed(place.child, second, third)
+    place.stop()
+    logs = yard.quick("hub-audit", "logs", yard / "hub", "--json").json()
+    assert [(one["why"], one["epoch"]) for one in logs["healed"]] == [("backup", 2)]
+
+
+def test_a_hub_put_back_is_shown_what_it_forgot(yard, place):
+    """An older copy of the folder is put back and knows nothing of it; the first home that comes shows it."""
+    place.stop()
+    shutil.copytree(yard / "hub", yard / "copy")
+    place.start()
+    call(yard, place.new, place.child, "2024-10-05")
+    second = register(yard, place.old, "李小山")
+    move(yard, place.old, place.new, second)
+    third = register(yard, place.old, "陈小溪")
+    yard.quick("central-hub", "erase", yard / "hub", third, "--by", "li", "--ground", "家长申请", "--yes")
+    sync(yard, place.old)
+    place.stop()
+    shutil.rmtree(yard / "hub")
+    (yard / "copy").rename(yard / "hub")
+    yard.invite(code="home-03", name="home-03")  # the county writes something else where it had written before
+    place.start()
+    assert status(yard)["epoch"] == 1
+    sync(yard, place.new)
+    assert [(one["why"], one["epoch"]) for one in status(yard)["healed"]] == [("forgotten", 2)]
+    for home in (place.old, place.new, place.old):
+        sync(yard, home)
+    assert status(yard)["epoch"] == 2
+    place.require_healed(place.child, second)
+    place.stop()
+    assert json.loads((place.old / "config.json").read_text())["hub"]["url"] == place.server.url
