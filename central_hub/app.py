@@ -14,6 +14,7 @@ from central_hub import ordering, reports, revoking
 from central_hub.api import Api
 from central_hub.cli import homes_of, status_of
 from central_hub.registry import Admissions
+from central_hub.restoring import Restoring
 from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from domain.codes import SEX
@@ -31,7 +32,6 @@ from node.scrubbing import Scrubber
 from node.views import Views
 from sync.server import ExchangeServer
 from sync.store import Store
-from sync.witness import Hearing
 
 TABLES: Final = (("按年龄", "by_age"), ("按年级", "by_grade"), ("按乡镇", "by_township"), ("按类别", "by_category"))
 
@@ -68,6 +68,7 @@ async def _serve(
 ) -> None:
     api = Api(store, registry, folder.config.name, owner)
     router = Router(store, registry, clock)
+    restoring = Restoring(store, registry, clock)
     exchanges = ExchangeServer(
         store,
         registry.key_of,
@@ -76,13 +77,14 @@ async def _serve(
         registry.admit,
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
-        hear_witness=Hearing(store, registry.code_of, registry.logs_of, clock).hear,
+        restored=restoring.answer,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     exchanges.add_to(app)
     ServedTaker(folder, store, registry, owner, clock).add_to(app)
-    Eraser(folder, store, follower, owner, clock, ordering.address).add_to(app)
+    eraser = Eraser(folder, store, follower, owner, clock, ordering.address)
+    eraser.add_to(app)
     app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
@@ -96,7 +98,7 @@ async def _serve(
 
     async def background() -> None:
         beside = (Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up(), router.keep_up())
-        await asyncio.gather(*beside)
+        await asyncio.gather(*beside, restoring.keep_up(eraser.carry_out))
 
     with contextlib.suppress(asyncio.CancelledError):
         await service.serve(app, host, port, started, background, follower)

@@ -37,7 +37,7 @@ from node.records import of_the_domain, record_of
 from sync import epoch, log_sql, outbox, outbox_sql
 from sync.batch import Entry
 from sync.database import NotStored
-from sync.log_schema import STREAM_SHIFT, Row
+from sync.log_schema import STREAM_SHIFT, Row, Stream
 from sync.outbox_sql import Outbox
 from sync.store import Store
 
@@ -68,9 +68,18 @@ class Load:
     positions: set[int] = field(default_factory=set)
 
     def rows(self) -> list[Row]:
-        """All of them, in the order in which they are appended."""
-        self.whole.sort(key=lambda one: (one[0], one[1].position))
-        return [row for _, row in self.whole] + sorted(self.live, key=lambda row: row.position)
+        """All of them, in the order in which they are appended; a stream's rows stay together and in their order.
+
+        A home can be given the beginning of a stream on its own, and then the whole subject, in one batch.
+        """
+        urgencies: dict[int, tuple[int, bytes]] = {}
+        for need, row in self.whole:
+            urgencies.setdefault(row.stream, need)
+        rows = [*self.live, *(row for _, row in self.whole)]
+        urgent = [row for row in rows if row.stream in urgencies]
+        urgent.sort(key=lambda row: (urgencies[row.stream], row.position))
+        rest = [row for row in rows if row.stream not in urgencies]
+        return urgent + sorted(rest, key=lambda row: row.position)
 
 
 class Router:
@@ -283,6 +292,7 @@ class _Batch:
         for code, load in loads.items():
             branches = {row.branch for row in (*load.live, *(row for _, row in load.whole))}
             logs = {self._store.log_of(db, branch) for branch in branches}
+            logs |= self._logs_in_mailbox(db, code) if self._has_mail else set()
             if not logs:
                 continue
             said = mailbox.read(self._store, self._key, code).homes
@@ -295,6 +305,13 @@ class _Batch:
 
     def _mail(self, db: apsw.Connection, box: Outbox) -> list[Row]:
         """What the county has said to a home and is not in its outbox yet."""
-        streams = log_sql.live_streams_of_subject(db, mailbox.mailbox_of(self._key, box.home))
-        own = [one for one in streams if self._store.log_of(db, one.id >> STREAM_SHIFT) in self._own]
-        return outbox.missing(db, box, own)
+        return outbox.missing(db, box, [stream for _, stream in self._mailbox(db, box.home)])
+
+    def _logs_in_mailbox(self, db: apsw.Connection, code: str) -> set[bytes]:
+        return {log for log, _ in self._mailbox(db, code)}
+
+    def _mailbox(self, db: apsw.Connection, code: str) -> list[tuple[bytes, Stream]]:
+        """The streams in which the county speaks to a home, each with its log."""
+        streams = log_sql.live_streams_of_subject(db, mailbox.mailbox_of(self._key, code))
+        found = [(self._store.log_of(db, stream.id >> STREAM_SHIFT), stream) for stream in streams]
+        return [(log, stream) for log, stream in found if log in self._own]

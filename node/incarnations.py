@@ -23,12 +23,12 @@ from sync.note import Checkpoint, parse, parse_checkpoint
 from sync.store import Store
 from sync.stored_log import StoredLog
 from sync.succession import SET_ASIDE, Change, changes
+from sync.taken_back import FORKED
 from sync.witness import FORGOTTEN
 
 RESTORED: Final = "restored"
 BACKUP: Final = "backup"
 BEHIND: Final = "behind"
-FORKED: Final = "forked"
 
 WORDS: Final = {
     RESTORED: "打开时发现，这里的记录比县里的回执旧，是从较早的备份恢复的。已另开一本新日志，缺的记录从县里取回。"
@@ -49,21 +49,21 @@ SET_ASIDE_WORDS: Final = (
     " (The county holds another copy of one of this home's logs. The {again} entries that only this folder had were"
     " recorded again: none is missing and none counts twice.)"
 )
-
-
 HUB_WORDS: Final = {
-    BACKUP: "县级枢纽从备份恢复，已开始第{epoch}期：给各家的寄件箱重新开始，缺的记录由各家交回。"
-    " (The hub was restored from a backup. Epoch {epoch} has begun: the homes' outboxes begin anew, and the homes bring"
+    BACKUP: "县级枢纽从备份恢复，已开始新的一期：给各家的寄件箱重新开始，缺的记录由各家交回。"
+    " (The hub was restored from a backup. A new epoch has begun: the homes' outboxes begin anew, and the homes bring"
     " back what it lacks.)",
-    FORGOTTEN: "一个之家出示了县里签过字、县里却已没有的内容，所以县级枢纽是从较早的备份恢复的。已开始第{epoch}期："
+    FORGOTTEN: "一个之家出示了县里签过字、县里却已没有的内容，所以县级枢纽是从较早的备份恢复的。已开始新的一期："
     "给各家的寄件箱重新开始，缺的记录由各家交回。"
-    " (A home showed what the hub had signed and no longer holds, so the hub was put back to an earlier copy. Epoch"
-    " {epoch} has begun: the homes' outboxes begin anew, and the homes bring back what it lacks.)",
-    FORKED: "县级枢纽被放回较早的备份之后，在同样的位置写了别的记录。已开始第{epoch}期，县里的{again}条已重新登记，"
-    "不缺也不重复。"
-    " (After the hub was put back to an earlier copy, it wrote other entries in places that were taken. Epoch {epoch}"
-    " has begun; {again} entries of the county's were recorded again: none is missing and none counts twice.)",
+    " (A home showed what the hub had signed and no longer holds, so the hub was put back to an earlier copy. A new"
+    " epoch has begun: the homes' outboxes begin anew, and the homes bring back what it lacks.)",
+    FORKED: "县级枢纽被放回较早的备份之后，在同样的位置写了别的记录。已开始新的一期，这些记录另行登记，不缺也不重复。"
+    " (After the hub was put back to an earlier copy, it wrote other entries in places that were taken. A new epoch has"
+    " begun, and they are recorded elsewhere: none is missing and none counts twice.)",
 }
+HUB_SET_ASIDE_WORDS: Final = (
+    "县里的 {again} 条记录换了位置重新登记。 ({again} entries of the county's were recorded again in another place.)"
+)
 
 
 def notice(folder: Folder, store: Store, clock: Clock) -> None:
@@ -112,6 +112,8 @@ def _contradicts(store: Store, told: Checkpoint) -> bool:
 
 def shown(store: StoredLog) -> list[dict[str, Any]]:
     """What happened to this node's logs, for `status`: when, which log, and in words."""
+    found = changes(store)
+    is_hub = any(change.epoch for change in found)
     return [
         {
             "at": rfc3339(change.at_ms),
@@ -120,15 +122,16 @@ def shown(store: StoredLog) -> list[dict[str, Any]]:
             "kept": change.size,
             "recorded_again": change.again,
             "log": change.new.hex(),
-            "words": words(change),
+            "words": words(change, is_hub=is_hub),
             **({"epoch": change.epoch} if change.epoch else {}),
         }
-        for change in changes(store)
+        for change in found
     ]
 
 
-def words(change: Change) -> str:
+def words(change: Change, *, is_hub: bool = False) -> str:
     """What happened, as a person is told."""
-    known = HUB_WORDS if change.epoch else WORDS
-    sentence = SET_ASIDE_WORDS if change.kind == SET_ASIDE else known.get(change.why, known[FORKED])
-    return sentence.format(again=change.again, epoch=change.epoch)
+    known = HUB_WORDS if is_hub else WORDS
+    aside = HUB_SET_ASIDE_WORDS if is_hub else SET_ASIDE_WORDS
+    sentence = aside if change.kind == SET_ASIDE else known.get(change.why, known[FORKED])
+    return sentence.format(again=change.again)

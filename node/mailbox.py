@@ -46,7 +46,7 @@ class Mailbox:
 
     homes: dict[bytes, str] = field(default_factory=dict)
     orders: list[AddressedOrder] = field(default_factory=list)
-    logs: set[bytes] = field(default_factory=set)  # the county's own
+    logs: set[bytes] = field(default_factory=set)  # that are proven to be the county's own
 
 
 def mailbox_of(hub_key: bytes, code: str) -> bytes:
@@ -99,8 +99,10 @@ def read(store: StoredLog, hub_key: bytes, code: str) -> Mailbox:
     entries = [(one, one.body()) for one in store.entries_of_subject(mailbox_of(hub_key, code))]
     found = Mailbox(logs={log_id(hub_key)})
     found.logs |= {log for _, body in entries if body and (log := proven(hub_key, body.type, body.payload))}
+    is_hub = store.identity.public_key == hub_key
+    believed = found.logs.union(store.own_logs()) if is_hub else found.logs
     for entry, body in entries:
-        if body is not None and entry.log in found.logs:
+        if body is not None and entry.log in believed:
             _note(found, body.type, body.actor, body.payload)
     return found
 

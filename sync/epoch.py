@@ -8,7 +8,8 @@ begins anew, under an id of its own. What a home has already is only given its n
 
 The epoch stands in the first entry of the own log that was opened with it, so both are one transaction: *a power cut
 leaves the old epoch or the new one, and nothing is appended, signed or answered in a new epoch before it is on the
-disk*. Epochs count from 1, that of the log that the hub was made with.
+disk*. The first epoch is 1, that of the log that the hub was made with. Every other one leaps: two lives that a hub
+had from one backup know nothing of each other, and must not give their epochs one number.
 
 What does not change is the hub's **identity**, the key of its first log: it signs receipts, outboxes and answers, and
 is what homes have pinned.
@@ -16,6 +17,7 @@ is what homes have pinned.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -28,6 +30,7 @@ from sync.stored_log import StoredLog
 from sync.succession import change_of
 
 FIRST: Final = 1
+LEAP: int = 1 << 20  # an epoch's number is at most so much greater than the one before
 
 
 def current(store: StoredLog) -> int:
@@ -39,16 +42,24 @@ def current(store: StoredLog) -> int:
 
 
 def open_next(
-    store: Store, why: str, now_ms: int, *, shown: int = 0, keep: int | None = None, notes: Mapping[str, Any] = NOTHING
+    store: Store,
+    why: str,
+    now_ms: int,
+    *,
+    shown: int = 0,
+    keep: Mapping[bytes, int] = NOTHING,
+    notes: Mapping[str, Any] = NOTHING,
 ) -> int:
     """Begin the next epoch, durably; its number, which is greater than any that is known here or was `shown`.
 
-    `keep`: how many entries of the own log stay where they are; those behind are recorded again in the new one.
+    `keep`: how many entries of own logs stay where they are, if not all; the rest is recorded again in the new one.
     """
 
     def known(db: apsw.Connection) -> int:
         return max((box.epoch for box in outbox_sql.outboxes(db)), default=0)
 
-    epoch = 1 + max(current(store), shown, store.reading(known))
-    store.succeed(store.size(store.log) if keep is None else keep, why, now_ms, {**notes, "epoch": epoch})
+    epoch = 1 + secrets.randbelow(LEAP) + max(current(store), shown, store.reading(known))
+    size = keep.get(store.log, store.size(store.log))
+    aside = {log: until for log, until in keep.items() if log != store.log}
+    store.succeed(size, why, now_ms, {**notes, "epoch": epoch}, aside)
     return epoch

@@ -272,9 +272,35 @@ class Witness(NamedTuple):
     proof: bytes
 
 
+class Recall(NamedTuple):
+    """A hub in a later epoch has so many entries of this outbox, with this root: it asks for what the home has more.
+
+    If the home has another root there, for all that it has.
+    """
+
+    log: bytes
+    size: int
+    root: bytes
+
+
+class Returned(NamedTuple):
+    """Entries of the outbox of an older epoch, given back to the hub that had signed them.
+
+    As a Delivery, but readable by itself: streams are numbered within it, each begins in it, and `frontier` has the
+    right edge of the outbox's tree at `push.start`.
+    """
+
+    epoch: int
+    frontier: list[bytes]
+    logs: list[bytes]
+    origins: list[int]
+    seqs: list[int]
+    push: Push
+
+
 Introduction = Succeed | Vouch
 AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took
-AboutOutbox = OutboxAt | Delivery | Witness
+AboutOutbox = OutboxAt | Delivery | Witness | Recall | Returned
 AboutFiles = Offer | Chunk | Holds | Declined
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
 Message = Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

@@ -131,9 +131,9 @@ def _delivery(
         written_in = store.log_of(db, row.branch)
         if row.prev is None:
             first_ordinal = first_ordinal if begun else ordinal
-            begun.append(_beginning(db, store, row.stream, written_in, ordinal in withheld))
+            begun.append(beginning_of(db, store, row.stream, written_in, ordinal in withheld))
             origins.append(logs.setdefault(written_in, len(logs)))
-        out.append(_row(row, ordinal, ordinal in withheld))
+        out.append(row_of(row, ordinal, ordinal in withheld))
         seqs.append(row.seq)
         size_bytes += len(row.body or b"")
         if size_bytes > BODIES_SIZE_BYTES_MAX:
@@ -144,14 +144,16 @@ def _delivery(
     return Delivery(log, Push(start, first_ordinal, begun, out, root, signature), list(logs), origins, seqs)
 
 
-def _row(row: Row, ordinal: int, is_withheld: bool) -> PushRow | ErasedRow:
+def row_of(row: Row, ordinal: int, is_withheld: bool) -> PushRow | ErasedRow:
+    """An entry of an outbox as it is delivered, under its stream's ordinal there."""
     if row.body is None or is_withheld:
         return ErasedRow(ordinal, row.commitment)
     kind, actor, _, lamport, at, deps, payload, extensions = unpack_body(row.body)
     return PushRow(ordinal, kind, actor, lamport, at, deps, payload, extensions)
 
 
-def _beginning(db: apsw.Connection, store: StoredLog, number: int, log: bytes, is_withheld: bool) -> Beginning:
+def beginning_of(db: apsw.Connection, store: StoredLog, number: int, log: bytes, is_withheld: bool) -> Beginning:
+    """A stream of a log as it begins in an outbox."""
     stream = log_sql.stream_by_id(db, number)
     assert stream is not None
     if is_withheld or stream.subject is None:

@@ -21,7 +21,8 @@ import asyncio
 
 from sync.errors import RemoteProtocolError, VerificationError
 from sync.fetching import Following
-from sync.messages import Ack, Delivery, Follow, Message, NoKey, OutboxAt, Took, Witness
+from sync.giving_back import GivingBack
+from sync.messages import Ack, Delivery, Follow, Message, NoKey, OutboxAt, Recall, Took, Witness
 from sync.outbox_receiving import OutboxReceiver, TakeIn
 from sync.outbox_sql import Outbox
 from sync.outbox_taking import follow, newest_held, receiver_of, take_in
@@ -42,6 +43,7 @@ class OutboxFetching:
         self._answers: list[Message] = []
         self._witnesses: list[Witness] = []  # to be shown before anything else
         self._following: Following | None = None
+        self.back = GivingBack(store, home, hub_key)
         self._is_busy = self._is_stopped = self._has_shown = self._is_waiting = False
         self._held = newest_held(store, hub_key, home) if hub_key else None
 
@@ -53,7 +55,7 @@ class OutboxFetching:
     @property
     def done(self) -> bool:
         """Whether nothing is to be asked, awaited or answered any more."""
-        is_quiet = not (self._is_busy or self._answers or self._witnesses or self._is_waiting)
+        is_quiet = not (self._is_busy or self._answers or self._witnesses or self._is_waiting) and self.back.done
         return is_quiet and (self._is_stopped or self.left <= 0)
 
     def stop(self) -> None:
@@ -80,6 +82,8 @@ class OutboxFetching:
             return self._answers.pop(0)
         if self.done:
             return None
+        if not self._is_waiting and (given := await self.back.next()) is not None:
+            return given
         if self._following is None and self._receiver is not None:
             self._following = Following(self._receiver)
             return Follow(self._receiver.log, self._receiver.size)
@@ -88,26 +92,35 @@ class OutboxFetching:
     def ended(self) -> None:
         """A request has ended, and with it what the hub knew of this: what is still to come is followed anew."""
         self._is_waiting = False  # for an answer that is not going to come
+        self.back.ended()
         is_open = self._following is not None and self.left > 0 and not self._is_stopped
         self._answers = self._following.anew(self._answers) if self._following is not None and is_open else []
 
     def _open(self, epoch: int) -> OutboxReceiver:
         return receiver_of(self._store, follow(self._store, self._hub_key, self._home, epoch).log)
 
-    async def take(self, message: OutboxAt | Delivery) -> None:
+    async def take(self, message: OutboxAt | Delivery | Recall | Took) -> None:
         """The hub said something; what it delivered is durable when this returns."""
         self._is_busy = True
         try:
-            if isinstance(message, Delivery):
-                await self._take_delivery(message)
-            elif self._following is None:
-                await self._take_offer(message)
+            match message:
+                case Delivery():
+                    await self._take_delivery(message)
+                case Recall():
+                    await self.back.recalled(message)
+                case Took():
+                    await self.back.took(message)
+                case _ if self._following is None:
+                    await self._take_offer(message)
         finally:
             self._is_busy = False
 
     async def _take_offer(self, offered: OutboxAt) -> None:
         self._is_waiting = False
+        await self.back.told(offered.epoch)
         held = self._held
+        if offered == self.told:
+            return
         if held is None or offered.epoch > held.epoch or (offered.epoch == held.epoch and offered.size >= held.size):
             self.told = offered
             self._receiver = await asyncio.to_thread(self._open, offered.epoch) if self._hub_key else None
@@ -127,7 +140,7 @@ class OutboxFetching:
             raise RemoteProtocolError("a delivery that was not asked for")
         try:
             await asyncio.to_thread(self._take, self._receiver, delivery)
-        except VerificationError:
+        except (VerificationError, RemoteProtocolError):
             if self._held is None or self._has_shown or self._receiver.log != self._held.log:
                 raise
             self.told = self._receiver = self._following = None

@@ -46,8 +46,10 @@ from sync.messages import (
     Message,
     NoKey,
     Offer,
+    Recall,
     Receipt,
     Refusal,
+    Returned,
     Took,
     Witness,
 )
@@ -87,15 +89,15 @@ class ExchangeServer:
         admit: Callable[[Introduction], None] = lambda _: None,
         outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
         route: Callable[[], None] = lambda: None,
-        hear_witness: Callable[[bytes, Witness], bool] = lambda _log, _witness: False,
+        restored: Callable[[bytes, Witness | Returned], Recall | Took | None] = lambda _log, _message: None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
         `admit` lets a node go on in a new log, durably, or does nothing; raises VerificationError.
         `outbox_of` gives id and epoch of the outbox of a log's home; `route` fills outboxes, if that is quick.
-        `hear_witness` is told what the node of a log shows; whether a new epoch has begun.
+        `restored` acts on what the node of a log shows and gives back to a hub that was restored; what to answer.
         """
-        self._hear_witness = hear_witness
+        self._restored = restored
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
@@ -208,15 +210,16 @@ class ExchangeServer:
             case Compare() | Follow() | Took() | NoKey() if talk.logs is not None:
                 roots = await asyncio.to_thread(talk.logs.answer, message)
                 return [] if roots is None else [roots]
-            case Witness() if talk.logs is not None:
-                return await asyncio.to_thread(self._take_witness, log, talk.logs, message)
+            case Witness() | Returned() if talk.logs is not None:
+                return await asyncio.to_thread(self._take_back, log, talk.logs, message)
         return await self._take(talk, talk.receiver, message)
 
-    def _take_witness(self, log: bytes, logs: ServedLogs, message: Witness) -> list[Message]:
-        if self._hear_witness(log, message):
-            self._route()
+    def _take_back(self, log: bytes, logs: ServedLogs, message: Witness | Returned) -> list[Message]:
+        answer = self._restored(log, message)
+        self._route()
         told = logs.outbox_now()
-        return [told] if told.epoch else []
+        answers: list[Message] = [*([answer] if answer is not None else []), *([told] if told.epoch else [])]
+        return answers if isinstance(message, Witness) else answers[::-1]  # it acts on Took
 
     async def _begin(self, talk: Talk, message: Message) -> list[Message]:
         """Until the node has said which log this is about, and been told what is held of it."""

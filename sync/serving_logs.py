@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sync import epoch
+from sync import epoch, outbox_sql
 from sync.carrying import Carrier
 from sync.errors import RemoteProtocolError, StaleVersion
 from sync.messages import Beside, Carry, Compare, Delivery, Follow, LogAt, Logs, NoKey, OutboxAt, Roots, Took
@@ -36,6 +36,7 @@ class ServedLogs:
         self._log = log
         self._keys = keys
         self._outbox_of = outbox_of
+        self._former: set[bytes] = set()  # outboxes of epochs that ended during this exchange
         self._open()
 
     def _open(self) -> None:
@@ -57,6 +58,7 @@ class ServedLogs:
     def outbox_now(self) -> OutboxAt:
         """What there is in the outbox of this epoch."""
         if self._is_over():
+            self._former.add(self._outbox)
             self._open()
         return OutboxAt(self._epoch, outbox_size(self._store, self._outbox) if self._outbox else 0)
 
@@ -78,12 +80,22 @@ class ServedLogs:
 
     def answer(self, message: Compare | Follow | Took | NoKey) -> Roots | None:
         """Take what the node said; the answer to it, if there is one before `carry`."""
+        if self._former and (isinstance(message, NoKey) or getattr(message, "log", b"") in self._former):
+            return None  # about what was carried before
+        if isinstance(message, Follow) and self._is_of_another_epoch(message.log):
+            raise StaleVersion("a new epoch of the outboxes has begun: ask again")
         asked = self._carrier.receive(message)
         if asked is None:
             return None
         if asked.log == self._outbox:
             raise RemoteProtocolError("an outbox is not compared: what a home holds of it, the hub has signed")
         return Roots(asked.log, [self._store.root(asked.log, size) for size in asked.sizes])
+
+    def _is_of_another_epoch(self, log: bytes) -> bool:
+        if log == self._outbox or log in self._keys:
+            return False
+        boxes = {box.log: box.home for box in self._store.reading(outbox_sql.outboxes)}
+        return log in boxes and boxes[log] == boxes.get(self._outbox, boxes[log])
 
     @property
     def may_carry(self) -> bool:

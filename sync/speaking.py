@@ -39,7 +39,9 @@ from sync.messages import (
     Offer,
     OutboxAt,
     Push,
+    Recall,
     Roots,
+    Took,
 )
 from sync.outbox_fetching import OutboxFetching
 from sync.outgoing import push_of
@@ -195,7 +197,7 @@ class Speaker:
                 await self.logs.take(message)
                 if isinstance(message, Carry) and await self._has_news():
                     self.logs.fetcher.stop()
-            case OutboxAt() | Delivery():
+            case OutboxAt() | Delivery() | Recall() | Took():
                 await self.outbox.take(message)
                 if isinstance(message, Delivery) and await self._has_news():
                     self.outbox.stop()

@@ -162,20 +162,31 @@ class Store(StoredLog):
 
         return self.submit(work)
 
-    def succeed(self, keep: int, why: str, now_ms: int, notes: Mapping[str, Any] = NOTHING) -> bytes:
+    def succeed(
+        self,
+        keep: int,
+        why: str,
+        now_ms: int,
+        notes: Mapping[str, Any] = NOTHING,
+        aside: Mapping[bytes, int] = NOTHING,
+    ) -> bytes:
         """Open a new own log that builds on the first `keep` entries of the one before; its id. See `succession`.
 
-        What was recorded behind them is recorded again, and counts once. `notes` stand in the entry that says so.
-        Durable when this returns.
+        What was recorded behind them is recorded again, and counts once. `notes` stand in the entry that says so. Of
+        the older own logs in `aside` only so many entries stay, too. Durable, all or none, when this returns.
         """
         seed = secrets.token_bytes(32)
         public_key = Signer("homeward/new", seed).public_key
         new = log_id(public_key)
         self.keyring.add_log_key(new, seed)
         old = self.log
-        self.submit(
-            lambda db: succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms, notes)
-        ).result()
+
+        def work(db: apsw.Connection) -> None:
+            succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms, notes)
+            for log, size in aside.items():
+                succession.set_aside(self, self._tail, db, log, size, why, now_ms)
+
+        self.submit(work).result()
         self._after_cut()
         return new
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sync.entry import ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
-from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Roots, Succeed, Took, Vouch, Witness
+from sync.messages import Compare, Follow, LogAt, Logs, Message, OutboxAt, Recall, Roots, Succeed, Took, Vouch, Witness
 
 COMPARED_COUNT_MAX: Final = 16
 LOGS_COUNT_MAX: Final = 256
@@ -16,13 +16,14 @@ SIGNATURE_SIZE: Final = 64
 
 OUTBOX_AT: Final = 20
 VOUCH: Final = 22
-WITNESS: Final = 23
+WITNESS, RECALL, RETURNED = 23, 24, 25
 PROOF_SIZES: Final = (64, 72)
 ROWS_COUNT_MAX: Final = 4096
+FRONTIER_COUNT_MAX: Final = 63
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT, Vouch: VOUCH, Witness: WITNESS,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH, Witness: WITNESS, Recall: RECALL,
 }  # fmt: skip
 
 
@@ -66,6 +67,9 @@ def _about_outbox(kind: int, rest: list[Any]) -> Message:
             bytes_ok(root, "root", ROOT_SIZE)
             bytes_ok(proof, "proof", PROOF_SIZES[len(proof) == PROOF_SIZES[1]])
             return Witness(_log(log), epoch, _size(size), root, proof)
+        case [bytes(log), int(size), bytes(root)] if kind == RECALL:
+            bytes_ok(root, "root", ROOT_SIZE)
+            return Recall(_log(log), _size(size), root)
     raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 
@@ -74,11 +78,8 @@ def steps(seqs: list[int]) -> list[int]:
     return [seq - before for seq, before in zip(seqs, [0, *seqs], strict=False)]
 
 
-def origins(
-    outbox: bytes, logs: list[Any], named: list[Any], differences: list[Any]
-) -> tuple[list[bytes], list[int], list[int]]:
+def origins(logs: list[Any], named: list[Any], differences: list[Any]) -> tuple[list[bytes], list[int], list[int]]:
     """What a delivery says of where its entries are from: logs, a log's number for each stream, and seqs."""
-    _log(outbox)
     for items in (logs, named, differences):
         if len(items) > ROWS_COUNT_MAX:
             raise RemoteProtocolError(f"a delivery names more than {ROWS_COUNT_MAX} logs, streams or rows")
@@ -93,6 +94,15 @@ def origins(
         int_ok(seq, "seq", 1, INT_MAX)
         seqs.append(seq)
     return logs, named, seqs
+
+
+def frontier(hashes: list[Any]) -> list[bytes]:
+    """The right edge of a tree."""
+    if len(hashes) > FRONTIER_COUNT_MAX:
+        raise RemoteProtocolError(f"a tree's right edge has at most {FRONTIER_COUNT_MAX} nodes, found {len(hashes)}")
+    for one in hashes:
+        bytes_ok(one, "tree node", ROOT_SIZE)
+    return hashes
 
 
 def _log_at(element: Any) -> LogAt:

@@ -34,6 +34,12 @@ FORGOTTEN: Final = "forgotten"  # why an epoch was opened
 RECEIPT_SIZE: Final = 72
 MARK: Final = "homeward/receipts/"  # among the tracked applications, with a log's id in hex
 
+
+def is_receipt(told: Witness) -> bool:
+    """Whether it is about a log, and not about an outbox."""
+    return len(told.proof) == RECEIPT_SIZE
+
+
 # -- at the hub
 
 
@@ -54,19 +60,18 @@ class Hearing:
     def hear(self, of: bytes, told: Witness) -> bool:
         """The node of the log `of` shows something; whether a new epoch has begun. What is false changes nothing."""
         with self._one_at_a_time:
-            if told.epoch < epoch.current(self._store) or not (self._is_ours(of, told) and self._is_forgotten(told)):
+            if told.epoch < epoch.current(self._store) or not (self.is_ours(of, told) and self._is_forgotten(told)):
                 return False
-            is_receipt = len(told.proof) == RECEIPT_SIZE
             notes: dict[str, Any] = {"witness": told.log, "signed": told.size, "proof": told.proof}
-            shown = 0 if is_receipt else told.epoch  # nobody has signed which epoch a receipt is of
+            shown = 0 if is_receipt(told) else told.epoch  # nobody has signed which epoch a receipt is of
             epoch.open_next(self._store, FORGOTTEN, self._clock_ms(), shown=shown, notes=notes)
             return True
 
-    def _is_ours(self, of: bytes, told: Witness) -> bool:
+    def is_ours(self, of: bytes, told: Witness) -> bool:
         """Whether this hub has signed it, for this home."""
         key, text = self._store.identity.public_key, checkpoint_text(origin(told.log), told.size, told.root)
         try:
-            if len(told.proof) == RECEIPT_SIZE:
+            if is_receipt(told):
                 verify_cosignature(key, text, told.proof)
                 return told.log in self._logs_of(of) and not self._is_used(told.proof)
             verify_signature(key, text, told.proof)
@@ -84,7 +89,7 @@ class Hearing:
 
     def _is_forgotten(self, told: Witness) -> bool:
         store, log, size = self._store, told.log, told.size
-        if len(told.proof) == RECEIPT_SIZE:
+        if is_receipt(told):
             return not store.holds(log) or store.size(log) < size or store.root(log, size) != told.root
         return root_of(store, log, size) != told.root
 

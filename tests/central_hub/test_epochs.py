@@ -90,7 +90,7 @@ def test_the_county_is_who_it_was(town):
     receipt = town.hub.receipt(log, 1, root, 7)
     assert verify_cosignature(town.key, checkpoint_text(f"homeward/{log.hex()}", 1, root), receipt) == 7
     assert [(one["why"], one["epoch"]) for one in shown(town.hub)] == [(BACKUP, 2)]
-    assert "第2期" in shown(town.hub)[0]["words"]
+    assert "新的一期" in shown(town.hub)[0]["words"]
 
 
 def test_what_the_county_says_in_its_new_log_is_believed(town):

@@ -48,8 +48,10 @@ from sync.messages import (
     OutboxAt,
     Push,
     PushRow,
+    Recall,
     Receipt,
     Refusal,
+    Returned,
     Roots,
     Succeed,
     Took,
@@ -72,8 +74,8 @@ def read_vectors() -> dict[str, dict[str, str]]:
 VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
-    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch", "Witness",
-    "erased Push", "AskPlain",
+    "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
+    "Witness", "Recall", "Returned", "erased Push", "AskPlain",
 )  # fmt: skip
 NUMBERS = {**{kind: number for number, kind in enumerate(KINDS, 1)}, "erased Push": 3, "AskPlain": 32}
 
@@ -131,6 +133,8 @@ def messages() -> dict[str, object]:
             note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
         ),
         "Witness": Witness(hexed("outbox", "outbox"), 1, 2, root, signature),
+        "Recall": Recall(hexed("outbox", "outbox"), 1, hexed("entry 1", "leaf")),
+        "Returned": Returned(1, [], [log], [0], [1, 2], push),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 
