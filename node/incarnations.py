@@ -6,6 +6,9 @@ writing then opens a new log first, so that it never writes other entries where 
 power cut before the new log is in `log.db` leaves everything as it was; behind that, `checkpoint.txt` names a log that
 is no longer written, and asks for nothing.*
 
+A hub keeps the file, too: it is written when whoever writes the folder is done, for more often would cost every entry
+another fsync. It tells of databases that were put back beside it, and of no whole folder.
+
 Everything else shows itself at the next exchange; `sync.succession` has the theory. A hub goes on in a new log, too,
 and with it in a new epoch (`sync.epoch`): homes show it what it has forgotten.
 """
@@ -15,9 +18,12 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
+import apsw
+
 from node.clock import Clock, rfc3339
 from node.folder import CHECKPOINT_FILE, Folder
 from sync import epoch
+from sync.database import NotStored
 from sync.errors import RemoteProtocolError
 from sync.note import Checkpoint, parse, parse_checkpoint
 from sync.store import Store
@@ -50,6 +56,10 @@ SET_ASIDE_WORDS: Final = (
     " recorded again: none is missing and none counts twice.)"
 )
 HUB_WORDS: Final = {
+    RESTORED: "打开时发现，这里的记录比上次关闭时旧，所以县级枢纽是从较早的备份恢复的。已开始新的一期："
+    "给各家的寄件箱重新开始，缺的记录由各家交回。"
+    " (When it was opened, the hub's folder was older than when it was last closed. A new epoch has begun: the homes'"
+    " outboxes begin anew, and the homes bring back what it lacks.)",
     BACKUP: "县级枢纽从备份恢复，已开始新的一期：给各家的寄件箱重新开始，缺的记录由各家交回。"
     " (The hub was restored from a backup. A new epoch has begun: the homes' outboxes begin anew, and the homes bring"
     " back what it lacks.)",
@@ -71,12 +81,27 @@ def notice(folder: Folder, store: Store, clock: Clock) -> None:
     told = _last_told(folder)
     if told is None or not _contradicts(store, told):
         return
-    size = store.size(store.log)
-    store.succeed(size, RESTORED, clock())
+    if folder.config.kind == "hub":
+        epoch.open_next(store, RESTORED, clock())
+        print(f"{folder.path}: {HUB_WORDS[RESTORED]}", file=sys.stderr)
+        return
+    store.succeed(store.size(store.log), RESTORED, clock())
     store.keep_checkpoint(store.log, store.sign(store.size(store.log))).result()
     hub = folder.config.hub
     folder.save_checkpoint(store, bytes.fromhex(hub.key) if hub else None)
     print(f"{folder.path}: {WORDS[RESTORED]}", file=sys.stderr)
+
+
+def leave(folder: Folder, store: Store) -> None:
+    """A hub's folder is about to be closed: note outside the databases how far its own log is."""
+    told, size = _last_told(folder), store.size(store.log)
+    if not size or (told is not None and (told.origin, told.size) == (store.signer.name, size)):
+        return
+    try:
+        store.keep_checkpoint(store.log, store.sign(size)).result()
+        folder.save_checkpoint(store, None)
+    except (OSError, apsw.Error, NotStored) as error:  # the disk is full: what was done is done
+        print(f"{folder.path / CHECKPOINT_FILE} is not written: {error}", file=sys.stderr)
 
 
 def restored(folder: Folder, clock: Clock) -> None:

@@ -135,3 +135,22 @@ def test_a_hub_put_back_is_shown_what_it_forgot(yard, place):
     place.require_healed(place.child, second, fourth)
     assert [one["code"] for one in status(yard)["homes"]] == [OLD, NEW, "home-03"]
     place.stop()
+
+
+def test_databases_put_back_beside_a_newer_checkpoint(yard):
+    """A hub whose databases alone were put back knows it at once, before it writes anything."""
+    hub = yard / "hub"
+    yard.quick("central-hub", "init", hub, "--name", "清溪县")
+    yard.invite(code=OLD, name=OLD)
+    for name in ("log.db", "keys.db"):
+        shutil.copy(hub / name, yard / name)
+    yard.invite(code=NEW, name=NEW)
+    for name in ("log.db", "keys.db"):
+        (hub / f"{name}-wal").unlink(missing_ok=True)
+        shutil.copy(yard / name, hub / name)
+    words = ("--name", "home-03", "--code", "home-03")
+    assert "新的一期" in yard.quick("central-hub", "invite", hub, *words).err
+    found = yard.quick("central-hub", "status", hub, "--json").json()
+    assert ([one["why"] for one in found["healed"]], found["epoch"] > 1) == (["restored"], True)
+    assert yard.quick("central-hub", "invite", hub, *words).err == ""
+    yard.quick("central-hub", "verify", hub)
