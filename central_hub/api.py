@@ -39,7 +39,7 @@ class Api:
             raise web.HTTPBadRequest(text="not JSON") from None
         except Refused as error:
             return control.refused(error)
-        return web.json_response(joining.answer(self._county, self._store.signer, asked.secret, asked.public_key))
+        return web.json_response(joining.answer(self._county, self._store.identity, asked.secret, asked.public_key))
 
     async def invite(self, request: web.Request) -> web.Response:
         """Make an invitation for the command line of this folder's owner."""
@@ -59,6 +59,6 @@ def invite(
 ) -> str:
     """Invite one node of a home, or a hub, for so many days; the text to hand over."""
     code, name = unicodedata.normalize("NFC", code), unicodedata.normalize("NFC", name)
-    invitation = Invitation(require_loopback(address), store.signer.public_key, code, new_secret())
+    invitation = Invitation(require_loopback(address), store.identity.public_key, code, new_secret())
     registry.invite(code, name, invitation.digest, days, is_hub=is_hub)
     return invitation.text()

@@ -16,6 +16,7 @@ from central_hub.cli import homes_of, status_of
 from central_hub.forwarding import Forwarder
 from central_hub.obeying import Obedience
 from central_hub.registry import Admissions
+from central_hub.restoring import Restoring
 from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from central_hub.welcoming import Needs
@@ -33,6 +34,7 @@ from node.projection import Projection
 from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Views
+from sync import epoch
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.welcome import Welcomes
@@ -74,6 +76,7 @@ async def _serve(
 ) -> None:
     api = Api(store, registry, folder.config.name, owner)
     router = Router(store, registry, clock)
+    restoring = Restoring(store, registry, clock)
     exchanges = ExchangeServer(
         store,
         registry.key_of,
@@ -82,9 +85,11 @@ async def _serve(
         registry.admit,
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
+        epoch_of=partial(epoch.current, store),
         backed_up_to=BackedUp(folder, store),
         welcomes=Welcomes(store, registry.code_of, Needs(store, registry).in_order, clock),
         may_have=router.may_have,
+        restored=restoring.answer,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
@@ -106,6 +111,7 @@ async def _serve(
     async def background() -> None:
         beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up(), router.keep_up()]
         beside.append(Obedience(store, registry, eraser.carry_out, clock).keep_up())
+        beside.append(restoring.keep_up(eraser.carry_out))
         if folder.config.hub is not None:
             beside.append(Forwarder(folder, store, registry, clock, eraser.carry_out).keep_up(forward_every_s))
         await asyncio.gather(*beside)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from central_hub.cli import homes_of
-from node import cli, conflicts, exits, photos, returning
+from node import cli, conflicts, exits, incarnations, photos, returning
 from node.brackets import receipt_json
 from node.clock import rfc3339
 from node.folder import Folder
 from node.opening import reading
 from sync import receipt_series
 from sync.log_schema import Kind
+from sync.signed_notes import note_of
 from sync.stored_log import StoredLog
 
 
@@ -23,7 +24,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     top, commands = cli.parser(
         "hub-audit", "审计 — reads the county's log: who wrote what, when, and whether it still holds."
     )
-    cli.add(commands, "logs", logs, "every log that is held, with its last signed checkpoint and receipt", as_json=True)
+    cli.add(
+        commands,
+        "logs",
+        logs,
+        "every log that is held, with its last signed checkpoint and receipt; when the hub was restored",
+        as_json=True,
+    )
     made = cli.add(commands, "checkpoint", checkpoint, "a log's last checkpoint and receipt as a C2SP signed note")
     made.add_argument("log", metavar="LOG", help="the log's id, 32 hex digits")
     help_text = "the first and the last receipt for each size of a log, with what both clocks said then"
@@ -40,7 +47,8 @@ def logs(arguments: argparse.Namespace) -> int:
     """Every log with its last checkpoint; what came of the hub above's own log is vouched for by its outbox."""
     with reading(Folder(arguments.dir, "hub")) as store:
         found = [_log_json(store, branch.log, branch.size) for branch in store.branches() if branch.kind != Kind.PART]
-    cli.show({"logs": found}, arguments.json)
+        healed = incarnations.shown(store)
+    cli.show({"logs": found, "healed": healed}, arguments.json)
     return exits.DONE
 
 
@@ -76,7 +84,7 @@ def checkpoint(arguments: argparse.Namespace) -> int:
     """A log's last checkpoint with its receipt."""
     with reading(Folder(arguments.dir, "hub")) as store:
         held = any(branch.log.hex() == arguments.log for branch in store.branches())
-        note = store.note(bytes.fromhex(arguments.log), store.signer.public_key) if held else None
+        note = note_of(store, bytes.fromhex(arguments.log), store.identity.public_key) if held else None
     if note is None:
         print(f"no signed checkpoint of log {arguments.log} is held here", file=sys.stderr)
         return exits.REFUSED

@@ -13,12 +13,12 @@ from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
 from domain.tiers import SEPARATOR, hub_of
-from node import cli, conflicts, control, damages, exits, keeping, photos, reserve, returning, scrubbing
+from node import cli, conflicts, control, damages, exits, incarnations, keeping, photos, reserve, returning, scrubbing
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
 from node.opening import HomesOf, current_views, reading, writing
-from sync import above
+from sync import above, epoch
 from sync.errors import FolderInUse
 from sync.stored_log import StoredLog
 
@@ -128,6 +128,7 @@ def status(arguments: argparse.Namespace) -> int:
         found = (
             status_of(folder, store, registry, returned)
             | {"parked": taking.parked(folder, registry)}
+            | {"epoch": epoch.current(store), "healed": incarnations.shown(store)}
             | {"photos": store.files.count()[0]}
             | {"damaged": damages.shown(store, registry.code_of)}
             | {"last_backup": folder.last_backup(system_clock()())}

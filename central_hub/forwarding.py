@@ -113,10 +113,6 @@ class Forwarder(Exchanger):
         except (RefusedByPeer, RemoteProtocolError, VerificationError) as error:
             self._note(last_failure=f"log {one.log.hex()}: {error}")
 
-    async def _go_on(self, found: Diverged) -> None:
-        """The parent holds another copy of this hub's own log: an exchange cannot mend that."""
-        raise RefusedByPeer("fork", OTHERWISE.format(log=found.log.hex(), seq=found.size + 1))
-
 
 def passed_on(store: StoredLog, registry: Registry, hub_key: bytes) -> Iterator[Behind]:
     """The logs that a hub passes on, hubs' before homes', with their sizes here and those that are receipted above."""

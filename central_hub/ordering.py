@@ -23,12 +23,13 @@ from sync.store import Store
 def address(store: Store, order: Order, now_ms: int) -> None:
     """Put an order into the mailboxes of the homes that it concerns, durably; raises as `erasure.check` does."""
     erasure.check(store, order.subjects, order.by, order.ground)
-    registry, key = Registry(store), store.signer.public_key
+    registry, key = Registry(store), store.identity.public_key
     drafts = []
     for home, subjects in sorted(_concerned(store, registry, order).items()):
         said = {subject for one in mailbox.read(store, key, home).orders for subject in one.subjects}
         if fresh := [subject for subject in subjects if subject not in said]:
-            drafts.append(mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms))
+            said_to = [mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms)]
+            drafts += mailbox.introduced(store, home, said_to, set(), now_ms)
     if drafts:
         store.record(drafts).result()
 
@@ -36,7 +37,7 @@ def address(store: Store, order: Order, now_ms: int) -> None:
 def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: int) -> None:
     """Tell homes that write about what was erased before they were heard; inside the writer's transaction."""
     drafts = []
-    key = store.signer.public_key
+    key = store.identity.public_key
     for log, subject in outbox_sql.again(db):
         for home in registry.children_of(log) - {""}:
             said = {one for order in mailbox.read(store, key, home).orders for one in order.subjects}
@@ -44,7 +45,8 @@ def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: 
                 body = entry.body()
                 assert body is not None
                 ground = str(body.payload.get("ground", ""))
-                drafts.append(mailbox.order(mailbox.mailbox_of(key, home), [subject], body.actor, ground, now_ms))
+                said_to = [mailbox.order(mailbox.mailbox_of(key, home), [subject], body.actor, ground, now_ms)]
+                drafts += mailbox.introduced(store, home, said_to, set(), now_ms)
     if drafts:
         store.record_in(db, drafts)
     outbox_sql.told(db)
@@ -52,7 +54,7 @@ def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: 
 
 def share(store: Store, registry: Registry, now_ms: int) -> None:
     """Tell all who name one log what any of them was told: a home may have moved with what was to be erased."""
-    key = store.signer.public_key
+    key = store.identity.public_key
     drafts = []
     for log in registry.twice():
         homes = sorted(registry.children_of(log) - {""})
@@ -62,7 +64,8 @@ def share(store: Store, registry: Registry, now_ms: int) -> None:
             for order in (one for other in homes for one in orders[other]):
                 if fresh := [subject for subject in order.subjects if subject not in said]:
                     said.update(fresh)
-                    drafts.append(mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms))
+                    said_to = [mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms)]
+                    drafts += mailbox.introduced(store, home, said_to, set(), now_ms)
     if drafts:
         store.record(drafts).result()
 
@@ -72,7 +75,7 @@ def _concerned(store: Store, registry: Registry, order: Order) -> dict[str, list
 
     def work(db: apsw.Connection) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
-        key = store.signer.public_key
+        key = store.identity.public_key
         # a welcome has what the home wrote itself, and the outbox of a hub above is not ours to fill
         boxes = [box for box in outbox_sql.outboxes(db) if box.public_key == key and not box.is_welcome]
         for subject in dict.fromkeys(order.subjects):

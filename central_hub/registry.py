@@ -1,8 +1,9 @@
-"""Which homes the county has invited, and which logs belong to them: a fold of the hub's own log, and of hubs' below.
+"""Which homes the county has invited, and which logs belong to them: a fold of the hubs' logs, its own and those below.
 
-Entries about the hub itself have the hub's log id as their subject; no other node ever sees them, and the domain's read
-models leave them out. One invitation admits one node; the same node may repeat its request, because an answer can be
-lost on the way. A node that had to open a new log (its folder was restored, or copied) proves it with both keys; the
+
+Entries about the hub itself have the id of its log as their subject; no other node ever sees them, and the domain's
+read models leave them out. One invitation admits one node; the same node may repeat its request, because an answer can
+be lost on the way. A node that had to open a new log (its folder was restored, or copied) proves it with both keys; the
 home has both logs from then on.
 
 A hub may join, too. It brings its homes' logs, and its own log, which comes first, says whose they are: the same
@@ -90,7 +91,7 @@ class Registry:
         self._code_of: dict[bytes, str] = {}
         self._twice: dict[bytes, list[str]] = {}
         self._claimed: dict[bytes, str] = {}  # whose a log is that two name, as the hub said that met both first
-        self._hubs: dict[bytes, str] = {branch.log: "" for branch in store.branches() if branch.own}
+        self._hubs: dict[bytes, str] = {}  # hubs' logs, "" for those of this one
         self._read: dict[bytes, int] = {}  # up to which seq each hub's log was read
         self.refresh()
         self._require_readable(store)
@@ -98,18 +99,22 @@ class Registry:
     @staticmethod
     def _require_readable(store: StoredLog) -> None:
         """Who belongs to whom, and who was revoked, is not guessed: a log that nobody knows counts as the county's."""
-        seqs = [seq for log, seq in store.unreadable if log == store.log]
-        own = {entry.seq for entry in store.entries_of_subject(store.log)} if seqs else set()
-        if lost := sorted(own.intersection(seqs)):
+        own = set(store.own_logs())
+        places = [place for place in store.unreadable if place[0] in own]
+        about = {(e.log, e.seq) for log in {log for log, _ in places} for e in store.entries_of_subject(log)}
+        if lost := sorted(about.intersection(places)):
+            log, seq = lost[0]
             raise LogCorrupt(
-                f"县里登记各家的第 {lost[0]} 条记录在硬盘上损坏了，请用备份恢复（restore） (entry {lost[0]} of the "
-                f"county's own log {store.log.hex()}, about its homes, is damaged on this disk: put back a backup)"
+                f"县里登记各家的第 {seq} 条记录在硬盘上损坏了，请用备份恢复（restore） (entry {seq} of the "
+                f"county's own log {log.hex()}, about its homes, is damaged on this disk: put back a backup)"
             )
 
     def refresh(self) -> None:
         """Read what hubs said since, in the order in which it arrived here."""
         with self._lock:
-            sizes = {branch.log: branch.size for branch in self._source.branches()}
+            branches = self._source.branches()
+            sizes = {branch.log: branch.size for branch in branches}
+            self._hubs |= {branch.log: "" for branch in branches if branch.own}
             waiting: list[tuple[int, bytes, str, Any]] = []
             open_logs = list(self._hubs)
             while open_logs or waiting:
@@ -125,15 +130,14 @@ class Registry:
 
     def _unread(self, log: bytes, size: int) -> list[tuple[int, bytes, str, Any]]:
         """What a hub said about itself and was not read yet."""
-        after = self._read.get(log, 0)
+        after, self._read[log] = self._read.get(log, 0), size  # which is less where a part was set aside
         if size <= after:
             return []
         pairs = [(entry, entry.body()) for entry in self._source.entries_of_log(log, after) if entry.seq <= size]
-        self._read[log] = size
         return [
             (entry.position, log, body.type, body.payload)
             for entry, body in pairs
-            if body is not None and body.subject == log
+            if body is not None and self._hubs.get(body.subject) == self._hubs[log]
         ]
 
     def _evolve(self, hub: str, kind: str, payload: Any) -> None:

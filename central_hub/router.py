@@ -7,12 +7,17 @@ because the outbox itself says how far it is.*
 
 What is decided at an entry rests on the entries up to it and on none after, so it does not depend on how they were
 batched. In a batch the county's own word to a home goes first, then whole subjects, those with the greatest need before
-others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs.
+others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs, and never
+another home's mailbox, whatever anybody wrote about it.
 
 A hub that joined has an outbox, too, for this hub's own word to it and nothing else: what its homes may see, it has
 from them, and decides itself.
+
 Where an entry about a subject cannot be read here, because the disk has damaged it, nothing new is decided about that
 subject until its content is here again (`damage`): what cannot be read may be what took it away from a home.
+
+When the hub begins a new epoch (`sync.epoch`), the router begins at the first entry again, for new outboxes. A batch on
+its way at that moment is dropped: who decides is the log that the hub writes when the batch is committed.
 """
 
 from __future__ import annotations
@@ -37,13 +42,13 @@ from domain.tiers import SEPARATOR
 from node import mailbox
 from node.clock import Clock
 from node.records import is_of_the_domain, of_the_domain, record_of
-from sync import damage, headlines, log_sql, outbox, outbox_sql
+from sync import damage, epoch, headlines, log_sql, outbox, outbox_sql
 from sync.database import NotStored
 from sync.entry import Body
 from sync.errors import LogCorrupt
 from sync.file_sql import StoredFile
 from sync.headlines import Headline
-from sync.log_schema import STREAM_SHIFT, Row
+from sync.log_schema import STREAM_SHIFT, Row, Stream
 from sync.outbox_sql import Outbox
 from sync.store import Store
 
@@ -54,7 +59,6 @@ A_MOMENT_S: Final = 0.2  # of what a home waits for; what it does not get now co
 PAUSE_S: Final = 1.0
 REST_S_MAX: Final = 1.0  # after working it rests three times as long: homes that push wait for nobody's outbox
 PAUSE_DAMAGED_S: Final = 60.0  # only an operator helps
-FIRST_EPOCH: Final = 1
 
 
 class Step(NamedTuple):
@@ -77,29 +81,43 @@ class Load:
     positions: set[int] = field(default_factory=set)
 
     def rows(self) -> list[Row]:
-        """All of them, in the order in which they are appended.
+        """All of them, in the order in which they are appended; a stream's rows stay together and in their order.
 
-        Each stream in its own order, also where a child came back within the batch and part of it had gone on before.
+        A home can be given the beginning of a stream on its own, and then the whole subject, in one batch.
         """
-        self.whole.sort(key=lambda one: (one[0], one[1].position))
-        rows = [row for _, row in self.whole] + sorted(self.live, key=lambda row: row.position)
-        of_stream: dict[int, list[Row]] = {}
-        for row in sorted(rows, key=lambda row: row.position, reverse=True):
-            of_stream.setdefault(row.stream, []).append(row)
-        return [of_stream[row.stream].pop() for row in rows]
+        urgencies: dict[int, tuple[int, bytes]] = {}
+        for need, row in self.whole:
+            urgencies.setdefault(row.stream, need)
+        rows = [*self.live, *(row for _, row in self.whole)]
+        urgent = [row for row in rows if row.stream in urgencies]
+        urgent.sort(key=lambda row: (urgencies[row.stream], row.position))
+        rest = [row for row in rows if row.stream not in urgencies]
+        return urgent + sorted(rest, key=lambda row: row.position)
 
 
 class Router:
     """Feeds the outboxes of a hub. Safe to use from any thread."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock, epoch: int = FIRST_EPOCH) -> None:
+    def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
         self._store = store
         self._registry = registry
         self._clock = clock
-        self._epoch = epoch
         self._one_at_a_time = threading.Lock()
-        self._shelving = Shelving(store, registry)
-        self.position = self._marked = store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
+        self._life = (b"", 0)  # the log that the hub writes, and its epoch
+        self.position = self._marked = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Go on where this epoch's outboxes stand; from the beginning where there are none yet."""
+        if self._life[0] != self._store.log:
+            self._life = (self._store.log, epoch.current(self._store))
+            self._shelving = Shelving(self._store, self._registry, self.epoch)
+            self.position = self._marked = self._store.reading(lambda db: log_sql.tracked(db, _mark(self.epoch))) or 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose outboxes are filled."""
+        return self._life[1]
 
     def catch_up(self, batch_count: int = BATCH_COUNT) -> Iterator[int]:
         """Follow to the newest entry, a batch at a time; gives the position after each."""
@@ -111,6 +129,7 @@ class Router:
         if not self._one_at_a_time.acquire(timeout=wait_s):
             return False
         try:
+            self._begin()
             end, found = headlines.after(self._store, self.position, batch_count)
             if end > self.position:
                 self.take(end, found)
@@ -123,8 +142,9 @@ class Router:
             self._one_at_a_time.release()
 
     def _shelve(self, db: apsw.Connection) -> None:
-        boxes = _Batch(self._store, self._registry, self._clock, self._epoch, self.position).boxes(db)
-        self._shelving.shelve_arrived(db, boxes.values())
+        if self._store.writes(self._life[0]):
+            boxes = _Batch(self._store, self._registry, self._clock, self._life, self.position).boxes(db)
+            self._shelving.shelve_arrived(db, boxes.values())
 
     def may_have(self, log: bytes, file: StoredFile) -> bool:
         """Whether the home of a log may have a file, as things stand."""
@@ -148,8 +168,8 @@ class Router:
         """Id and epoch of the outbox for a log's home, or for a hub; None where another hub has the outbox."""
         if not is_direct(self._registry.code_of(log)):
             return None
-        code = self._registry.child_of(log)
-        return outbox.outbox_id(self._store.signer.public_key, code, self._epoch), self._epoch
+        code, number = self._registry.child_of(log), epoch.current(self._store)
+        return outbox.outbox_id(self._store.identity.public_key, code, number), number
 
     async def keep_up(self) -> None:
         """Follow for ever, beside a node that serves."""
@@ -169,39 +189,50 @@ class Router:
 
     def take(self, end: int, entries: Sequence[Headline]) -> None:
         """Route what a batch of entries changes, up to a position."""
-        routing = _Batch(self._store, self._registry, self._clock, self._epoch, end)
+        routing = _Batch(self._store, self._registry, self._clock, self._life, end)
         for entry in entries:
             routing.note(entry)
         if not routing.is_idle() or end - self._marked >= IDLE_COUNT_MAX:
-            self._store.submit(routing.commit).result()
+            if not self._store.submit(routing.commit).result():
+                return
             self._marked = end
         self.position = end
+
+
+def _mark(number: int) -> str:
+    return MARK if number == epoch.FIRST else f"{MARK}/{number}"
 
 
 class _Batch:
     """One batch on its way: steps worked out beside the writer, then one transaction."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock, epoch: int, end: int) -> None:
-        self._store, self._registry, self._clock, self._epoch, self._end = store, registry, clock, epoch, end
+    def __init__(self, store: Store, registry: Registry, clock: Clock, life: tuple[bytes, int], end: int) -> None:
+        self._store, self._registry, self._clock, self._end = store, registry, clock, end
+        self._log, self._epoch = life
+        self._own, self._key = set(store.own_logs()), store.identity.public_key
+        self._mailboxes = {
+            mailbox.mailbox_of(self._key, one.code.removesuffix(SEPARATOR)) for one in registry.children()
+        }
         self._steps: list[Step] = []
         self._has_mail = False
         self._hubs: set[str] = set()
         self._ties: list[tuple[bytes, bytes]] = []
-        self._shelving = Shelving(store, registry)
+        self._shelving = Shelving(store, registry, self._epoch)
 
     def note(self, headline: Headline) -> None:
         """Work out what follows from one entry; of most the headline says that nothing does."""
-        is_own = headline.log == self._store.log
+        is_own = headline.log in self._own
         if is_own and headline.type == damage.MENDED:
             body = self._body_of(headline)
             subject = damage.mended_subject(self._store, body) if body is not None else None
             if subject is not None:
                 self._decide(headline, subject)
         self._has_mail |= is_own and headline.type in mailbox.TYPES
-        if not is_of_the_domain(headline.type, headline.subject, headline.log):
+        is_ours = headline.subject not in self._mailboxes
+        if not (is_ours and is_of_the_domain(headline.type, headline.subject, headline.log)):
             return
         child = self._tied_to(headline) if headline.type in TIES else None
-        if child is not None:
+        if child is not None and child not in self._mailboxes:
             self._ties.append((child, headline.subject))
         if headline.type in DECIDES:
             self._decide(headline, headline.subject)
@@ -249,8 +280,10 @@ class _Batch:
         self._steps = self._store.reading(followed)
         return not (self._steps or self._ties or self._has_mail)
 
-    def commit(self, db: apsw.Connection) -> None:
-        """Append to the outboxes and move on; inside the writer's transaction."""
+    def commit(self, db: apsw.Connection) -> bool:
+        """Append to the outboxes and move on; False if a new epoch has begun. Inside the writer's transaction."""
+        if not self._store.writes(self._log):
+            return False
         for child, hangs in self._ties:
             outbox_sql.tie(db, child, hangs)
         boxes = self.boxes(db)
@@ -269,12 +302,13 @@ class _Batch:
                 rows = [*self._mail(db, box), *rows]
             if rows:
                 outbox.append(self._store, db, box, rows)
-        log_sql.track(db, MARK, self._end)
+        log_sql.track(db, _mark(self._epoch), self._end)
+        return True
 
     def boxes(self, db: apsw.Connection) -> dict[str, Outbox]:
         """The outboxes of this epoch by home, one for each home or hub that joined."""
-        key = self._store.signer.public_key
-        found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == (key, self._epoch)}
+        key = (self._key, self._epoch)
+        found = {box.home: box for box in outbox_sql.outboxes(db) if (box.public_key, box.epoch) == key}
         children = self._registry.children()
         codes = [child.code.removesuffix(SEPARATOR) for child in children]
         self._hubs = {child.code.removesuffix(SEPARATOR) for child in children if child.is_hub}
@@ -323,24 +357,31 @@ class _Batch:
 
     def _assign_logs(self, db: apsw.Connection, loads: dict[str, Load]) -> None:
         """Say to each home whose the logs are that it is given entries of, where that was not said yet."""
-        hub_key, now_ms = self._store.signer.public_key, self._clock()
+        now_ms = self._clock()
         drafts = []
         for code, load in loads.items():
             branches = {row.branch for row in (*load.live, *(row for _, row in load.whole))}
-            logs = {self._store.log_of(db, branch) for branch in branches} - {self._store.log}
+            logs = {self._store.log_of(db, branch) for branch in branches}
+            logs |= self._logs_in_mailbox(db, code) if self._has_mail else set()
             if not logs:
                 continue
-            said = mailbox.read(self._store, hub_key, code).homes
-            subject = mailbox.mailbox_of(hub_key, code)
-            drafts += [
-                mailbox.assignment(subject, log, self._registry.code_of(log), now_ms)
-                for log in sorted(logs - said.keys())
-            ]
+            said = mailbox.read(self._store, self._key, code).homes
+            subject = mailbox.mailbox_of(self._key, code)
+            unsaid = sorted(logs - self._own - said.keys())
+            said_to = [mailbox.assignment(subject, log, self._registry.code_of(log), now_ms) for log in unsaid]
+            drafts += mailbox.introduced(self._store, code, said_to, logs & self._own, now_ms)
         if drafts:
             self._store.record_in(db, drafts)
 
     def _mail(self, db: apsw.Connection, box: Outbox) -> list[Row]:
         """What the county has said to a home and is not in its outbox yet."""
-        subject = mailbox.mailbox_of(self._store.signer.public_key, box.home)
-        stream = log_sql.stream_of_subject(db, subject, self._store.branch_id(self._store.log))
-        return [] if stream is None else outbox.missing(db, box, [stream])
+        return outbox.missing(db, box, [stream for _, stream in self._mailbox(db, box.home)])
+
+    def _logs_in_mailbox(self, db: apsw.Connection, code: str) -> set[bytes]:
+        return {log for log, _ in self._mailbox(db, code)}
+
+    def _mailbox(self, db: apsw.Connection, code: str) -> list[tuple[bytes, Stream]]:
+        """The streams in which the county speaks to a home, each with its log."""
+        streams = log_sql.live_streams_of_subject(db, mailbox.mailbox_of(self._key, code))
+        found = [(self._store.log_of(db, stream.id >> STREAM_SHIFT), stream) for stream in streams]
+        return [(log, stream) for log, stream in found if log in self._own]

@@ -19,7 +19,7 @@ from typing import Final
 import apsw
 
 from central_hub.registry import Registry
-from sync import log_sql, outbox_sql, shelf_sql
+from sync import epoch, log_sql, outbox_sql, shelf_sql
 from sync.file_sql import StoredFile
 from sync.outbox_sql import Outbox
 from sync.store import Store
@@ -39,24 +39,24 @@ def may_have(store: Store, db: apsw.Connection, registry: Registry, box: Outbox,
 class Shelving:
     """Puts files on shelves, inside the writer's transaction."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: Store, registry: Registry, number: int) -> None:
+        """`number`: the epoch; the shelves of each are filled anew, as its outboxes are."""
         self._store, self._registry = store, registry
+        self._mark = MARK if number == epoch.FIRST else f"{MARK}/{number}"
 
     def arrived(self) -> bool:
         """Whether files were whole since it last looked."""
-        return bool(self._store.files.arrived_after(self._mark(), 1))
-
-    def _mark(self) -> int:
-        return self._store.reading(lambda db: log_sql.tracked(db, MARK)) or 0
+        looked = self._store.reading(lambda db: log_sql.tracked(db, self._mark)) or 0
+        return bool(self._store.files.arrived_after(looked, 1))
 
     def shelve_arrived(self, db: apsw.Connection, boxes: Iterable[Outbox]) -> None:
         """Look at the files that were whole since the last time."""
-        found = self._store.files.arrived_after(log_sql.tracked(db, MARK) or 0, ARRIVED_COUNT)
+        found = self._store.files.arrived_after(log_sql.tracked(db, self._mark) or 0, ARRIVED_COUNT)
         if not found:
             return
         for box in boxes:
             self._shelve(db, box, [file for _, file in found])
-        log_sql.track(db, MARK, found[-1][0])
+        log_sql.track(db, self._mark, found[-1][0])
 
     def shelve_of(self, db: apsw.Connection, box: Outbox, subjects: Iterable[bytes]) -> None:
         """Look at the files of subjects that a home follows from now on."""

@@ -27,7 +27,7 @@ from node.control import Control, failed
 from node.folder import Folder
 from node.handing import here_or_served
 from node.opening import reading, writing
-from sync import wire
+from sync import epoch, wire
 from sync.answering import PART_SIZE_BYTES_MAX, Answer
 from sync.bundle_file import Progress
 from sync.database import OutcomeUnknown
@@ -105,11 +105,11 @@ def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -
             raise RemoteProtocolError("the bundle encloses another node's question to join")
         if registry.key_of(log_id(public_key)) is None:
             registry.join(asked.code, asked.digest, public_key, is_hub=asked.is_hub)
-        return json.dumps(joining.answer(folder.config.name, store.signer, asked.secret, public_key)).encode()
+        return json.dumps(joining.answer(folder.config.name, store.identity, asked.secret, public_key)).encode()
 
     return Taker(
         store, registry.key_of, admit, clock, Parking(folder.path), registry.admit, registry.logs_of,
-        backed_up_to=BackedUp(folder, store),
+        epoch_of=partial(epoch.current, store), backed_up_to=BackedUp(folder, store),
     )  # fmt: skip
 
 

@@ -60,10 +60,8 @@ def record(
         expect = store.version_of(subject)
         folding = folding_of(store, subject, home_of)
         events, version = wished(folding)
-        if version is None:  # who names no form has seen what is here
-            deps = store.seen(subject)
-        else:
-            deps = forms.deps_of(forms.version_of(folding.taken(), version), store.log, folding.taken())
+        shown = forms.version_of(folding.taken(), version)  # who names no form has seen what is here
+        deps = forms.deps_of(shown, store.log, folding.taken())
         drafts = [draft_of(subject, event, actor, now_ms) for event in events]
         drafts[0] = drafts[0]._replace(expect=expect, deps=deps)
         try:

@@ -97,10 +97,11 @@ class Exchanger:
         self._put_off: set[bytes] = set()  # photographs that are not tried again before the next round
         self._delivered = 0  # entries that came down
         self._has_lost = False  # whether the hub held less of some log than its receipt said
+        self._is_hub = folder.config.kind == "hub"
         self._pushed: dict[bytes, int] = {}  # how many entries of each other log the hub acknowledged
         self._put_last: bytes | None = None
         self.watch: Watch | None = None  # of the exchange that is under way
-        self._narrowing = Narrowing(store, clock)
+        self._narrowing = Narrowing(store, clock, is_hub=self._is_hub)
         self._damaged = 0  # entries whose content was met damaged
 
     async def keep_up(self, every_s: float) -> None:
@@ -199,7 +200,10 @@ class Exchanger:
             self.acknowledged = self._receipted = 0
             self._left = True
             return kept
-        self._left = await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock) or self._left
+        self._left = (
+            await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock, is_hub=self._is_hub)
+            or self._left
+        )
         await self._push_others(fetched)
         self._exchanged_ms = self._clock()
         return kept
@@ -232,7 +236,7 @@ class Exchanger:
 
     async def _go_on(self, found: Diverged) -> None:
         was_own = found.log == self._store.log
-        await asyncio.to_thread(healing.go_on, self._store, found, self._clock)
+        await asyncio.to_thread(healing.go_on, self._store, found, self._clock, is_hub=self._is_hub)
         if was_own:
             self.acknowledged = self._receipted = 0
 
@@ -253,8 +257,9 @@ class Exchanger:
         waiting = [name for name in waiting if name not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
         introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
-        outbox = OutboxFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
-        welcome = WelcomeFetching(self._store, self._folder.config.code, self._hub_key) if is_own else None
+        code, key = self._folder.config.code, self._hub_key
+        outbox = await asyncio.to_thread(OutboxFetching, self._store, code, key) if is_own else None
+        welcome = WelcomeFetching(self._store, code, key) if is_own else None
         exchange = Exchange(
             self._store, sender, self._url, self._clock, waiting, introduced, outbox, welcome,
             await asyncio.to_thread(self._store.size, log),

@@ -39,6 +39,7 @@ from node.clock import rfc3339
 from node.reserve import Reserve
 from sync.cipher import MasterKey
 from sync.errors import FolderError, FolderInUse, LogCorrupt, NewerFormat
+from sync.signed_notes import note_of
 from sync.slots import unlock
 from sync.small_file import sync_folder, write_file
 from sync.store import Store
@@ -187,7 +188,7 @@ class Folder:
 
     def save_checkpoint(self, store: StoredLog, hub_key: bytes | None) -> None:
         """Keep the last signed size, and the receipt for it, outside the databases."""
-        note = store.note(store.log, hub_key)
+        note = note_of(store, store.log, hub_key)
         if note is not None:
             write_file(self.path / CHECKPOINT_FILE, note.format())
 

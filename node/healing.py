@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from node.clock import Clock
 from node.incarnations import BEHIND, FORKED
-from sync import erasure, receipt_series, succession
+from sync import epoch, erasure, receipt_series, succession
 from sync.errors import Diverged
 from sync.fetching import Fetching
 from sync.messages import Introduction
@@ -27,10 +27,15 @@ class Behind(NamedTuple):
     receipted: int
 
 
-def go_on(store: Store, found: Diverged, clock: Clock) -> None:
-    """Others continued this log: set aside what is here behind the common part, in a new log if it was the own one."""
+def go_on(store: Store, found: Diverged, clock: Clock, *, is_hub: bool = False) -> None:
+    """Others continued this log: set aside what is here behind the common part, in a new log if it was the own one.
+
+    A hub goes on in a new epoch, for its outboxes may name what is set aside.
+    """
     why = BEHIND if found.hub_size > found.size == store.size(found.log) else FORKED
-    if found.log == store.log:
+    if is_hub:
+        epoch.open_next(store, why, clock(), keep={found.log: found.size})
+    elif found.log == store.log:
         store.succeed(found.size, why, clock())
         store.files.offer_again(found.log)
     else:
@@ -56,12 +61,12 @@ def introductions_by_hand(store: StoredLog, log: bytes) -> list[Introduction]:
     return chain if store.has_key(log) else [*chain, *introductions(store, log, True)]
 
 
-def take_in(store: Store, fetched: Fetching, clock: Clock) -> bool:
+def take_in(store: Store, fetched: Fetching, clock: Clock, *, is_hub: bool = False) -> bool:
     """Act on what an exchange has shown of the home's other logs; whether there is more to exchange."""
     fetcher = fetched.fetcher
     for log, size in fetcher.forks.items():
         if log != store.log:
-            go_on(store, Diverged(log, size, fetcher.logs[log].size), clock)
+            go_on(store, Diverged(log, size, fetcher.logs[log].size), clock, is_hub=is_hub)
     has_erased = bool(fetcher.fetched) and erasure.follow_orders(store, clock())
     return bool(fetcher.forks or fetcher.is_stopped or has_erased)
 

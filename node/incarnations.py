@@ -1,4 +1,4 @@
-"""A home's node that is not what it was: restored, copied, put back. It notices, goes on in a new log, and says so.
+"""A node that is not what it was: restored, copied, put back. It notices, goes on in a new log, and says so.
 
 `checkpoint.txt` lies outside the databases: what the node signed last, and the county's receipt for it. A folder whose
 log is shorter, or another one, than what its own receipt says was put back from an older copy. Whoever opens it for
@@ -6,7 +6,11 @@ writing then opens a new log first, so that it never writes other entries where 
 power cut before the new log is in `log.db` leaves everything as it was; behind that, `checkpoint.txt` names a log that
 is no longer written, and asks for nothing.*
 
-Everything else shows itself at the next exchange; `sync.succession` has the theory.
+A hub keeps the file, too: it is written when whoever writes the folder is done, for more often would cost every entry
+another fsync. It tells of databases that were put back beside it, and of no whole folder.
+
+Everything else shows itself at the next exchange; `sync.succession` has the theory. A hub goes on in a new log, too,
+and with it in a new epoch (`sync.epoch`): homes show it what it has forgotten.
 """
 
 from __future__ import annotations
@@ -14,18 +18,23 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
+import apsw
+
 from node.clock import Clock, rfc3339
 from node.folder import CHECKPOINT_FILE, Folder
+from sync import epoch
+from sync.database import NotStored
 from sync.errors import RemoteProtocolError
 from sync.note import Checkpoint, parse, parse_checkpoint
 from sync.store import Store
 from sync.stored_log import StoredLog
 from sync.succession import SET_ASIDE, Change, changes
+from sync.taken_back import FORKED
+from sync.witness import FORGOTTEN
 
 RESTORED: Final = "restored"
 BACKUP: Final = "backup"
 BEHIND: Final = "behind"
-FORKED: Final = "forked"
 DAMAGED: Final = "damaged"
 
 WORDS: Final = {
@@ -50,6 +59,32 @@ SET_ASIDE_WORDS: Final = (
     " (The county holds another copy of one of this home's logs. The {again} entries that only this folder had were"
     " recorded again: none is missing and none counts twice.)"
 )
+HUB_WORDS: Final = {
+    RESTORED: "打开时发现，这里的记录比上次关闭时旧，所以县级枢纽是从较早的备份恢复的。已开始新的一期："
+    "给各家的寄件箱重新开始，缺的记录由各家交回。"
+    " (When it was opened, the hub's folder was older than when it was last closed. A new epoch has begun: the homes'"
+    " outboxes begin anew, and the homes bring back what it lacks.)",
+    BACKUP: "县级枢纽从备份恢复，已开始新的一期：给各家的寄件箱重新开始，缺的记录由各家交回。"
+    " (The hub was restored from a backup. A new epoch has begun: the homes' outboxes begin anew, and the homes bring"
+    " back what it lacks.)",
+    FORGOTTEN: "一个之家出示了县里签过字、县里却已没有的内容，所以县级枢纽是从较早的备份恢复的。已开始新的一期："
+    "给各家的寄件箱重新开始，缺的记录由各家交回。"
+    " (A home showed what the hub had signed and no longer holds, so the hub was put back to an earlier copy. A new"
+    " epoch has begun: the homes' outboxes begin anew, and the homes bring back what it lacks.)",
+    BEHIND: "上级保存的本枢纽日志比这里的多，所以县级枢纽是从较早的备份恢复的。已开始新的一期："
+    "给各家的寄件箱重新开始，缺的记录由上级和各家交回。"
+    " (The hub above holds more of this hub's log than this folder: it was put back to an earlier copy. A new epoch has"
+    " begun: the homes' outboxes begin anew, and the hub above and the homes bring back what it lacks.)",
+    DAMAGED: "县级枢纽自己的第 {next} 条记录在硬盘上损坏了。已开始新的一期，它后面还读得出来的已重新登记。"
+    " (Entry {next} of the hub's own log is damaged on its disk. A new epoch has begun, and what could still be read"
+    " behind it was recorded again.)",
+    FORKED: "县级枢纽被放回较早的备份之后，在同样的位置写了别的记录。已开始新的一期，这些记录另行登记，不缺也不重复。"
+    " (After the hub was put back to an earlier copy, it wrote other entries in places that were taken. A new epoch has"
+    " begun, and they are recorded elsewhere: none is missing and none counts twice.)",
+}
+HUB_SET_ASIDE_WORDS: Final = (
+    "县里的 {again} 条记录换了位置重新登记。 ({again} entries of the county's were recorded again in another place.)"
+)
 
 
 def notice(folder: Folder, store: Store, clock: Clock) -> None:
@@ -57,19 +92,37 @@ def notice(folder: Folder, store: Store, clock: Clock) -> None:
     told = _last_told(folder)
     if told is None or not _contradicts(store, told):
         return
-    size = store.size(store.log)
-    store.succeed(size, RESTORED, clock())
+    if folder.config.kind == "hub":
+        epoch.open_next(store, RESTORED, clock())
+        print(f"{folder.path}: {HUB_WORDS[RESTORED]}", file=sys.stderr)
+        return
+    store.succeed(store.size(store.log), RESTORED, clock())
     store.keep_checkpoint(store.log, store.sign(store.size(store.log))).result()
     hub = folder.config.hub
     folder.save_checkpoint(store, bytes.fromhex(hub.key) if hub else None)
     print(f"{folder.path}: {WORDS[RESTORED]}", file=sys.stderr)
 
 
+def leave(folder: Folder, store: Store) -> None:
+    """A hub's folder is about to be closed: note outside the databases how far its own log is."""
+    told, size = _last_told(folder), store.size(store.log)
+    if not size or (told is not None and (told.origin, told.size) == (store.signer.name, size)):
+        return
+    try:
+        store.keep_checkpoint(store.log, store.sign(size)).result()
+        folder.save_checkpoint(store, None)
+    except (OSError, apsw.Error, NotStored) as error:  # the disk is full: what was done is done
+        print(f"{folder.path / CHECKPOINT_FILE} is not written: {error}", file=sys.stderr)
+
+
 def restored(folder: Folder, clock: Clock) -> None:
     """A folder that was just restored from a backup: its first life may have gone on, so it has a log of its own."""
     store = Store(folder.path, folder.master)
     try:
-        store.succeed(store.size(store.log), BACKUP, clock())
+        if folder.config.kind == "hub":
+            epoch.open_next(store, BACKUP, clock())
+        else:
+            store.succeed(store.size(store.log), BACKUP, clock())
     finally:
         store.close()
 
@@ -95,6 +148,8 @@ def _contradicts(store: Store, told: Checkpoint) -> bool:
 
 def shown(store: StoredLog) -> list[dict[str, Any]]:
     """What happened to this node's logs, for `status`: when, which log, and in words."""
+    found = changes(store)
+    is_hub = any(change.epoch for change in found)
     return [
         {
             "at": rfc3339(change.at_ms),
@@ -103,13 +158,16 @@ def shown(store: StoredLog) -> list[dict[str, Any]]:
             "kept": change.size,
             "recorded_again": change.again,
             "log": change.new.hex(),
-            "words": words(change),
+            "words": words(change, is_hub=is_hub),
+            **({"epoch": change.epoch} if change.epoch else {}),
         }
-        for change in changes(store)
+        for change in found
     ]
 
 
-def words(change: Change) -> str:
+def words(change: Change, *, is_hub: bool = False) -> str:
     """What happened, as a person is told."""
-    sentence = SET_ASIDE_WORDS if change.kind == SET_ASIDE else WORDS.get(change.why, WORDS[FORKED])
+    known = HUB_WORDS if is_hub else WORDS
+    aside = HUB_SET_ASIDE_WORDS if is_hub else SET_ASIDE_WORDS
+    sentence = aside if change.kind == SET_ASIDE else known.get(change.why, known[FORKED])
     return sentence.format(again=change.again, next=change.size + 1)

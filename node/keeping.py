@@ -154,9 +154,8 @@ def restore(arguments: argparse.Namespace, kind: Kind) -> int:
         with closing(StoredLog(making, master)) as store:
             _require_whole(store, folder)
             covered = backup.covered(store)
-        if kind == "home":
-            folder.open_with(master)
-            incarnations.restored(folder, system_clock())
+        folder.open_with(master)
+        incarnations.restored(folder, system_clock())
         folder.save_backup(int(header["made_at_ms"]), int(header["entries"]), covered)
         if path.exists():
             raise FolderError(f"{path} exists already: a backup is never restored over a folder")

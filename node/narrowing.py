@@ -17,7 +17,7 @@ import apsw
 
 from node.clock import Clock
 from node.incarnations import DAMAGED
-from sync import damage
+from sync import damage, epoch
 from sync.database import NotStored
 from sync.errors import EntryDamaged, LogCorrupt, RefusedByPeer, Unreachable
 from sync.replicator import PUSH_ROWS_MAX, Sender
@@ -29,8 +29,9 @@ INVALID: Final = "invalid"
 class Narrowing:
     """What one home's exchanges have learned about its own log."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, is_hub: bool = False) -> None:
         self._store = store
+        self._is_hub = is_hub
         self._clock = clock
         self._damage: EntryDamaged | None = None
         self.steps = 0  # how often something was learned
@@ -72,7 +73,7 @@ class Narrowing:
             return False
         found, self._damage = self._damage, None
         try:
-            self._store.succeed(found.seq - 1, DAMAGED, self._clock())
+            self._leave(found.seq - 1)
         except (LogCorrupt, NotStored, apsw.CorruptError, apsw.NotADBError) as error:
             self._damage = found
             raise LogCorrupt(
@@ -82,3 +83,9 @@ class Narrowing:
             ) from None
         self.rows_max, self.withheld = PUSH_ROWS_MAX, frozenset()
         return True
+
+    def _leave(self, size: int) -> None:
+        if self._is_hub:
+            epoch.open_next(self._store, DAMAGED, self._clock(), keep={self._store.log: size})
+        else:
+            self._store.succeed(size, DAMAGED, self._clock())

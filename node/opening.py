@@ -55,9 +55,10 @@ def writing(folder: Folder) -> Iterator[Store]:
         finish_rekeying(folder)
         store = _store_with_reserve(folder)
         try:
-            if folder.config.kind == "home":
-                incarnations.notice(folder, store, system_clock())
+            incarnations.notice(folder, store, system_clock())
             yield store
+            if folder.config.kind == "hub":
+                incarnations.leave(folder, store)
         finally:
             store.close()
 

@@ -8,27 +8,37 @@ from typing import Any, TypeGuard
 from domain import schema
 from domain.event import Event, RevokedEvent
 from domain.records import Record
-from domain.tiers import SEPARATOR, qualified
+from domain.tiers import COUNTY, SEPARATOR, qualified
 from node import mailbox
 from sync.batch import NOTHING, Draft, Entry
-from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body, check_body, pack_body
+from sync.entry import EXT_FIRST_ID, EXT_SOURCE, EXT_STOOD, Body, check_body, pack_body
 from sync.errors import RemoteProtocolError
 
 
 def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Record:
-    """An entry as the domain sees it; `revoked` where it came after the size up to which its log counts."""
+    """An entry as the domain sees it; `revoked` where it came after the size up to which its log counts.
+
+    What the county lost with its log and took back from a home counts where it stood, as at that home.
+    """
     event = schema.decode(body.type, body.payload)
     if SEPARATOR in home and isinstance(event, Event):
         event = qualified(event, home)
+    first_id = body.extensions.get(EXT_FIRST_ID)
+    stood = body.extensions.get(EXT_STOOD) if home == COUNTY else None  # nobody else says that for others
+    match stood:
+        case [bytes(log), int(seq), bytes(id_), int(lamport)]:
+            first_id = None if first_id == id_ else first_id
+        case _:
+            id_, log, seq, lamport = entry.id, entry.log, entry.seq, body.lamport
     return Record(
-        entry.id,
-        body.extensions.get(EXT_FIRST_ID),
-        entry.log,
-        entry.seq,
+        id_,
+        first_id,
+        log,
+        seq,
         home,
         body.actor,
         body.recorded_at_ms,
-        body.lamport,
+        lamport,
         body.deps,
         RevokedEvent(body.type, event) if revoked else event,
     )

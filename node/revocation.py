@@ -40,23 +40,27 @@ class Revocations:
         """`home_of` says whose a log is, at a hub that honours what hubs below it say; else the own word counts."""
         self.by_log: dict[bytes, Revocation] = {}
         self._said: dict[tuple[bytes, str], Revocation] = {}  # by log, and by the hub that said it
-        self._own = store.log
+        self._store = store
         self._home_of = home_of
-        logs = [store.log]
-        if home_of is not None:
-            others = [branch.log for branch in store.branches() if not branch.own]
-            logs += [log for log in others if home_of(log).endswith(SEPARATOR)]
-        for log in logs:
-            for entry in store.entries_of_subject(log):
-                body = entry.body()
-                if body is not None and (until is None or entry.position <= until):
-                    self.note(entry, body)
+        logs = [branch.log for branch in store.branches() if self._speaker(branch.log) is not None]
+        entries = [entry for log in logs for entry in store.entries_of_subject(log)]
+        for entry in sorted(entries, key=lambda entry: entry.position):
+            body = entry.body()
+            if body is not None and (until is None or entry.position <= until):
+                self.note(entry, body)
+
+    def _speaker(self, log: bytes) -> str | None:
+        """The hub whose log it is, "" for this node; None where it is no hub's, or its word does not count here."""
+        if self._store.has_key(log):
+            return COUNTY
+        home = self._home_of(log) if self._home_of is not None else ""
+        return home if home.endswith(SEPARATOR) else None
 
     def note(self, entry: Entry, body: Body) -> tuple[bytes, int] | None:
         """Take one entry more; the log whose entries after a size are judged otherwise now, if there is one."""
         if entry.log != body.subject:
             return None
-        hub = COUNTY if entry.log == self._own else self._home_of(entry.log) if self._home_of else None
+        hub = self._speaker(entry.log)
         match body.type, body.payload:
             case "log-revoked/1", {"log": bytes(log), "size": int(size), "by": str(by), "ground": str(ground)}:
                 said: Revocation | None = Revocation(size, by, ground, body.recorded_at_ms)

@@ -241,7 +241,7 @@ class Follower:
             found = self._start_anew(name, until)
             found.erased = True
             yield name, found
-        elif entry.log == body.subject == self._store.log and (name := mended_subject(self._store, body)) is not None:
+        elif self._is_own(entry, body) and (name := mended_subject(self._store, body)) is not None:
             found = self._remembered[name] = self._start_anew(name, until)
             yield name, found
         elif entry.log == body.subject:
@@ -249,6 +249,9 @@ class Follower:
             for name in self._subjects_after(*changed, until) if changed else ():
                 found = self._remembered[name] = self._start_anew(name, until)
                 yield name, found
+
+    def _is_own(self, entry: Entry, body: Body) -> bool:
+        return entry.log == body.subject and self._store.has_key(entry.log)
 
     def _subjects_after(self, log: bytes, seq: int, until: int) -> set[bytes]:
         """What a log's entries after a seq are about, as far as they were stored up to a position."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sync import receipt_series, wire
+from sync import epoch, receipt_series, wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
 from sync.errors import EntryDamaged, LocalProtocolError
@@ -55,9 +55,10 @@ class Answer:
         self._part_size_bytes = part_size_bytes
         self._replies = {reply.log: reply for reply in replies}
         (self.log,) = {reply.sender for reply in replies}
-        self._outbox = newest_outbox(store, store.signer.public_key, home)
+        newest = newest_outbox(store, store.identity.public_key, home)
+        self._outbox = newest if newest is not None and newest.epoch == epoch.current(store) else None
         outbox = (self._outbox.log, self._outbox.epoch) if self._outbox else None
-        self._served = ServedLogs(store, self.log, keys, outbox)
+        self._served = ServedLogs(store, self.log, keys, lambda _: outbox)
         self._entries = 0
         self._next: Carry | Delivery | None = None
 
@@ -73,7 +74,7 @@ class Answer:
                 return
 
     def _part(self, pieces: Iterator[Carry | Delivery], progress: Progress) -> Iterator[bytes]:
-        writer = BundleWriter(self._store.signer)
+        writer = BundleWriter(self._store.identity)
         yield writer.begin(self._head())
         for message in self._beginning():
             yield writer.frame(wire.encode(message))
@@ -92,7 +93,7 @@ class Answer:
         receipted = own.receipted if own else 0
         enclosed = next((reply.enclosed for reply in self._replies.values() if reply.enclosed), b"")
         held = self._store.size(self.log)
-        return Head(Kind.ANSWER, self._store.signer.public_key, self.log, receipted, held, enclosed)
+        return Head(Kind.ANSWER, self._store.identity.public_key, self.log, receipted, held, enclosed)
 
     def _beginning(self) -> Iterator[Message]:
         yield from self._section(self.log)

@@ -15,7 +15,8 @@ class Draft(NamedTuple):
     """An event that this node wants to record.
 
     `expect`: the version of its stream that the author saw, if that matters. `stream` and `version` are for callers of
-    the `eventsourcing` library, who name their streams and number their events themselves.
+    the `eventsourcing` library, who name their streams and number their events themselves. `lamport`: that of an entry
+    which is recorded again and comes after all in `deps`, whether they are here or not; 0 where it follows from them.
     """
 
     type: str
@@ -28,6 +29,7 @@ class Draft(NamedTuple):
     expect: int | None = None
     stream: bytes | None = None
     version: int | None = None
+    lamport: int = 0
 
 
 class Recorded(NamedTuple):

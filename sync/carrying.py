@@ -62,7 +62,7 @@ class Carrier:
         """`may_have`: whether a log is the node's to have; `held`: how many entries of it are on the disk."""
         self._may_have = may_have
         self._held = held
-        self._log = b""
+        self.log = b""  # that is followed
         self._cursor = self._end = 0
         self._withheld: frozenset[int] = frozenset()
         self.now_s: float | None = None  # of a steady clock; set before each call by a shell that has one
@@ -81,11 +81,11 @@ class Carrier:
                 self._end = self._size_of(log)
                 if size > self._end:
                     raise RemoteProtocolError(f"the node holds {size} entries of a log of {self._end}")
-                self._log, self._cursor = log, size
+                self.log, self._cursor = log, size
                 self._withheld = frozenset()
                 self._flight.clear()
             case Took(log, size):
-                self._require(log == self._log and size <= self._cursor)
+                self._require(log == self.log and size <= self._cursor)
                 self._flight.arrived(size, self.now_s)
                 self._was_heard = True
             case NoKey(size, ordinals):
@@ -110,7 +110,7 @@ class Carrier:
         if self._cursor >= self._end or len(self._flight) >= CARRIES_IN_FLIGHT_MAX:
             return None
         rows_count = min(CARRY_ROWS_MAX, max(1, self._flight.rows_count))
-        return CarryFrom(self._log, self._cursor, rows_count, self._withheld)
+        return CarryFrom(self.log, self._cursor, rows_count, self._withheld)
 
     def carried(self, push: Push, frame_size_bytes: int) -> None:
         """It is on its way."""

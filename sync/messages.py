@@ -336,9 +336,49 @@ class Content(NamedTuple):
     packed: bytes
 
 
+class Witness(NamedTuple):
+    """A node shows a hub what the hub itself once signed and seems to hold no more.
+
+    `proof` has 64 bytes, its signature on the outbox `log` of this epoch, or 72, its receipt for a log, of an epoch
+    that the node names.
+    """
+
+    log: bytes
+    epoch: int
+    size: int
+    root: bytes
+    proof: bytes
+
+
+class Recall(NamedTuple):
+    """A hub in a later epoch has so many entries of this outbox, with this root: it asks for what the home has more.
+
+    If the home has another root there, for all that it has.
+    """
+
+    log: bytes
+    size: int
+    root: bytes
+
+
+class Returned(NamedTuple):
+    """Entries of the outbox of an older epoch, given back to the hub that had signed them.
+
+    As a Delivery, but readable by itself: streams are numbered within it, each begins in it, and `frontier` has the
+    right edge of the outbox's tree at `push.start`.
+    """
+
+    epoch: int
+    frontier: list[bytes]
+    logs: list[bytes]
+    origins: list[int]
+    seqs: list[int]
+    push: Push
+
+
 Introduction = Succeed | Vouch
 AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | About | Welcome | Again | Content
-AboutOutbox = OutboxAt | Delivery
+AboutOutbox = OutboxAt | Delivery | Witness | Recall | Returned
 AboutFiles = Offer | Chunk | Holds | Declined | Bring
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
 Message = Notice | Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

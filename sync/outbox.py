@@ -45,9 +45,10 @@ def outbox_id(hub_key: bytes, home: str, epoch: int) -> bytes:
 
 def open_outbox(store: Store, db: apsw.Connection, home: str, epoch: int) -> Outbox:
     """A home's outbox under this hub's key, opened where there is none yet; inside the writer's transaction."""
-    log = outbox_id(store.signer.public_key, home, epoch)
+    key = store.identity.public_key
+    log = outbox_id(key, home, epoch)
     if outbox_sql.outbox(db, log) is None:
-        outbox_sql.add_outbox(db, log, store.signer.public_key, home, epoch)
+        outbox_sql.add_outbox(db, log, key, home, epoch)
     found = outbox_sql.outbox(db, log)
     assert found is not None
     return found
@@ -77,7 +78,7 @@ def append(store: Store, db: apsw.Connection, outbox: Outbox, rows: Sequence[Row
     outbox_sql.set_size(db, outbox.id, frontier.size, streams)
     root = frontier.root()
     outbox_sql.put_checkpoint(
-        db, outbox.id, frontier.size, root, sign_outbox(store.signer, outbox, frontier.size, root)
+        db, outbox.id, frontier.size, root, sign_outbox(store.identity, outbox, frontier.size, root)
     )
     return outbox._replace(size=frontier.size, streams=streams)
 
@@ -133,9 +134,9 @@ def _delivery(
         written_in = store.log_of(db, row.branch)
         if row.prev is None:
             first_ordinal = first_ordinal if begun else ordinal
-            begun.append(_beginning(db, store, row.stream, written_in, ordinal in withheld))
+            begun.append(beginning_of(db, store, row.stream, written_in, ordinal in withheld))
             origins.append(logs.setdefault(written_in, len(logs)))
-        out.append(_row(row, ordinal, ordinal in withheld))
+        out.append(row_of(row, ordinal, ordinal in withheld))
         seqs.append(row.seq)
         size_bytes += len(row.body or b"")
         if size_bytes > BODIES_SIZE_BYTES_MAX:
@@ -146,7 +147,7 @@ def _delivery(
         if place.tree != tree:
             raise EntryDamaged(log, place.n, "the tree stored for it says something else")
     root = frontier.root()
-    signature = sign_outbox(store.signer, outbox, frontier.size, root)
+    signature = sign_outbox(store.identity, outbox, frontier.size, root)
     return Delivery(log, Push(start, first_ordinal, begun, out, root, signature), list(logs), origins, seqs)
 
 
@@ -172,14 +173,16 @@ def _sound_rows(
     return store.opened_rows(db, stored), leaves
 
 
-def _row(row: Row, ordinal: int, is_withheld: bool) -> PushRow | ErasedRow:
+def row_of(row: Row, ordinal: int, is_withheld: bool) -> PushRow | ErasedRow:
+    """An entry of an outbox as it is delivered, under its stream's ordinal there."""
     if row.body is None or is_withheld:
         return ErasedRow(ordinal, row.commitment)
     kind, actor, _, lamport, at, deps, payload, extensions = unpack_body(row.body)
     return PushRow(ordinal, kind, actor, lamport, at, deps, payload, extensions)
 
 
-def _beginning(db: apsw.Connection, store: StoredLog, number: int, log: bytes, is_withheld: bool) -> Beginning:
+def beginning_of(db: apsw.Connection, store: StoredLog, number: int, log: bytes, is_withheld: bool) -> Beginning:
+    """A stream of a log as it begins in an outbox."""
     stream = log_sql.stream_by_id(db, number)
     assert stream is not None
     if is_withheld or stream.subject is None:

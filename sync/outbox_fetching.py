@@ -7,34 +7,48 @@
                                                      or NoKey(size, streams): send these in erased form
 
 What is held is on the node's own disk: after a cut the next exchange follows from there. Only an outbox whose id
-follows from the pinned key, this home's code and the epoch is asked for.
+follows from the pinned key, this home's code and the epoch is asked for, and never one of an older epoch than the
+newest of which something is here.
+
+A hub that was put back to an earlier copy shows itself by what it offers: an older epoch, fewer entries, entries that
+do not fit. Then the node shows it the signature under what is held (`witness`), and goes on with what it offers next;
+if that is the same again, with nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from sync.errors import RemoteProtocolError
+from sync.errors import RemoteProtocolError, VerificationError
 from sync.fetching import Following
-from sync.messages import Ack, Delivery, Follow, Message, OutboxAt, Took
+from sync.giving_back import GivingBack
+from sync.messages import Ack, Delivery, Follow, Message, OutboxAt, Recall, Took, Witness
 from sync.outbox_receiving import OutboxReceiver
-from sync.outbox_taking import follow, receiver_of, take_delivery
+from sync.outbox_sql import Outbox
+from sync.outbox_taking import follow, newest_held, receiver_of, take_delivery
 from sync.replicator import Wait
 from sync.store import Store
+from sync.witness import of_outbox, of_receipt
 
 
 class OutboxFetching:
     """What one exchange brings of the outbox of the home whose node's store this is."""
 
-    def __init__(self, store: Store, home: str, hub_key: bytes) -> None:
-        """`hub_key`: the hub's pinned public key; empty for a node that takes nothing from an outbox."""
+    def __init__(self, store: Store, home: str, hub_key: bytes, *, shows: bool = True) -> None:
+        """`hub_key`: the hub's pinned public key; empty for a node that takes nothing from an outbox.
+
+        `shows`: whether the hub is shown, and given back, what it has lost; not of a welcome, which it makes anew.
+        """
         self.taken = 0  # entries that came in this exchange
         self._store, self.home, self.hub_key = store, home, hub_key
         self.told: OutboxAt | None = None
         self._receiver: OutboxReceiver | None = None
         self._answers: list[Message] = []
+        self._witnesses: list[Witness] = []  # to be shown before anything else
         self._following: Following | None = None
-        self._is_busy = self._is_stopped = False
+        self.back = GivingBack(store, home, hub_key if shows else b"")
+        self._is_busy = self._is_stopped = self._has_shown = self._is_waiting = False
+        self._held = newest_held(store, hub_key, home) if hub_key and shows else None
 
     @property
     def log(self) -> bytes | None:
@@ -54,11 +68,27 @@ class OutboxFetching:
     @property
     def done(self) -> bool:
         """Whether nothing is to be asked, awaited or answered any more."""
-        return not self._is_busy and not self._answers and (self._is_stopped or self.left <= 0)
+        is_quiet = not (self._is_busy or self._answers or self._witnesses or self._is_waiting) and self.back.done
+        return is_quiet and (self._is_stopped or self.left <= 0)
 
     def stop(self) -> None:
         """Something more urgent waits: the rest comes with another exchange."""
         self._is_stopped = True
+
+    def witness(self) -> Witness | None:
+        """What the hub is to be shown before anything else is said."""
+        return self._witnesses.pop(0) if self._witnesses else None
+
+    async def found_less(self, log: bytes, held: int) -> None:
+        """The hub holds fewer entries of a log than its last receipt says."""
+        if self.hub_key:
+            receipt = await asyncio.to_thread(of_receipt, self._store, log, (self.hub_key, self.home), held)
+            self._witnesses += [receipt] if receipt is not None else []
+
+    async def receipted(self) -> None:
+        """The last receipt came; before it the hub would have said that it has an outbox."""
+        if self.told is None and self._held is not None:
+            await self._show(self._held)
 
     async def next(self) -> Message | Wait | None:
         """What to say to the hub now; Wait where it must be heard first, None when all is here."""
@@ -66,6 +96,8 @@ class OutboxFetching:
             return self._answers.pop(0)
         if self.done:
             return None
+        if not self._is_waiting and (given := await self.back.next()) is not None:
+            return given
         if self._following is None and self._receiver is not None:
             self._following = Following(self._receiver)
             return Follow(self._receiver.log, self._receiver.size)
@@ -73,29 +105,61 @@ class OutboxFetching:
 
     def ended(self) -> None:
         """A request has ended, and with it what the hub knew of this: what is still to come is followed anew."""
+        self._is_waiting = False  # for an answer that is not going to come
+        self.back.ended()
         is_open = self._following is not None and self.left > 0 and not self._is_stopped
         self._answers = self._following.anew(self._answers) if self._following is not None and is_open else []
 
     def _open(self, epoch: int) -> OutboxReceiver:
         return receiver_of(self._store, follow(self._store, self.hub_key, self.home, epoch).log)
 
-    async def take(self, message: OutboxAt | Delivery) -> None:
+    async def take(self, message: OutboxAt | Delivery | Recall | Took) -> None:
         """The hub said something; what it delivered is durable when this returns."""
         self._is_busy = True
         try:
-            if isinstance(message, Delivery):
-                await self._take_delivery(message)
-            elif self._following is None:
-                self.told = message
-                self._receiver = await asyncio.to_thread(self._open, message.epoch) if self.hub_key else None
+            match message:
+                case Delivery():
+                    await self._take_delivery(message)
+                case Recall():
+                    await self.back.recalled(message)
+                case Took():
+                    await self.back.took(message)
+                case _ if self._following is None:
+                    await self._take_offer(message)
         finally:
             self._is_busy = False
 
+    async def _take_offer(self, offered: OutboxAt) -> None:
+        self._is_waiting = False
+        await self.back.told(offered.epoch)
+        held = self._held
+        if offered == self.told:
+            return
+        if held is None or offered.epoch > held.epoch or (offered.epoch == held.epoch and offered.size >= held.size):
+            self.told = offered
+            self._receiver = await asyncio.to_thread(self._open, offered.epoch) if self.hub_key else None
+            return
+        self.told = self._receiver = None
+        await self._show(held)
+
+    async def _show(self, held: Outbox) -> None:
+        if not self._has_shown:
+            self._has_shown = self._is_waiting = True
+            self._witnesses.append(await asyncio.to_thread(of_outbox, self._store, held))
+
     async def _take_delivery(self, delivery: Delivery) -> None:
+        if self._is_stopped or self._is_waiting:  # it is the rest of what was on its way
+            return
         if self._receiver is None or self._following is None:
             raise RemoteProtocolError("a delivery that was not asked for")
-        if not self._is_stopped:  # else it is the rest of what was on its way
+        try:
             await asyncio.to_thread(self._take, self._receiver, delivery)
+        except (VerificationError, RemoteProtocolError):
+            if self._held is None or self._has_shown or self._receiver.log != self._held.log:
+                raise
+            self.told = self._receiver = self._following = None
+            self._answers = []
+            await self._show(self._held)
 
     def _take(self, receiver: OutboxReceiver, delivery: Delivery) -> None:
         taken, answers = take_delivery(self._store, receiver, delivery)

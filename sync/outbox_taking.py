@@ -26,6 +26,7 @@ from sync.outbox_sql import Outbox, Place
 from sync.sealing import Seal, seal_body
 from sync.store import Store
 from sync.stored_log import StoredLog
+from sync.witness import known_epoch, mark_receipts
 
 
 def follow(store: Store, hub_key: bytes, home: str, epoch: int) -> Outbox:
@@ -34,10 +35,19 @@ def follow(store: Store, hub_key: bytes, home: str, epoch: int) -> Outbox:
     def work(db: apsw.Connection) -> Outbox:
         log = outbox_id(hub_key, home, epoch)
         if outbox_sql.outbox(db, log) is None:
+            known = known_epoch(db, hub_key, home)
             outbox_sql.add_outbox(db, log, hub_key, home, epoch)
+            if epoch > known and not require(db, log).is_welcome:
+                mark_receipts(db)
         return require(db, log)
 
     return store.submit(work).result()
+
+
+def newest_held(store: StoredLog, hub_key: bytes, home: str) -> Outbox | None:
+    """The outbox of the newest epoch of which something is here."""
+    boxes = [box for box in store.reading(outbox_sql.outboxes) if box.size and box.public_key == hub_key]
+    return max((box for box in boxes if box.home == home), key=lambda box: box.epoch, default=None)
 
 
 def receiver_of(store: StoredLog, log: bytes) -> OutboxReceiver:

@@ -32,6 +32,7 @@ from sync import wire
 from sync.batch import SignedSize
 from sync.client import CONTENT_TYPE, HELD_PATH, NOT_CHANGED, PATH
 from sync.database import NotStored
+from sync.entry import log_id
 from sync.errors import (
     FrameDamaged,
     LocalProtocolError,
@@ -63,10 +64,13 @@ from sync.messages import (
     NoKey,
     Notice,
     Offer,
+    Recall,
     Receipt,
     Refusal,
+    Returned,
     Took,
     Welcome,
+    Witness,
 )
 from sync.receiving import receiver_of
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
@@ -109,6 +113,7 @@ class ExchangeServer:
         backed_up_to: Callable[[bytes], int] = lambda _: 0,
         welcomes: Welcomes | None = None,
         may_have: Callable[[bytes, StoredFile], bool] = lambda _log, _file: False,
+        restored: Callable[[bytes, Witness | Returned], Recall | Took | None] = lambda _log, _message: None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
@@ -117,8 +122,10 @@ class ExchangeServer:
         `epoch_of` gives the hub's epoch, `backed_up_to` how many entries of a log its last verified backup holds.
         `welcomes` are what new nodes get first.
         `may_have`: whether the home of a log may have a file.
+        `restored` acts on what the node of a log shows and gives back to a hub that was restored; what to answer.
         """
         self._welcomes = welcomes
+        self._restored = restored
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
@@ -162,7 +169,7 @@ class ExchangeServer:
 
     def _served(self, log: bytes) -> ServedLogs:
         may_have = partial(self._may_have, log)
-        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of(log), self._welcomes, may_have)
+        return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of, self._welcomes, may_have)
 
     async def exchange(self, request: web.Request) -> web.StreamResponse:
         """Serve one exchange."""
@@ -250,7 +257,16 @@ class ExchangeServer:
             case Content() if talk.logs is not None:
                 await asyncio.to_thread(talk.logs.take, message)
                 return []
+            case Witness() | Returned() if talk.logs is not None:
+                return await asyncio.to_thread(self._take_back, log, talk.logs, message)
         return await self._take(talk, talk.receiver, message)
+
+    def _take_back(self, log: bytes, logs: ServedLogs, message: Witness | Returned) -> list[Message]:
+        answer = self._restored(log, message)
+        self._route()
+        told = logs.outbox_now()
+        answers: list[Message] = [*([answer] if answer is not None else []), *([told] if told.epoch else [])]
+        return answers if isinstance(message, Witness) else answers[::-1]  # it acts on Took
 
     async def _begin(self, talk: Talk, message: Message) -> list[Message]:
         """Until the node has said which log this is about, and been told what is held of it."""
@@ -261,7 +277,7 @@ class ExchangeServer:
         if receiver is None:
             talk.is_over = True
             reason = "this county does not know the node: join again with a new invitation"
-            return [Refusal(f"{UNKNOWN}:{self._store.log.hex()}", reason)]
+            return [Refusal(f"{UNKNOWN}:{log_id(self._store.identity.public_key).hex()}", reason)]
         return await self._take(talk, receiver, message)
 
     async def _take(self, talk: Talk, receiver: Receiver, message: Message) -> list[Message]:

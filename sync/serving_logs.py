@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sync import damage, log_sql, shelf, wire
+from sync import damage, epoch, log_sql, outbox_sql, shelf, wire
 from sync.carrying import Carrier
 from sync.effort import Effort
-from sync.errors import EntryDamaged, RemoteProtocolError
+from sync.errors import EntryDamaged, RemoteProtocolError, StaleVersion
 from sync.file_sql import StoredFile
 from sync.mending import questions
 from sync.messages import (
@@ -28,6 +28,7 @@ from sync.messages import (
     Holds,
     LogAt,
     Logs,
+    Message,
     NoKey,
     OutboxAt,
     Roots,
@@ -54,24 +55,36 @@ class ServedLogs:
         store: StoredLog,
         log: bytes,
         keys: Mapping[bytes, bytes],
-        outbox: tuple[bytes, int] | None = None,
+        outbox_of: Callable[[bytes], tuple[bytes, int] | None] = lambda _: None,
         welcomes: Welcomes | None = None,
         may_have: Callable[[StoredFile], bool] = lambda _: False,
     ) -> None:
-        """`keys`: the public keys of the home's logs, this one's too, by log. `outbox`: its id and epoch.
+        """`keys`: the public keys of the home's logs, this one's too, by log.
 
+        `outbox_of`: id and epoch of the outbox of a log's home; a new epoch may begin at any moment.
         `may_have`: whether the home may have a file, as things stand now.
         """
         self._store = store
         self._log = log
         self._keys = keys
-        self._outbox, self._epoch = outbox or (b"", 0)
+        self._outbox_of = outbox_of
         self._welcomes = welcomes
-        self._outboxes = {self._outbox} if outbox else set()  # and a welcome, once it is spoken of
-        self._shelf = ServedShelf(store, self._outbox, may_have)
+        self._may_have_file = may_have
+        self._former: set[bytes] = set()  # outboxes, and their shelves, of epochs that ended during this exchange
+        self._outboxes: set[bytes] = set()  # and a welcome, once it is spoken of
         self._carrier = Carrier(self._may_have, self._size_of)
+        self._open()
         self._effort = Effort()  # what Took says of the link
         self.now_s: Callable[[], float] = time.monotonic  # a shell whose loop has a clock of its own puts that here
+
+    def _open(self) -> None:
+        found = self._outbox_of(self._log)
+        self._outbox, self._epoch = found or (b"", 0)
+        self._outboxes |= {self._outbox} if found else set()
+        self._shelf = ServedShelf(self._store, self._outbox, self._may_have_file)
+
+    def _is_over(self) -> bool:
+        return (self._outbox_of(self._log) or (b"", 0)) != (self._outbox, self._epoch)
 
     def _size_of(self, log: bytes) -> int:
         """As far as it is sound; of a home's log, where its key has signed."""
@@ -99,10 +112,22 @@ class ServedLogs:
         return answer
 
     def outbox_at(self) -> OutboxAt | None:
-        """What the node is told before a receipt; None if nothing was ever routed to its home."""
+        """What the node is told before a receipt; None if nothing was ever routed to its home, in the first epoch."""
+        told = self.outbox_now()
+        return told if told.size or told.files or told.epoch > epoch.FIRST else None
+
+    def outbox_now(self) -> OutboxAt:
+        """What there is in the outbox of this epoch, and on the shelf beside it."""
+        if self._is_over():
+            former = {self._outbox, self._shelf.id}
+            self._former |= former
+            self._outboxes -= former
+            if self._carrier.log in former:
+                self._carrier = Carrier(self._may_have, self._size_of)
+            self._open()
         size = self._size_of(self._outbox) if self._outbox else 0
         files = shelf.size_of(self._store, self._outbox) if self._outbox else 0
-        return OutboxAt(self._epoch, size, files) if size or files else None
+        return OutboxAt(self._epoch, size, files)
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""
@@ -141,6 +166,8 @@ class ServedLogs:
 
     def answer(self, message: Compare | Follow | Took | NoKey | Welcome | Holds | Declined) -> Roots | Welcome | None:
         """Take what the node said; the answer to it, if there is one before `carry`."""
+        if self._is_late(message):
+            return None
         self._carrier.now_s = self.now_s()
         match message:
             case Welcome():
@@ -151,6 +178,8 @@ class ServedLogs:
             case Follow(log, _) if log == self._shelf.id:
                 self._shelf.follow(message)
                 return None
+            case Follow(log, _) if self._is_of_another_epoch(log):
+                raise StaleVersion("a new epoch of the outboxes has begun: ask again")
         asked = self._carrier.receive(message)
         match message:
             case Follow():
@@ -162,6 +191,23 @@ class ServedLogs:
         if asked.log in self._outboxes:
             raise RemoteProtocolError("an outbox is not compared: what a home holds of it, the hub has signed")
         return Roots(asked.log, [self._store.root(asked.log, size) for size in asked.sizes])
+
+    def _is_late(self, message: Message) -> bool:
+        """Whether it is about what was carried, or brought, of an epoch that ended during this exchange."""
+        match message:
+            case Follow(log) | Took(log) | Compare(log):
+                return log in self._former
+            case NoKey():
+                return bool(self._former) and not self._carrier.log
+            case Holds() | Declined():
+                return bool(self._former) and not self._shelf.is_followed
+        return False
+
+    def _is_of_another_epoch(self, log: bytes) -> bool:
+        if log in self._keys or self._may_have(log):
+            return False
+        boxes = {box.log: box.home for box in self._store.reading(outbox_sql.outboxes)}
+        return log in boxes and boxes[log] == boxes.get(self._outbox, boxes[log])
 
     @property
     def may_carry(self) -> bool:
@@ -186,6 +232,8 @@ class ServedLogs:
         assert step is not None
         try:
             if step.log in self._outboxes:
+                if step.log == self._outbox and self._is_over():
+                    raise StaleVersion("a new epoch of the outboxes has begun: ask again")
                 return delivery_of(self._store, step.log, step.start, step.rows_count, step.withheld)
             return Carry(step.log, signed_push_of(self._store, step.log, step.start, step.rows_count, step.withheld))
         except EntryDamaged as error:

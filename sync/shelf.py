@@ -62,6 +62,7 @@ class ServedShelf:
         self._sender = FileSender(())
         self._numbers: dict[bytes, int] = {}
         self._end: int | None = None  # up to which number this exchange looks
+        self.is_followed = False
 
     def follow(self, asked: Follow) -> None:
         """The node has everything up to a number."""
@@ -70,6 +71,7 @@ class ServedShelf:
             found = outbox_sql.outbox(db, self._outbox)
             return shelf_sql.after(db, found.id, asked.size, LOOKED_AT_MAX) if found else []
 
+        self.is_followed = True
         self._numbers, self._end = {}, asked.size
         for n, name in self._store.reading(work):
             if len(self._numbers) >= FILES_COUNT_MAX:

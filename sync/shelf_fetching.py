@@ -53,13 +53,19 @@ class ShelfFetching:
 
     async def told(self, said: OutboxAt) -> None:
         """What the hub has; where it has less than it had, it was restored, and everything is looked at again."""
-        if not self._hub_key or self._asked:
+        outbox = outbox_id(self._hub_key, self._home, said.epoch)
+        if not self._hub_key or (self._asked and outbox == self._outbox):
             return
-        self._outbox = outbox_id(self._hub_key, self._home, said.epoch)
+        self._outbox = outbox
+        self._asked, self._number, self._answer, self._last = False, 0, None, None  # in a new epoch it is another shelf
         self._mark = await asyncio.to_thread(self._store.files.shelf_mark, self._outbox)
         self._told = said.files
         if said.files < self._mark:
             await self._note(0)
+
+    def is_of(self, message: Took) -> bool:
+        """Whether a message is about this shelf."""
+        return bool(self._hub_key) and message.log == shelf_id(self._outbox)
 
     async def next(self) -> Follow | Holds | Declined | Wait | None:
         """What to say to the hub now; Wait where it must be heard first, None when all is here."""

@@ -44,6 +44,7 @@ from sync.messages import (
     Offer,
     OutboxAt,
     Push,
+    Recall,
     Roots,
     Took,
     Welcome,
@@ -154,6 +155,8 @@ class Speaker:
 
     async def next(self) -> bytes | Wait | None:
         """The next frame; Wait where the hub must be heard first, None at the end."""
+        if (witness := self.outbox.witness()) is not None:
+            return self._count(wire.encode(witness))
         while self.sender.receipt is None and self.sender.diverged is None:
             self.sender.now_s = asyncio.get_running_loop().time()
             match self.sender.next():
@@ -234,12 +237,12 @@ class Speaker:
                 await self._hear_of_welcome(message)
             case Logs() | Roots() | Carry():
                 await self._hear_of_logs(message)
-            case OutboxAt() | Delivery():
+            case Took() if self.shelf.is_of(message):
+                await self._hear_of_shelf(message)
+            case OutboxAt() | Delivery() | Recall() | Took():
                 await self._hear_of_outbox(message)
-            case Bring() | Chunk() | Took():
-                await self.shelf.take(message)
-                if await self._has_news():
-                    self.shelf.stop()
+            case Bring() | Chunk():
+                await self._hear_of_shelf(message)
             case Again() | Content():
                 await self.mending.take(message)
             case Holds() | Declined():
@@ -257,12 +260,18 @@ class Speaker:
         if isinstance(message, Carry) and await self._has_news():
             self.logs.fetcher.stop()
 
-    async def _hear_of_outbox(self, message: OutboxAt | Delivery) -> None:
+    async def _hear_of_outbox(self, message: OutboxAt | Delivery | Recall | Took) -> None:
         await self.outbox.take(message)
-        if isinstance(message, OutboxAt):
+        told = self.outbox.told
+        if isinstance(message, OutboxAt) and told is not None and told.epoch == message.epoch:
             await self.shelf.told(message)
-        elif await self._has_news():
+        if isinstance(message, Delivery) and await self._has_news():
             self.outbox.stop()
+
+    async def _hear_of_shelf(self, message: Bring | Chunk | Took) -> None:
+        await self.shelf.take(message)
+        if await self._has_news():
+            self.shelf.stop()
 
     async def _hear_of_welcome(self, message: Welcome | Delivery) -> None:
         held_back = await self.welcome.take(message)
@@ -279,6 +288,8 @@ class Speaker:
             if isinstance(effect, KeepReceipt):
                 kept = self._store.keep_receipt_of(self.sender.hub_key, self.sender.log, effect.signed, effect.kept)
                 await asyncio.wrap_future(kept)
+                if self.sender.receipt is not None:
+                    await self.outbox.receipted()
 
     async def _hear_held(self, message: Held) -> None:
         """What the hub held; where its copy is another one, find out from where on, unless it took pushes before."""
@@ -288,6 +299,8 @@ class Speaker:
             await self._hear_held_again(message, own_root)
             return
         self.sender.held(message, own_root)
+        if self.sender.hub_lost:
+            await self.outbox.found_less(self.sender.log, message.size)
         if self.sender.diverged is None:
             return
         if self.sender.has_pushed:

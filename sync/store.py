@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from sync import above, damage, erasure, log_schema, log_sql, outbox_sql, receipt_sql, succession
-from sync.batch import Batch, Draft, Erased, Recorded, SignedSize
+from sync.batch import NOTHING, Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
 from sync.entry import TIME_MS_MAX, log_id
@@ -165,17 +165,31 @@ class Store(StoredLog):
 
         return self.submit(work)
 
-    def succeed(self, keep: int, why: str, now_ms: int) -> bytes:
+    def succeed(
+        self,
+        keep: int,
+        why: str,
+        now_ms: int,
+        notes: Mapping[str, Any] = NOTHING,
+        aside: Mapping[bytes, int] = NOTHING,
+    ) -> bytes:
         """Open a new own log that builds on the first `keep` entries of the one before; its id. See `succession`.
 
-        What was recorded behind them is recorded again, and counts once. Durable when this returns.
+        What was recorded behind them is recorded again, and counts once. `notes` stand in the entry that says so. Of
+        the older own logs in `aside` only so many entries stay, too. Durable, all or none, when this returns.
         """
         seed = secrets.token_bytes(32)
         public_key = Signer("homeward/new", seed).public_key
         new = log_id(public_key)
         self.keyring.add_log_key(new, seed)
         old = self.log
-        self.submit(lambda db: succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms)).result()
+
+        def work(db: apsw.Connection) -> None:
+            succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms, notes)
+            for log, size in aside.items():
+                succession.set_aside(self, self._tail, db, log, size, why, now_ms)
+
+        self.submit(work).result()
         self._after_cut()
         return new
 
@@ -212,7 +226,7 @@ class Store(StoredLog):
         time_ms = min(max(0, clock_ms), TIME_MS_MAX)
         cosignature = self.receipt(log, size, root, time_ms // 1000)
         backed_up_to = min(backed_up_to, size)
-        note = signed_note(self.signer, log, size, root, epoch=epoch, backed_up_to=backed_up_to, time_ms=time_ms)
+        note = signed_note(self.identity, log, size, root, epoch=epoch, backed_up_to=backed_up_to, time_ms=time_ms)
         kept = self.keep_receipt(log, signed._replace(receipt=cosignature), Kept(size, note, greeted))
         return kept, Receipt.of(size, cosignature, note)
 
@@ -228,6 +242,10 @@ class Store(StoredLog):
         recorded = self._tail.record(db, drafts)
         self._tail.flush(db)
         return recorded
+
+    def writes(self, log: bytes) -> bool:
+        """Whether this is the log that the node writes, as the open transaction has it; for work in the writer."""
+        return self._tail.own.log == log
 
     def reload_in(self, db: apsw.Connection) -> None:
         """Read the ends again, in a transaction that added entries by itself; for the modules of this package only."""

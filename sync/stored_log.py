@@ -18,13 +18,13 @@ from sync import damage, files, keyring, log_schema, log_sql
 from sync.batch import Entry, SignedSize, StreamRef
 from sync.cipher import MasterKey
 from sync.database import Readers, one_state, open_database, require_sound
-from sync.entry import derive, log_id, origin
+from sync.entry import derive, origin
 from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
 from sync.log_schema import STREAM_SHIFT, Branch, Kind, Row
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, node_number, root_at
-from sync.note import SignedNote, Signer, checkpoint_text, cosign, note_with, sign, with_cosignature
+from sync.note import Signer, checkpoint_text, cosign, sign
 from sync.sealing import DoesNotOpen, Seal, open_body
 from sync.slots import unlock
 
@@ -86,6 +86,7 @@ class StoredLog:
         self._seals: dict[int, StreamSeal] = {}  # by the stream's local number
         self.unreadable: dict[tuple[bytes, int], str] = {}  # content that was met damaged, by log and seq, and why
         self.sound_until: dict[bytes, int] = {}  # logs, and outboxes, found damaged behind this size: `EntryDamaged`
+        self.identity: Signer = self.signer_of(own[0].log)  # a hub's name for ever, whichever log it writes
         self._write_as(own[-1].log)
 
     def _write_as(self, log: bytes) -> None:
@@ -149,6 +150,10 @@ class StoredLog:
         """The branches of all logs that count, with their sizes on the disk now."""
         with self._read() as db:
             return [branch for branch in log_sql.branches(db) if not branch.lost]
+
+    def own_logs(self) -> list[bytes]:
+        """The logs that this node writes or wrote, oldest first."""
+        return [branch.log for branch in self.branches() if branch.own]
 
     def logs_in_part(self) -> set[bytes]:
         """The logs of other homes of which only some streams are here, through an outbox."""
@@ -305,6 +310,12 @@ class StoredLog:
             stream = log_sql.stream_of_subject(db, subject, self.branch_id(self.log))
         return 0 if stream is None else stream.version
 
+    def first_entry(self, log: bytes) -> Entry | None:
+        """What a log begins with, if it has begun."""
+        branch = self.branch_id(log)
+        with self._read() as db:
+            return next(iter(self._entries(db, log_sql.bodies_of_branch(db, branch, 1, 1))), None)
+
     def entries_of_log(self, log: bytes, after_seq: int = 0) -> Iterator[Entry]:
         """A log's entries in their order, read in portions."""
         branch = self.branch_id(log)
@@ -375,25 +386,12 @@ class StoredLog:
 
     def receipt(self, log: bytes, size: int, root: bytes, timestamp_s: int) -> bytes:
         """This node's cosignature (72 bytes) on a checkpoint of a peer's log, whose entries it holds durably."""
-        return cosign(self.signer, checkpoint_text(origin(log), size, root), timestamp_s)
+        return cosign(self.identity, checkpoint_text(origin(log), size, root), timestamp_s)
 
     def last_checkpoint(self, log: bytes, with_receipt: bool = False) -> SignedSize | None:
         """The largest signed size of a log, or the largest with a receipt."""
         branch = self.branch_id(log)
         return self.reading(lambda db: log_sql.last_checkpoint(db, branch, with_receipt))
-
-    def note(self, log: bytes, cosigner_key: bytes | None) -> SignedNote | None:
-        """A log's last checkpoint as a C2SP signed note, with the receipt if its cosigner's public key is given."""
-        signed = self.last_checkpoint(log)
-        if signed is None:
-            return None
-        public_key = next(branch.public_key for branch in self.branches() if branch.log == log)
-        note = note_with(
-            checkpoint_text(origin(log), signed.size, signed.root), origin(log), public_key, signed.signature
-        )
-        if signed.receipt is None or cosigner_key is None:
-            return note
-        return with_cosignature(note, origin(log_id(cosigner_key)), cosigner_key, signed.receipt)
 
     def receipts_count(self, log: bytes) -> int:
         """How many signed sizes of a log have a receipt."""

@@ -19,13 +19,13 @@ never serve two logs, or erasing in the one would leave the other's content read
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import apsw
 
 from sync import fork_sql, log_sql
-from sync.batch import Draft
+from sync.batch import NOTHING, Draft
 from sync.entry import EXT_FIRST_ID, Body, entry_id, log_id, unpack_body
 from sync.errors import LocalProtocolError, StaleVersion, VerificationError
 from sync.log_schema import Branch, Kind, Row
@@ -48,7 +48,8 @@ PORTION_COUNT: Final = 1000
 class Change(NamedTuple):
     """What an entry about a node's own logs says: from `size` of the log `old` on this home goes on in the log `new`.
 
-    `at_ms`: when, as the node's clock said. `again`: so many entries behind `size` were recorded again.
+    `at_ms`: when, as the node's clock said. `again`: so many entries behind `size` were recorded again. `epoch`: that
+    of the outboxes which a hub began with it.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Change(NamedTuple):
     why: str
     again: int
     at_ms: int
+    epoch: int = 0
 
 
 def changes(store: StoredLog) -> list[Change]:
@@ -76,7 +78,8 @@ def change_of(body: Body) -> Change | None:
     match body.type, body.payload:
         case "log-opened/1" | "log-set-aside/1", {"old": bytes(old), "new": bytes(new), "size": int(size),
                                                    "why": str(why), "again": int(again)}:  # fmt: skip
-            return Change(body.type, old, new, size, why, again, body.recorded_at_ms)
+            epoch = body.payload.get("epoch", 0)
+            return Change(body.type, old, new, size, why, again, body.recorded_at_ms, epoch)
     return None
 
 
@@ -87,9 +90,13 @@ def introductions(store: StoredLog) -> list[Succeed]:
 
 
 def open_log(
-    store: Store, tail: Tail, db: apsw.Connection, old: tuple[bytes, int], new_key: bytes, why: str, now_ms: int
-) -> None:
-    """In the writer's transaction: go on in a new log from a size of the own one. `old` is that log, and the size."""
+    store: Store, tail: Tail, db: apsw.Connection, old: tuple[bytes, int], new_key: bytes, why: str, now_ms: int,
+    notes: Mapping[str, Any] = NOTHING,
+) -> None:  # fmt: skip
+    """In the writer's transaction: go on in a new log from a size of the own one. `old` is that log, and the size.
+
+    `notes` are what the entry about it says besides.
+    """
     log, keep = old
     if tail.own.log != log:
         raise StaleVersion(f"this node does not write log {log.hex()} any more")
@@ -97,7 +104,7 @@ def open_log(
     log_sql.add_branch(db, log_id(new_key), new_key, Kind.OWN)
     tail.reload(db)
     tail.use_fresh_keys()
-    _record_again(store, tail, db, OPENED, log, keep, lost, why, now_ms)
+    _record_again(store, tail, db, OPENED, log, keep, lost, why, now_ms, notes)
 
 
 def set_aside(store: Store, tail: Tail, db: apsw.Connection, log: bytes, keep: int, why: str, now_ms: int) -> None:
@@ -129,13 +136,13 @@ def _cut(tail: Tail, db: apsw.Connection, log: bytes, keep: int) -> Branch | Non
 
 def _record_again(
     store: Store, tail: Tail, db: apsw.Connection, kind: str, log: bytes, keep: int, lost: Branch | None,
-    why: str, now_ms: int,
+    why: str, now_ms: int, notes: Mapping[str, Any] = NOTHING,
 ) -> None:  # fmt: skip
     new = tail.own.log
     rows = _bodies(store, db, lost, keep) if lost else iter(())
     again = _Again(store, tail, db, log, new)
     drafts = [again.draft(row, body) for row, body in rows if body.subject not in tail.erased]
-    payload = {"old": log, "new": new, "size": keep, "why": why, "again": len(drafts)}
+    payload = {"old": log, "new": new, "size": keep, "why": why, "again": len(drafts), **notes}
     tail.record(db, [Draft(kind, ACTOR, new, now_ms, payload)])
     for start in range(0, len(drafts), PORTION_COUNT):
         tail.record(db, drafts[start : start + PORTION_COUNT])

@@ -19,6 +19,7 @@ import apsw
 from sync import lack_sql, log_sql, outbox_sql
 from sync.batch import Batch, Draft, NewStream, Recorded, SignedSize
 from sync.entry import (
+    EXT_STOOD,
     FORMAT_SUITE,
     HEADER,
     Body,
@@ -169,7 +170,7 @@ class Tail:
         pack = HEADER.pack  # the loop is the cost of every import, so nothing in it is looked up twice
         rows, leaves = [], []
         for draft in drafts:
-            kind, actor, subject, recorded_at_ms, payload, deps, extensions, expect, _, wanted = draft
+            kind, actor, subject, recorded_at_ms, payload, deps, extensions, expect, _, wanted, at_least = draft
             stream = touched.get(subject)
             if stream is None:
                 stream = touched[subject] = self._stream(db, branch, draft, begun)
@@ -178,8 +179,10 @@ class Tail:
             else:
                 version = stream.version + 1
             lamport = stream.lamport + 1
-            if deps:
-                lamport = max(lamport, *(1 + self._lamport(db, dep) for dep in deps.items()))
+            if at_least:
+                lamport = max(lamport, at_least)
+            elif deps:
+                lamport = max(lamport, *(1 + self._lamport(db, dep, subject) for dep in deps.items()))
             body = Body(kind, actor, subject, lamport, recorded_at_ms, dict(deps), payload, dict(extensions))
             check_body(body)
             packed = pack_body(body)
@@ -218,13 +221,27 @@ class Tail:
         begun.append(stream)
         return _Open(stream, key)
 
-    def _lamport(self, db: apsw.Connection, dep: tuple[bytes, int]) -> int:
+    def _lamport(self, db: apsw.Connection, dep: tuple[bytes, int], subject: bytes) -> int:
         log, seq = dep
         self.flush(db)
-        found = self.lamport_at(db, log, seq)
+        found = self.lamport_at(db, log, seq) if self._store.holds(log) else None
+        if found is None:
+            found = self._lamport_where_it_stood(db, dep, subject)
         if found is None:
             raise LocalProtocolError(f"an edit cannot have seen entry {seq} of log {log.hex()}: it is not here")
         return found
+
+    def _lamport_where_it_stood(self, db: apsw.Connection, dep: tuple[bytes, int], subject: bytes) -> int | None:
+        """The lamport of an entry about a subject that a hub took back; see `taken_back`."""
+        for stream in log_sql.live_streams_of_subject(db, subject):
+            seal = self._store.find_seal(db, stream.id)
+            for row in log_sql.chain(db, stream.head):
+                packed = self._store.open_row(row, seal.log, seal)
+                body = unpack_body(packed) if packed is not None else None
+                match body.extensions.get(EXT_STOOD) if body is not None else None:
+                    case [bytes(log), int(seq), bytes(), int(lamport)] if (log, seq) == dep:
+                        return lamport
+        return None
 
     def lamport_at(self, db: apsw.Connection, log: bytes, seq: int) -> int | None:
         """The lamport of an entry of any log; None where it is not here, or its content cannot be read any more."""

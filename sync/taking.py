@@ -243,7 +243,7 @@ class _Reading:
     def _open(self, hello: Hello) -> None:
         head, store = self._bundle.head, self._store
         assert head is not None
-        if head.kind != Kind.TO_HUB or head.receiver != store.log:
+        if head.kind != Kind.TO_HUB or head.receiver != log_id(store.identity.public_key):
             raise RemoteProtocolError("it is no bundle for this county")
         sender, log = log_id(head.sender), hello.log
         enclosed = self._taker.admit(head.sender, head.enclosed) if head.enclosed else b""

@@ -28,7 +28,7 @@ class WelcomeFetching:
     def __init__(self, store: Store, home: str, hub_key: bytes) -> None:
         """`hub_key`: as for an outbox."""
         self._store, self._name, self._hub_key = store, addressee(home, store.log), hub_key
-        self.outbox = OutboxFetching(store, self._name, hub_key)
+        self.outbox = OutboxFetching(store, self._name, hub_key, shows=False)
         self._held_back: Logs | None = None
         self._is_wanted = self._is_asked = self._is_busy = False
         self._known = (0, 0)

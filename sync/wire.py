@@ -3,9 +3,9 @@
     frame = length u32 | checksum u32 | dictionary u8 | length of the raw part u24 | raw part | zstd frame without magic
 
 `length` counts what follows it; `checksum` is CRC-32 of what follows *it*: it finds a damaged line early and cheaply,
-while the signatures inside find a liar. Only what bears entries (Push, Carry, Delivery) has a raw part and may use a
-dictionary; `push_form` has its form, `compression` the dictionaries. Any other message is one msgpack array [kind, …];
-of these, `wire_logs` has those about other logs.
+while the signatures inside find a liar. Only what bears entries (Push, Carry, Delivery, Returned) has a raw part and
+may use a dictionary; `push_form` has its form, `compression` the dictionaries. Any other message is one msgpack array
+[kind, …]; of these, `wire_logs` has those about other logs.
 
 Everything here is bounded before memory is taken: the frame, the window and output of zstd, the depth and the counts of
 msgpack. A byte of msgpack can become 72 of ours (an empty array), so the bound on a message is what bounds memory:
@@ -54,6 +54,7 @@ from sync.messages import (
     Push,
     Receipt,
     Refusal,
+    Returned,
     Welcome,
 )
 from sync.push_form import OrdinalOf, SubjectOf, pack_push, unpack_push
@@ -73,7 +74,7 @@ KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONF
                 Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK,
                 AskPlain: ASK_PLAIN, **wire_logs.KINDS}  # fmt: skip
 
-KNOWN: Final = frozenset({*KINDS.values(), PUSH, OFFER, CARRY, DELIVERY})
+KNOWN: Final = frozenset({*KINDS.values(), PUSH, OFFER, CARRY, DELIVERY, BRING, wire_logs.RETURNED})
 NOTICES: Final = range(64, 128)  # what later versions may say to those who do not know it
 
 
@@ -90,6 +91,9 @@ def encode(
             raw, content = pack_push([CARRY, log], push, None, MESSAGE_SIZE_BYTES_MAX)
         case Delivery(log, push, logs, origins, seqs):
             before = [DELIVERY, log, logs, origins, wire_logs.steps(seqs)]
+            raw, content = pack_push(before, push, None, MESSAGE_SIZE_BYTES_MAX)
+        case Returned(epoch, frontier, logs, origins, seqs, push):
+            before = [wire_logs.RETURNED, epoch, frontier, logs, origins, wire_logs.steps(seqs)]
             raw, content = pack_push(before, push, None, MESSAGE_SIZE_BYTES_MAX)
         case _:
             return _framed(NO_DICTIONARY, b"", msgpack.packb(_elements(message)), level)
@@ -163,7 +167,7 @@ def decode(frame: bytes, subject_of: SubjectOf | None = None) -> Message:
     if elements[0] not in KNOWN:
         return _unknown(elements[0])
     raw = frame[PREFIX.size : behind]
-    if elements[0] in (PUSH, CARRY, DELIVERY):
+    if elements[0] in (PUSH, CARRY, DELIVERY, wire_logs.RETURNED):
         return _with_entries(elements, rows, raw, subject_of)
     if rows or dictionary != NO_DICTIONARY or raw:
         raise RemoteProtocolError("only what bears entries has rows, a dictionary and a part that is not compressed")
@@ -185,7 +189,12 @@ def _with_entries(elements: list[Any], rows: bytes, raw: bytes, subject_of: Subj
             bytes_ok(log, "log", ID_SIZE)
             return Carry(log, unpack_push(head, rows, raw, None))
         case [kind, bytes(log), list(logs), list(origins), list(steps), *head] if kind == DELIVERY:
-            return Delivery(log, unpack_push(head, rows, raw, None), *wire_logs.origins(log, logs, origins, steps))
+            bytes_ok(log, "outbox", ID_SIZE)
+            return Delivery(log, unpack_push(head, rows, raw, None), *wire_logs.origins(logs, origins, steps))
+        case [wire_logs.RETURNED, int(epoch), list(frontier), list(logs), list(origins), list(steps), *head]:
+            int_ok(epoch, "epoch", 1, INT_MAX)
+            named = wire_logs.origins(logs, origins, steps)
+            return Returned(epoch, wire_logs.frontier(frontier), *named, unpack_push(head, rows, raw, None))
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
 
 

@@ -16,12 +16,14 @@ from sync.messages import (
     Logs,
     Message,
     OutboxAt,
+    Recall,
     Roots,
     SignedLog,
     Succeed,
     Took,
     Vouch,
     Welcome,
+    Witness,
 )
 
 COMPARED_COUNT_MAX: Final = 16
@@ -34,15 +36,19 @@ AGAIN_COUNT_MAX: Final = 16  # answered by as many messages, each of a body's la
 
 OUTBOX_AT: Final = 20
 VOUCH: Final = 22
+WITNESS, RECALL, RETURNED = 23, 24, 25
+PROOF_SIZES: Final = (64, 72)
 WELCOME: Final = 27
 AGAIN, CONTENT = 29, 30
 ABOUT: Final = 33
 SIGNED_COUNT_MAX: Final = 4096  # sizes, of all logs of a welcome together
 ROWS_COUNT_MAX: Final = 4096
+FRONTIER_COUNT_MAX: Final = 63
 SUCCEED, COMPARE, ROOTS, LOGS, FOLLOW, TOOK = 13, 14, 15, 16, 17, 19
 KINDS: Final[dict[type, int]] = {
     Succeed: SUCCEED, Compare: COMPARE, Roots: ROOTS, Logs: LOGS, Follow: FOLLOW, Took: TOOK,
-    OutboxAt: OUTBOX_AT, Vouch: VOUCH, About: ABOUT, Welcome: WELCOME, Again: AGAIN, Content: CONTENT,
+    OutboxAt: OUTBOX_AT, Vouch: VOUCH, Witness: WITNESS, Recall: RECALL,
+    Welcome: WELCOME, Again: AGAIN, Content: CONTENT, About: ABOUT,
 }  # fmt: skip
 
 
@@ -66,12 +72,25 @@ def message(kind: int, rest: list[Any]) -> Message:
             return (Follow if kind == FOLLOW else Took)(_log(log), _size(size))
         case [bytes(log)] if kind == ABOUT:
             return About(_log(log))
+    return _about_outbox(kind, rest)
+
+
+def _about_outbox(kind: int, rest: list[Any]) -> Message:
+    match rest:
         case [int(epoch), int(size), int(files)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
             return OutboxAt(epoch, _size(size), _size(files))
         case [int(epoch), int(size), list(logs)] if kind == WELCOME:
             int_ok(epoch, "epoch", 0, INT_MAX)
             return Welcome(epoch, _size(size), _signed_logs(logs))
+        case [bytes(log), int(epoch), int(size), bytes(root), bytes(proof)] if kind == WITNESS:
+            int_ok(epoch, "epoch", 1, INT_MAX)
+            bytes_ok(root, "root", ROOT_SIZE)
+            bytes_ok(proof, "proof", PROOF_SIZES[len(proof) == PROOF_SIZES[1]])
+            return Witness(_log(log), epoch, _size(size), root, proof)
+        case [bytes(log), int(size), bytes(root)] if kind == RECALL:
+            bytes_ok(root, "root", ROOT_SIZE)
+            return Recall(_log(log), _size(size), root)
     return _about_content(kind, rest)
 
 
@@ -111,11 +130,8 @@ def steps(seqs: list[int]) -> list[int]:
     return [seq - before for seq, before in zip(seqs, [0, *seqs], strict=False)]
 
 
-def origins(
-    outbox: bytes, logs: list[Any], named: list[Any], differences: list[Any]
-) -> tuple[list[bytes], list[int], list[int]]:
+def origins(logs: list[Any], named: list[Any], differences: list[Any]) -> tuple[list[bytes], list[int], list[int]]:
     """What a delivery says of where its entries are from: logs, a log's number for each stream, and seqs."""
-    _log(outbox)
     for items in (logs, named, differences):
         if len(items) > ROWS_COUNT_MAX:
             raise RemoteProtocolError(f"a delivery names more than {ROWS_COUNT_MAX} logs, streams or rows")
@@ -130,6 +146,15 @@ def origins(
         int_ok(seq, "seq", 1, INT_MAX)
         seqs.append(seq)
     return logs, named, seqs
+
+
+def frontier(hashes: list[Any]) -> list[bytes]:
+    """The right edge of a tree."""
+    if len(hashes) > FRONTIER_COUNT_MAX:
+        raise RemoteProtocolError(f"a tree's right edge has at most {FRONTIER_COUNT_MAX} nodes, found {len(hashes)}")
+    for one in hashes:
+        bytes_ok(one, "tree node", ROOT_SIZE)
+    return hashes
 
 
 def _log_at(element: Any) -> LogAt:

@@ -9,12 +9,14 @@ import msgpack
 import pytest
 
 from central_hub.ordering import address
+from central_hub.router import Load
 from domain import events as e
 from node import mailbox
 from node.erasing import Order
 from node.mailbox import AddressedOrder
 from sync import outbox_sql
 from sync.errors import LocalProtocolError, SubjectErased
+from sync.log_schema import Row
 from sync.store import Store
 from tests.central_hub.town import Town
 
@@ -130,6 +132,15 @@ def test_a_child_comes_back(town):
     town.exchange()
     assert len(town.homes[NEW].entries_of_subject(CHILD)) == len(town.homes[OLD].entries_of_subject(CHILD)) - 1
     town.require_whole()
+
+
+def test_a_part_and_then_the_whole_in_one_batch_keep_their_order():
+    """A home that is given a stream's beginning alone, and then the whole subject, gets each stream in its order."""
+    part, rest, other = (Row(position, 1, stream, 1, None, 1, b"", b"", None) for position, stream in
+                         ((7, 1), (8, 1), (3, 2)))  # fmt: skip
+    late = rest._replace(position=9)
+    load = Load(whole=[((5, b""), rest), ((1, b""), late)], live=[part, other])
+    assert load.rows() == [part, rest, late, other]
 
 
 @pytest.mark.parametrize("batch_count", [1, 2, 3, 500])

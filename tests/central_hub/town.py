@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from central_hub.registry import Admissions
-from central_hub.router import FIRST_EPOCH, Router
+from central_hub.router import Router
 from domain.views import TABLES
 from node.mailbox import HomesByMailbox
 from node.records import draft_of
 from node.views import Follower, Views
-from sync import outbox, shelf
+from sync import epoch, outbox, shelf
 from sync.file_form import Sent
 from sync.file_keeping import chunk_of, keep, offer_of
 from sync.file_transfer import FileReceiver
@@ -55,11 +55,11 @@ class Town:
         digest = hashlib.sha256(code.encode()).digest()
         self.registry.invite(code, code, digest)
         self.registry.join(code, digest, home.signer.public_key)
-        follow(home, self.key, code, FIRST_EPOCH)
+        follow(home, self.key, code, epoch.current(self.hub))
 
     @property
     def key(self) -> bytes:
-        return self.hub.signer.public_key
+        return self.hub.identity.public_key
 
     def close(self) -> None:
         for store in (self.hub, *self.homes.values()):
@@ -128,7 +128,7 @@ class Town:
             pass
 
     def box(self, code: str) -> bytes:
-        return outbox.outbox_id(self.key, code, FIRST_EPOCH)
+        return outbox.outbox_id(self.key, code, epoch.current(self.hub))
 
     def deliveries(self, code: str, count: int = 20) -> list[Any]:
         """Everything that is in a home's outbox, as deliveries."""
@@ -142,7 +142,7 @@ class Town:
     def deliver(self, *codes: str, count: int = 20) -> None:
         """Carry what is in outboxes to the homes."""
         for code in codes or tuple(self.homes):
-            log, home = self.box(code), self.homes[code]
+            log, home = follow(self.homes[code], self.key, code, epoch.current(self.hub)).log, self.homes[code]
             size = outbox.size_of(self.hub, log)
             receiver = receiver_of(home, log)
             withheld: set[int] = set()

@@ -53,13 +53,16 @@ from sync.messages import (
     OutboxAt,
     Push,
     PushRow,
+    Recall,
     Receipt,
     Refusal,
+    Returned,
     Roots,
     SignedLog,
     Succeed,
     Took,
     Welcome,
+    Witness,
 )
 from sync.outbox import outbox_id
 from sync.push_form import REFERENCES_COUNT_MAX
@@ -80,6 +83,7 @@ VECTORS = read_vectors()
 KINDS = (
     "Hello", "Held", "Push", "Ack", "Confirm", "Receipt", "Refusal", "NoKey", "Offer", "Holds", "Declined", "Chunk",
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
+    "Witness", "Recall", "Returned",
     "Again", "Content", "Bring", "erased Push", "AskPlain", "About", "Welcome",
 )  # fmt: skip
 NUMBERS = {
@@ -151,6 +155,9 @@ def messages() -> dict[str, object]:
             note.Signer(VECTORS["log"]["origin"], hexed("log", "seed")), hexed("succeed", "new_public_key")
         ),
         "Welcome": Welcome(1_741_392_100_000, 2, [SignedLog(hexed("log", "public_key"), [(2, root, signature)])]),
+        "Witness": Witness(hexed("outbox", "outbox"), 1, 2, root, signature),
+        "Recall": Recall(hexed("outbox", "outbox"), 1, hexed("entry 1", "leaf")),
+        "Returned": Returned(1, [], [log], [0], [1, 2], push),
         "erased Push": Push(0, 1, [Beginning(None, None, hexed("stream", "stream"))], erased, root, signature),
     }
 

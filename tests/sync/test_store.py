@@ -21,6 +21,7 @@ from sync.errors import FolderError, LocalProtocolError, LogCorrupt, NewerFormat
 from sync.messages import PushRow
 from sync.note import Verifier
 from sync.outgoing import push_of
+from sync.signed_notes import note_of
 from sync.store import Store
 from sync.stored_log import StoredLog
 from tests.by_hand import by_hand
@@ -268,20 +269,20 @@ def test_a_log_is_shown_as_a_signed_note(stores, draft):
     """The last checkpoint verifies under the log's key, and with the receipt also under the hub's; none, no note."""
     node, hub = stores("node"), stores("hub")
     node.record([draft(n) for n in range(3)]).result(10)
-    assert node.note(node.log, hub.signer.public_key) is None
+    assert note_of(node, node.log, hub.signer.public_key) is None
     two, three = node.sign(2), node.sign(3)
     node.keep_checkpoint(node.log, two).result(10)
     log = Verifier(origin(node.log), node.signer.public_key)
-    shown = node.note(node.log, hub.signer.public_key)
+    shown = note_of(node, node.log, hub.signer.public_key)
     assert note.parse_checkpoint(shown.text) == note.Checkpoint(origin(node.log), 2, node.root(node.log, 2))
     assert note.verify(shown, log) is None
     assert len(shown.signatures) == 1
     receipt = hub.receipt(node.log, 3, three.root, 99)
     node.keep_checkpoint(node.log, three._replace(receipt=receipt)).result(10)
-    shown = node.note(node.log, hub.signer.public_key)
+    shown = note_of(node, node.log, hub.signer.public_key)
     assert note.verify(shown, log) is None
     assert note.verify(shown, Verifier(origin(hub.log), hub.signer.public_key, note.COSIGNATURE_V1)) == 99
-    assert node.note(node.log, None).signatures == shown.signatures[:1]
+    assert note_of(node, node.log, None).signatures == shown.signatures[:1]
 
 
 def test_pushes_of_a_store_are_taken_by_a_hub(stores, sizes_of, draft):

@@ -60,7 +60,7 @@ def test_nothing_is_missing_and_nothing_is_doubled(node):
     assert node.log == new == log_id(node.signer.public_key) != old
     assert {b.log: b.size for b in node.branches()} == {old: 7, new: 14}
     (change,) = succession.changes(node)
-    assert change == (succession.OPENED, old, new, 7, "forked", 13, NOW_MS)
+    assert change == (succession.OPENED, old, new, 7, "forked", 13, NOW_MS, 0)
     require_verified(node)
 
 

@@ -1,0 +1,248 @@
+"""What only homes still have of the county's own word comes back to a hub that was put back: as it was, and once."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from central_hub.ordering import address
+from central_hub.restoring import Restoring
+from domain import events as e
+from domain import forms
+from node import mailbox
+from node.deciding import folding_of
+from node.erasing import Order
+from sync import epoch, outbox_sql, wire
+from sync.entry import EXT_FIRST_ID, EXT_STOOD
+from sync.errors import RemoteProtocolError, VerificationError
+from sync.giving_back import returned_of
+from sync.messages import Recall, Returned, Took
+from sync.witness import of_outbox, root_of
+from tests.central_hub.test_router import CHILD, NEW, OLD, OTHER, day, talk
+from tests.central_hub.test_witness import Rolling
+from tests.central_hub.town import NOW_MS
+
+
+class Giving(Rolling):
+    """A county whose homes give back what its hub had said."""
+
+    def open(self) -> None:
+        super().open()
+        self.restoring = Restoring(self.hub, self.registry, lambda: NOW_MS)
+
+    def boxes(self, code: str) -> list[outbox_sql.Outbox]:
+        """The outboxes of older epochs that a home holds."""
+        now = epoch.current(self.hub)
+        return [box for box in self.homes[code].reading(outbox_sql.outboxes) if box.size and box.epoch < now]
+
+    def returned(self, code: str) -> list[Returned]:
+        """Everything that a home gives back, as the hub asks for it."""
+        home, found = self.homes[code], []
+        for box in self.boxes(code):
+            asked = self.restoring.answer(home.log, of_outbox(home, box))
+            assert isinstance(asked, Recall)
+            at = asked.size if root_of(home, box.log, asked.size) == asked.root else 0
+            while at < box.size:
+                found.append(wire.decode(wire.encode(returned_of(home, box.log, at))))
+                at = found[-1].push.end
+        return found
+
+    def give_back(self, *codes: str) -> None:
+        for code in codes or tuple(self.homes):
+            log = self.homes[code].log
+            for one in self.returned(code):
+                took = self.restoring.answer(log, one)
+                assert isinstance(took, Took)
+                assert took.size == one.push.end
+
+    def lose(self, code: str = NEW) -> None:
+        """Put the hub back; the first home that comes shows it."""
+        told = self.outbox_of(code)
+        self.put_back()
+        self.restoring.answer(self.homes[code].log, told)
+
+    def said_by_county(self) -> list[tuple[str, bytes]]:
+        """Every entry of the county's own logs that counts, by type and first id."""
+        found = []
+        for log in self.hub.own_logs():
+            for entry in self.hub.entries_of_log(log):
+                body = entry.body()
+                found.append((body.type, body.extensions.get(EXT_FIRST_ID, entry.id)))
+        return found
+
+    def correct(self, code: str, name: str) -> None:
+        """Correct the child's name on a form that shows everything that is there."""
+        store = self.store_of(code)
+        taken = list(folding_of(store, CHILD, self.home_of(code)).taken())
+        target = next(one.id for one in taken if isinstance(one.event, e.ChildRegistered))
+        deps = forms.deps_of(forms.version_of(taken), store.log, taken)
+        self.record(code, CHILD, e.FactCorrected(target=UUID(bytes=target), field="name", value=name), deps)
+
+
+@pytest.fixture
+def town(tmp_path):
+    """A county of three homes, one child of which has moved, and a copy of its hub."""
+    made = Giving(tmp_path)
+    made.save()
+    yield made
+    made.close()
+
+
+def test_what_homes_built_on_the_countys_word_still_fits(town):
+    """A home went on from a correction that the hub forgot: both show the same again, and no conflict."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.correct(NEW, "王小玉")
+    town.record(OLD, CHILD, talk(7))
+    town.exchange()
+    rows = town.rows(NEW, CHILD)
+    assert town.rows("", CHILD) == rows
+    town.lose()
+    town.exchange()
+    town.give_back()
+    town.exchange()
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    assert town.rows("", CHILD)["conflict"] == []
+    assert town.rows("", CHILD)["child"] == rows["child"]
+    town.correct("", "王晓玉")
+    town.exchange()
+    assert "王晓玉" in str(town.rows(NEW, CHILD)["child"])
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    assert town.rows("", CHILD)["conflict"] == []
+    town.require_whole()
+
+
+def test_it_comes_back_once_whoever_brings_it(town):
+    """Two homes bring the same order, twice, with the hub killed between: the county has said it once to each."""
+    address(town.hub, Order((CHILD,), "li", "asked"), NOW_MS)
+    town.correct("", "王大雨")
+    town.exchange()
+    before = {one for one in town.said_by_county() if one[0] not in mailbox.NOTES}
+    town.lose()
+    for _ in range(2):
+        town.give_back(OLD, NEW)
+        town.hub.close()
+        town.hub = type(town.hub)(town.path / "hub")
+        town.open()
+    after = [one for one in town.said_by_county() if one[0] not in mailbox.NOTES and one[0] != "log-opened/1"]
+    assert sorted(after) == sorted(before)
+    for code in (OLD, NEW):
+        (order,) = mailbox.pending_orders(town.hub, town.key, code)
+        assert order.subjects == (CHILD,)
+    town.exchange()
+    for code in (OLD, NEW):
+        assert {order.subjects for order in mailbox.pending_orders(town.homes[code], town.key, code)} == {(CHILD,)}
+    town.require_whole()
+
+
+def test_what_a_lost_life_said_comes_back(town):
+    """The county was restored, spoke in its new log, was restored to before that: homes have proof of both."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.lose()
+    second = town.hub.log
+    town.give_back()
+    town.correct("", "王晓雨")
+    town.exchange()
+    told = town.outbox_of(NEW)
+    assert told.epoch == 2
+    rows = town.rows(NEW, CHILD)
+    town.put_back()
+    assert second not in town.hub.own_logs()
+    town.restoring.answer(town.homes[NEW].log, told)
+    assert epoch.current(town.hub) == 3
+    town.give_back()
+    town.exchange()
+    assert town.rows("", CHILD)["child"] == rows["child"]
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    assert town.rows("", CHILD)["conflict"] == []
+    places = [body.extensions[EXT_STOOD][0] for log in town.hub.own_logs()
+              for entry in town.hub.entries_of_log(log) if EXT_STOOD in (body := entry.body()).extensions]  # fmt: skip
+    assert second in places
+    town.require_whole()
+
+
+def test_what_the_county_wrote_in_taken_places_moves(town):
+    """A hub that wrote before it knew keeps both: its homes' copies where they stand, its own again."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.put_back()
+    town.correct("", "王晓雨")
+    town.registry.invite("home-04", "home-04", bytes(32))
+    at = town.hub.size(town.hub.log)
+    town.route()
+    town.restoring.answer(town.homes[NEW].log, town.outbox_of(NEW))
+    town.give_back()
+    assert epoch.current(town.hub) == 3
+    assert town.hub.size(town.hub.own_logs()[0]) < at
+    town.exchange()
+    town.give_back()
+    town.exchange()
+    assert epoch.current(town.hub) == 3
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    assert len(town.rows("", CHILD)["conflict"]) == 2  # nobody of the two had seen the other
+    assert [home.code for home in town.registry.homes()][-1] == "home-04"
+    assert [home.code for home in type(town.registry)(town.hub, lambda: NOW_MS).homes()][-1] == "home-04"
+    town.require_whole()
+
+
+def test_what_the_county_said_since_is_not_overwritten_in_silence(town):
+    """Restored, the county corrects a name; what it had said before comes back: a conflict, at both ends the same."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.lose()
+    town.correct("", "王晓雨")
+    town.give_back()
+    town.exchange()
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    assert len(town.rows("", CHILD)["conflict"]) == 2
+    assert epoch.current(town.hub) == 2
+    size = town.hub.position()
+    town.give_back()
+    assert town.hub.position() == size
+    town.correct("", "王小玉")
+    town.exchange()
+    assert town.rows("", CHILD)["conflict"] == []
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    town.require_whole()
+
+
+def test_nothing_false_is_taken_back(town):
+    """Other rows, another edge of the tree, the present epoch, another home's outbox: nothing is recorded."""
+    address(town.hub, Order((CHILD,), "li", "asked"), NOW_MS)
+    town.exchange()
+    town.lose()
+    (one, *_) = town.returned(NEW)
+    log, before = town.homes[NEW].log, town.said_by_county()
+    rows = one.push.rows
+    forged = rows[-1]._replace(actor="mallory")
+    false = [
+        one._replace(push=one.push._replace(rows=[*rows[:-1], forged])),
+        one._replace(push=one.push._replace(rows=rows[:-1])),
+        one._replace(push=one.push._replace(start=one.push.start + 1)),
+        one._replace(frontier=[bytes(32) for _ in one.frontier] or [bytes(32)]),
+        one._replace(seqs=[seq + 1 for seq in one.seqs]),
+        one._replace(logs=[bytes(16) for _ in one.logs]),
+        one._replace(epoch=2),
+        one._replace(epoch=9),
+    ]
+    for wrong in false:
+        with pytest.raises((VerificationError, RemoteProtocolError)):
+            town.restoring.answer(log, wrong)
+    with pytest.raises(VerificationError):
+        town.restoring.answer(town.homes[OTHER].log, one)
+    assert town.said_by_county() == before
+    town.restoring.answer(log, one)
+    assert len(town.said_by_county()) > len(before)
+
+
+def test_a_homes_word_is_not_taken_for_the_countys(town):
+    """What homes wrote is in their outboxes, too, and comes back: the county makes none of it its own."""
+    town.record(OLD, CHILD, talk(7))
+    town.record(OTHER, CHILD, e.ChildTransferAccepted(on=day(30)))
+    town.exchange()
+    town.lose()
+    before = town.said_by_county()
+    town.give_back()
+    assert town.said_by_county() == before

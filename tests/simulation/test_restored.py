@@ -1,0 +1,25 @@
+"""A hub that is put back again and again while outboxes are in use, from a seed: the county heals by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation.restored import FAULTS, run
+
+
+def test_a_county_heals_whatever_its_hub_was_put_back_to(tmp_path):
+    """Nobody is blocked, each home has exactly what is its own, and the county's word that survived counts once."""
+    fired: Counter[str] = Counter()
+    for seed in range(1, 6):
+        fired += run(seed, tmp_path / str(seed), 80)
+    assert [fault for fault in FAULTS if not fired[fault]] == [], "these never happened: the test tests nothing"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("century", range(1, 4))
+def test_many_counties_heal(tmp_path, century):
+    """The same, for three hundred seeds and longer lives."""
+    for seed in range(100 * century, 100 * century + 100):
+        run(seed, tmp_path / str(seed), 200)
