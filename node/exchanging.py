@@ -88,6 +88,7 @@ class Exchanger:
         self._exchanged_ms: int | None = None  # when the last exchange came to its end, if none has failed since
         self._beside = Beside(0, 0, 0)  # what the hub has beside the own log, as it said then
         self._pause_s = PAUSE_S_MIN
+        self._log = store.log
         receipt = store.last_checkpoint(store.log, with_receipt=True)
         self.acknowledged = self._receipted = receipt.size if receipt else 0
         self._chunks = 0  # of photographs, that came to the hub
@@ -130,7 +131,7 @@ class Exchanger:
             return False
         if not 0 <= now_ms - self._exchanged_ms < WHOLE_EVERY_MS:
             return False
-        size = await asyncio.to_thread(self._store.size, self._store.log)
+        size = await asyncio.to_thread(self._store.size, self._own())
         waiting = await asyncio.to_thread(self._store.files.waiting)
         if size != self._receipted or waiting:
             return False
@@ -197,7 +198,6 @@ class Exchanger:
             await self._go_on(found)
             raise Unreachable(f"{found}: this node goes on in a new one") from None
         if await asyncio.to_thread(self._narrowing.go_on):
-            self.acknowledged = self._receipted = 0
             self._left = True
             return kept
         self._left = (
@@ -224,7 +224,7 @@ class Exchanger:
             raise damage
 
     async def _own_log(self) -> tuple[KeepReceipt, Fetching]:
-        log = self._store.log
+        log = self._own()
         size = self._narrowing.end(await asyncio.to_thread(self._store.size, log))
         asks_first, self._asks_first = self._asks_first, True
         done = await self._exchange(
@@ -235,10 +235,14 @@ class Exchanger:
         return done
 
     async def _go_on(self, found: Diverged) -> None:
-        was_own = found.log == self._store.log
         await asyncio.to_thread(healing.go_on, self._store, found, self._clock, is_hub=self._is_hub)
-        if was_own:
+
+    def _own(self) -> bytes:
+        """The log that this node writes now; of another one than before nothing was acknowledged."""
+        if self._log != self._store.log:
+            self._log = self._store.log
             self.acknowledged = self._receipted = 0
+        return self._log
 
     async def _exchange(
         self, log: bytes, size: int, acknowledged: int, receipted: int, *, ask_first: bool

@@ -204,9 +204,9 @@ class ServedLogs:
         return False
 
     def _is_of_another_epoch(self, log: bytes) -> bool:
-        if log in self._keys or self._may_have(log):
+        if not self._outbox or self._may_have(log):
             return False
-        boxes = {box.log: box.home for box in self._store.reading(outbox_sql.outboxes)}
+        boxes = {box.log: box.home for box in self._store.reading(outbox_sql.outboxes) if not box.is_welcome}
         return log in boxes and boxes[log] == boxes.get(self._outbox, boxes[log])
 
     @property

@@ -32,4 +32,6 @@ def _key_of(db: apsw.Connection, branch: Branch, own: bytes, hub_key: bytes | No
     """Whose receipts stand on a branch; None where nobody here can tell."""
     if hub_key is not None:
         return hub_key if branch.log == own else None
-    return next(one.public_key for one in log_sql.branches(db) if one.log == own) if branch.kind == Kind.PEER else None
+    if branch.kind != Kind.PEER:
+        return None
+    return next(one.public_key for one in log_sql.branches(db) if one.own and not one.lost)  # its identity

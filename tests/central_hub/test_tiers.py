@@ -21,7 +21,7 @@ from node.erasing import Order
 from node.folder import Config, Folder, Hub, create_folder
 from node.records import draft_of
 from node.revocation import REVOKED, Revocations
-from sync import above, outbox, outbox_sql
+from sync import above, epoch, outbox, outbox_sql
 from sync.batch import Draft
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RefusedByPeer, Unreachable
@@ -238,6 +238,25 @@ def test_a_countys_revocation_counts_above(offices):
         assert [revoked.withholds(home.log, seq) for seq in (3, 4)] == [False, True]
 
 
+def test_what_a_county_says_in_any_of_its_logs_counts(offices):
+    """A county that was restored goes on in a new log: the hubs above know it, and what it says there of its homes."""
+    qingxi = offices["qingxi"]
+    home, forwarder = qingxi.home, Forwarder(qingxi.folder, qingxi.store, qingxi.registry, clock)
+    qingxi.say(REVOKED, {"log": home.log, "size": 3, "by": "li", "ground": "lost"})
+    exchange(offices, forwarder)
+    epoch.open_next(qingxi.store, "restored", NOW_MS)
+    qingxi.say(REVOKED, {"log": home.log, "size": 5, "by": "li", "ground": "found"})
+    qingxi.admit("home-02", key(2))
+    exchange(offices, forwarder)
+    hejian, top = offices["hejian"], offices["hebei"]
+    exchange(offices, Forwarder(hejian.folder, hejian.store, hejian.registry, clock), top)
+    for office, code in ((qingxi, ""), (hejian, "qingxi/"), (top, "hejian/qingxi/")):
+        assert {office.registry.code_of(log) for log in qingxi.store.own_logs()} == {code}
+        assert office.registry.code_of(log_id(key(2))) == f"{code}home-02"
+        revoked = Revocations(office.store, home_of=office.registry.code_of)
+        assert [revoked.withholds(home.log, seq) for seq in (5, 6)] == [False, True]
+
+
 def test_a_county_orders_the_erasure_of_its_own_only(offices):
     """Its order about its own child is carried out above; about another county's it is left open, and shown."""
     for name, subject in (("qingxi", CHILD), ("baihe", b"other kid" + bytes(7))):
@@ -278,11 +297,11 @@ def test_an_order_reaches_what_arrives_behind_it(offices):
     assert hejian.store.entries_of_subject(CHILD) == []
 
 
-def exchange(offices, forwarder: Forwarder, refuse: bytes = b"") -> None:
-    """One attempt of the county's with the prefecture, which does not know one log."""
+def exchange(offices, forwarder: Forwarder, above: Office | None = None, refuse: bytes = b"") -> None:
+    """One attempt of the county's with the prefecture, or another hub, which does not know one log."""
 
     async def work() -> None:
-        hejian = offices["hejian"]
+        hejian = above or offices["hejian"]
         registry = hejian.registry
         server = ExchangeServer(
             hejian.store, lambda log: None if log == refuse else registry.key_of(log), clock, registry.logs_of,
@@ -329,20 +348,29 @@ def test_a_false_receipt_is_found(offices):
     assert "does not hold" in above.first_bad(qingxi.store, offices["hejian"].store.signer.public_key)
 
 
-def test_another_copy_of_the_hubs_own_log_is_no_reason_to_open_a_new_one(offices):
-    """Where the hub above holds this hub's own log otherwise, that is said, and this hub goes on under its key."""
-    qingxi = offices["qingxi"]
+def test_a_hub_whose_own_log_the_hub_above_holds_otherwise_begins_a_new_epoch(offices):
+    """It was put back, and wrote where it had written: it takes back what it said first, and says again what it has."""
+    qingxi, hejian = offices["qingxi"], offices["hejian"]
     log, forwarder = qingxi.store.log, Forwarder(qingxi.folder, qingxi.store, qingxi.registry, clock)
+    key, said = qingxi.store.identity.public_key, epoch.current(qingxi.store)
     twin = Store(_copy_of(qingxi))
     twin.record([Draft("note/1", "x", b"t" * 16, NOW_MS, {})]).result()
-    offices["hejian"].take(twin, twin.log)
+    hejian.take(twin, twin.log)
     twin.close()
-    qingxi.store.record([Draft("note/1", "x", b"u" * 16, NOW_MS, {})]).result()
-    with pytest.raises(Unreachable):  # it had begun with its entries
-        exchange(offices, forwarder)
-    with pytest.raises(RefusedByPeer, match="otherwise"):
-        exchange(offices, forwarder)
-    assert qingxi.store.log == log
+    qingxi.say(INVITED, {"code": "home-77", "name": "新的家", "digest": b"d" * 32, "expires_ms": NOW_MS})
+    for _ in range(2):  # it had begun with its entries; then it asks first, and goes on in a new log
+        with pytest.raises(Unreachable):
+            exchange(offices, forwarder)
+    exchange(offices, forwarder)
+    assert qingxi.store.log != log
+    assert qingxi.store.identity.public_key == key
+    assert epoch.current(qingxi.store) > said
+    for one in qingxi.store.own_logs():
+        assert hejian.store.size(one) == qingxi.store.size(one)
+        assert hejian.registry.code_of(one) == "qingxi/"
+    assert [entry.log for entry in qingxi.store.entries_of_subject(b"t" * 16)] == [log]
+    for registry, code in ((qingxi.registry, "home-77"), (hejian.registry, "qingxi/home-77")):
+        assert code in [home.code for home in registry.homes()]
 
 
 def _copy_of(office: Office) -> Any:

@@ -60,7 +60,7 @@ class Rolling(Town):
 
     def receipt_of(self, code: str) -> Witness | None:
         home = self.homes[code]
-        return of_receipt(home, home.log, self.key, self.hub.size(home.log))
+        return of_receipt(home, home.log, (self.key, code), self.hub.size(home.log))
 
     def outbox_of(self, code: str) -> Witness:
         held = newest_held(self.homes[code], self.key, code)

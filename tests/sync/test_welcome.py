@@ -61,7 +61,7 @@ class County:
 
     def served(self, node: Store) -> ServedLogs:
         keys = {author.log: author.public_key for author in self.authors} | {node.log: node.signer.public_key}
-        return ServedLogs(self.hub, node.log, keys, None, self.welcomes)
+        return ServedLogs(self.hub, node.log, keys, welcomes=self.welcomes)
 
     def exchange(self, node: Store, frames_max: int = 10_000) -> list[Message]:
         """What came down until the line was cut or nothing was left."""
@@ -73,7 +73,7 @@ class County:
 
 async def _exchange(county: County, node: Store, frames_max: int) -> list[Message]:
     served, heard = county.served(node), list[Message]()
-    coming, carried = WelcomeFetching(node, HOME, county.hub.signer.public_key), Fetching(node)
+    coming, carried = WelcomeFetching(node, HOME, county.hub.identity.public_key), Fetching(node)
     waiting = [wire.encode(told)] if (told := served.logs()) else []
     while True:
         for frame in waiting:
@@ -340,7 +340,7 @@ def test_a_hub_that_was_restored_makes_another_one(county, stores):
     county.need = county.need[::-1]
     county.hub.close()
     county.begin("hub again")
-    county.hub.signer = type(county.hub.signer)(f"homeward/{log_name(seed)}", seed)
+    county.hub.identity = type(county.hub.identity)(f"homeward/{log_name(seed)}", seed)
     county.exchange(node)
     assert before
     same(node, county)
