@@ -198,6 +198,7 @@ class Exchanger:
             await self._go_on(found)
             raise Unreachable(f"{found}: this node goes on in a new one") from None
         if await asyncio.to_thread(self._narrowing.go_on):
+            self._own()
             self._left = True
             return kept
         self._left = (
@@ -236,6 +237,7 @@ class Exchanger:
 
     async def _go_on(self, found: Diverged) -> None:
         await asyncio.to_thread(healing.go_on, self._store, found, self._clock, is_hub=self._is_hub)
+        self._own()
 
     def _own(self) -> bytes:
         """The log that this node writes now; of another one than before nothing was acknowledged."""

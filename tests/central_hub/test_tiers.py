@@ -24,7 +24,7 @@ from node.revocation import REVOKED, Revocations
 from sync import above, epoch, outbox, outbox_sql
 from sync.batch import Draft
 from sync.entry import log_id
-from sync.errors import LocalProtocolError, RefusedByPeer, Unreachable
+from sync.errors import LocalProtocolError, Unreachable
 from sync.note import Signer
 from sync.outgoing import push_of
 from sync.receiving import receiver_of

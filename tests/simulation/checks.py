@@ -74,7 +74,7 @@ class Checker:
         if receipt is None or self._receipts.get(computer) == (receipt.size, receipt.root):
             return
         text = checkpoint_text(origin(store.log), receipt.size, store.root(store.log, receipt.size))
-        verify_cosignature(self._world.hub.store.signer.public_key, text, receipt.receipt or b"")
+        verify_cosignature(self._world.hub.store.identity.public_key, text, receipt.receipt or b"")
         if not self._world.hub_was_put_back:
             there = held.get(store.log, 0)
             assert receipt.size <= there, f"a receipt for {receipt.size} entries, the hub holds {there}"
@@ -157,7 +157,7 @@ class Checker:
     def check_end(self, expected: set[bytes]) -> None:
         """Everything that any folder had is at the hub and at its home, once, as it was; and all of it is proven."""
         world = self._world
-        key = world.hub.store.signer.public_key
+        key = world.hub.store.identity.public_key
         at_the_hub = events_of(world.hub.store, world.people.children)
         assert at_the_hub.keys() == expected, (
             f"{len(expected - at_the_hub.keys())} missing, {len(at_the_hub.keys() - expected)} too many"

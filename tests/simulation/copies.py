@@ -167,7 +167,7 @@ class County:
     def new_pc(self) -> None:
         self.names += 1
         path = self.folder / f"pc.{self.names}"
-        hub = Hub(url="http://127.0.0.1:9", key=self.hub.signer.public_key.hex(), name="清溪县")
+        hub = Hub(url="http://127.0.0.1:9", key=self.hub.identity.public_key.hex(), name="清溪县")
         create_folder(path, Config(kind="home", name="南沟村", code=CODE, hub=hub))
         computer = Computer(self, path)
         self.invite(computer.store)

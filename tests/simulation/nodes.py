@@ -10,12 +10,14 @@ import contextlib
 import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
 from central_hub.registry import Admissions
+from central_hub.restoring import Restoring
 from central_hub.router import Router
 from node import incarnations
 from node.erasing import Order
@@ -23,6 +25,7 @@ from node.exchanging import Exchanger
 from node.folder import Config, Folder, create_folder
 from node.folder import Hub as Joined
 from node.reserve import RESERVE_FILE
+from sync import epoch
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.writer import Task, Writer
@@ -116,9 +119,9 @@ class Disk(Store):
         with self._called("receipt"):
             return super().keep_checkpoint(log, signed)
 
-    def succeed(self, keep: int, why: str, now_ms: int) -> bytes:
+    def succeed(self, keep: int, why: str, now_ms: int, *notes: Any) -> bytes:
         with self._called("new log"):
-            return super().succeed(keep, why, now_ms)
+            return super().succeed(keep, why, now_ms, *notes)
 
 
 def never(_kind: str) -> None:
@@ -151,6 +154,8 @@ class Hub:
         self.server = self._server_class(
             self.store, self.registry.key_of, self.clock_ms, self.registry.logs_of, self.registry.admit,
             outbox_of=self.router.outbox_of, route=self.router.catch_up_quickly,
+            epoch_of=partial(epoch.current, self.store),
+            restored=Restoring(self.store, self.registry, self.clock_ms).answer,
         )  # fmt: skip
         app = web.Application()
         self.server.add_to(app)

@@ -9,7 +9,6 @@ from typing import Final
 
 from central_hub import taking
 from site_node import bundling
-from sync.bundling import Bundler
 from sync.errors import LogCorrupt, ParkingFull, RefusedByPeer, RemoteProtocolError, WrongKey
 from sync.taking import Reply
 from tests.simulation.nodes import Computer, Hub
@@ -45,14 +44,10 @@ class Sticks:
 
     def bundle(self, computer: Computer) -> int:
         """A home writes what the county does not hold; how many files."""
-        bundler = Bundler(
-            computer.store, computer.hub_key, bundling.instructions(computer.folder), computer.clock_ms,
-            photos=self._dice.random() < 0.7 or not self.is_faulty,
-            part_size_bytes=self._dice.choice(PARTS_SIZE_BYTES),
-        )  # fmt: skip
-        if bundler.is_empty:
-            return 0
-        parts = [part.path for part in bundler.write(self._folder, nothing)]
+        photos = self._dice.random() < 0.7 or not self.is_faulty
+        part_size = self._dice.choice(PARTS_SIZE_BYTES)
+        bundlers = bundling.journey(computer.folder, computer.store, photos=photos, part_size=part_size)
+        parts = [part.path for bundler in bundlers for part in bundler.write(self._folder, nothing)]
         self.up = [*self.up, *parts][-CARRIED_MAX:]
         return len(parts)
 
@@ -68,7 +63,9 @@ class Sticks:
             self._leave(path)
             replies += self._take(taker, self._damaged("bundle", path))
         replies = [reply for reply in [*replies, *taker.follow_all(nothing)] if reply.hello is not None]
-        for answer in taking._answer(hub.folder, self._folder, taking._by_home(replies)):
+        taking.route(hub.router, nothing)
+        part_size = self._dice.choice(PARTS_SIZE_BYTES)
+        for answer in taking.answer(hub.folder, self._folder, taking.by_node(replies), part_size):
             self.down = [*self.down, (answer["code"], Path(answer["file"]))][-CARRIED_MAX:]
 
     def _take(self, taker: taking.Taker, path: Path) -> list[Reply]:
@@ -96,13 +93,14 @@ class Sticks:
         answers = [path for code, path in self.down if code == computer.code]
         if not answers:
             return False
-        path = self._dice.choice(answers) if self.is_faulty else answers[-1]
+        path = self._dice.choice(answers) if self.is_faulty else answers[0]
         if self.is_faulty and self._dice.random() < 0.3:
             self._fired["stick: answer taken again"] += 1
         else:
             self.down.remove((computer.code, path))
         try:
-            bundling.take_file(computer.folder, computer.store, self._damaged("answer", path), nothing)
+            damaged = self._damaged("answer", path)
+            bundling.take_file(computer.folder, computer.store, computer.clock_ms, computer._erase, damaged, nothing)
         except WrongKey:
             self._fired["stick: answer too late for its log"] += 1
         except NO_GOOD:

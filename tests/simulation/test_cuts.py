@@ -35,7 +35,7 @@ class Pair:
         self.network = Network(self.loop)
         self.hub = Hub(folder / "hub", self.network, lambda: NOW_MS)
         self.home = Computer(
-            folder / "home", CODE, self.network, lambda: NOW_MS, hub_key=self.hub.store.signer.public_key
+            folder / "home", CODE, self.network, lambda: NOW_MS, hub_key=self.hub.store.identity.public_key
         )
         self.hub.invite(CODE, self.home, bytes(32))
         self.numbers = 0
@@ -49,7 +49,7 @@ class Pair:
             extensions = {EXT_SOURCE: ["s", self.numbers]}
             store.record([Draft("visit/1", "w", about, NOW_MS, {"note": "奶奶在家"}, extensions=extensions)])
         self.photos.append(store.files.add(store.log, b"photograph %d" % self.numbers, "image/jpeg", [subject], 0))
-        box = mailbox.mailbox_of(self.hub.store.signer.public_key, CODE)
+        box = mailbox.mailbox_of(self.hub.store.identity.public_key, CODE)
         self.hub.store.record([mailbox.assignment(box, subject, "home-09", NOW_MS)])
 
     def exchange(self, piece_bytes: int, limits: tuple[int | None, int | None] = (None, None)) -> str:
@@ -85,7 +85,7 @@ class Pair:
         assert receipt.size == size
         assert here.files.waiting() == []
         assert there.files.read(self.photos[-1])[1] == b"photograph %d" % self.numbers
-        box = outbox.outbox_id(there.signer.public_key, CODE, 1)
+        box = outbox.outbox_id(there.identity.public_key, CODE, 1)
         assert outbox.size_of(here, box) == outbox.size_of(there, box) > 0
 
     def require_all(self) -> None:
@@ -95,7 +95,7 @@ class Pair:
         assert numbers == list(range(1, self.numbers + 1))
         assert {file.name for file in there.files.files_of()} == set(self.photos)
         for store in (self.home.store, there):
-            assert verify(store, there.signer.public_key, lambda _: None).first_bad is None
+            assert verify(store, there.identity.public_key, lambda _: None).first_bad is None
             assert verify_files(store, lambda _: None).bad == []
 
     def close(self) -> None:

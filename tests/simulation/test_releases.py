@@ -93,7 +93,7 @@ def test_a_later_nodes_bundle(tmp_path, pair, kind, code, held):
     """By stick the same: a notice is passed over, another unknown kind is refused in words, behind what came before."""
     pair.work()
     store, hub = pair.home.store, pair.hub
-    hub_key = hub.store.signer.public_key
+    hub_key = hub.store.identity.public_key
     push = push_of(store, 0, 10)
     writer = BundleWriter(store.signer)
     pieces = [

@@ -89,7 +89,7 @@ class Node:
         hub.registry.invite(code, self.name, digest, is_hub=self.kind == "hub")
         hub.registry.join(code, digest, self.store.signer.public_key, is_hub=self.kind == "hub")
         self.above = hub
-        key = hub.store.signer.public_key.hex()
+        key = hub.store.identity.public_key.hex()
         self.folder.save_config(hub=Hub(url="http://127.0.0.1:9", key=key, name=hub.name), code=code)
         self.restart()
 

@@ -88,7 +88,7 @@ class World:
         self.slow_odds = dice.choice([0.0, 0.1])
         self.copies = dice.random() < 0.5
         self.hub_falls_back = self.copies and dice.random() < 0.5
-        self.moves = not self.hub_falls_back
+        self.moves = True
         self.hub_was_put_back = False
         self.now_ms = START_MS
         self.offsets_ms: Counter[str] = Counter()
@@ -97,8 +97,9 @@ class World:
         self.hub_backups: list[Path] = []
         self.past: list[bytes] = []
         self.names = 0
-        self._true_token_bytes = secrets.token_bytes
+        self._true_secrets = secrets.token_bytes, secrets.randbelow
         secrets.token_bytes = lambda n=32: dice.randbytes(n)  # keys too follow from the seed
+        secrets.randbelow = dice.randrange  # and epochs
         random.seed(seed)  # and how long the product waits
         self.loop = Loop(lambda: self.is_faulty and dice.random() < self.slow_odds)
         asyncio.set_event_loop(self.loop)
@@ -120,7 +121,7 @@ class World:
 
     def close(self) -> None:
         self.is_faulty = False
-        secrets.token_bytes = self._true_token_bytes
+        secrets.token_bytes, secrets.randbelow = self._true_secrets
         self.checker.close()
         for node in (*self.computers, self.hub):
             node.stop()
@@ -361,7 +362,7 @@ class World:
         """Another computer joins for a home."""
         if len(self.computers) < COMPUTERS_MAX:
             self.fired["new PC"] += self.is_faulty
-            self._computer(code, self._name("pc"), self.hub.store.signer.public_key)
+            self._computer(code, self._name("pc"), self.hub.store.identity.public_key)
             self._invite(self.computers[-1])
 
     def save(self, computer: Computer) -> None:
@@ -446,10 +447,11 @@ class World:
                 continue
             for _ in range(3):
                 self.sticks.up.clear()
+                self.sticks.down.clear()
                 self.sticks.bundle(computer)
-                if self.sticks.up:
-                    self.sticks.take_at_the_hub(self.hub)
-                    assert self.sticks.take_at_home(computer)
+                self.sticks.take_at_the_hub(self.hub)
+                while self.sticks.take_at_home(computer):
+                    pass
             receipt = computer.store.last_checkpoint(computer.store.log, with_receipt=True)
             assert receipt is not None or not computer.store.size(computer.store.log)
             assert receipt is None or receipt.size == computer.store.size(computer.store.log)
