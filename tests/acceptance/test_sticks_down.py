@@ -124,7 +124,7 @@ def test_a_new_computer_gets_all_by_stick(yard, road, lines_of, write_lines):
     road.clean()
     new = road.home("pc2", "home-01")
     road.up(new)
-    answers = road.at_the_county("--part-size", "10000")["answers"]
+    answers = road.at_the_county("--part-size", "60000")["answers"]
     first, second = [Path(one["file"]) for one in answers]
     first.rename(yard / "late.age")
     (early,) = road.down(new)["files"]

@@ -42,12 +42,12 @@ class People:
         self._day = DAY + dt.timedelta(days=100)
         self.known: dict[bytes, Known] = {}
 
-    def draft(self, code: str, now_ms: int, seen: Any, *, moves: bool) -> Draft:
-        """One wish of a home's worker. `seen` gives what the computer has of a subject; `moves`: children may go."""
+    def draft(self, code: str, now_ms: int, seen: Any) -> Draft:
+        """One wish of a home's worker. `seen` gives what the computer has of a subject."""
         dice = self._dice
         child = dice.choice(self._of(code))
         worker = f"w{dice.randrange(3)}"
-        event = self._event(code, child, moves=moves)
+        event = self._event(code, child)
         self._note(code, child, event)
         match event:
             case UnknownEvent(kind, payload):
@@ -69,19 +69,18 @@ class People:
         self.children.append((len(self.children) + 1).to_bytes(2, "big") * 8)
         return self.children[-1]
 
-    def _event(self, code: str, child: bytes, *, moves: bool) -> Any:
+    def _event(self, code: str, child: bytes) -> Any:
         dice = self._dice
         self._day += dt.timedelta(days=1)
         if child not in self._holder:
             return registered(f"孩子{child.hex()[:4]}", on=DAY)
-        if moves and self._holder[child] != code:
+        if self._holder[child] != code:
             return e.ChildTransferAccepted(on=self._day, reason="来了")
-        if moves and dice.random() < 0.12:
+        if dice.random() < 0.12:
             return e.ChildTransferRequested(to_home=dice.choice(self._codes), on=self._day)
         while True:
             event = dice.choice(events(dice.choice, self._entries[child]))
-            is_move = isinstance(event, e.ChildTransferRequested | e.ChildTransferAccepted | e.ChildRegistered)
-            if event is not None and (moves or not is_move):
+            if event is not None:
                 return event
 
     def _note(self, code: str, child: bytes, event: Any) -> None:

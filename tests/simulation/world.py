@@ -1,9 +1,9 @@
 """A county in one thread, from one seed: homes, their computers, a hub, lines and sticks; and whatever may go wrong.
 
-A seed decides how many homes there are, which of them have a line, how lines and disks fail, whether folders are copied
-and put back, whether children move. Then one thing happens after the other: somebody records, an exchange begins, some
-bytes arrive, a line is cut at any byte, power fails before or after a write, a stick is taken, a clock jumps. After
-every step `checks` asks what must hold at any moment; `settle` stops all faults and asks what must hold in the end.
+A seed decides how many homes there are, which of them have a line, how lines and disks fail, whether folders are
+copied and put back. Then one thing happens after the other: somebody records, an exchange begins, some bytes arrive, a
+line is cut at any byte, power fails before or after a write, a stick is taken, a clock jumps. After every step
+`checks` asks what must hold at any moment; `settle` stops all faults and asks what must hold in the end.
 
 What runs is the real exchange at both ends, HTTP included, over `wires` instead of sockets.
 """
@@ -88,7 +88,6 @@ class World:
         self.slow_odds = dice.choice([0.0, 0.1])
         self.copies = dice.random() < 0.5
         self.hub_falls_back = self.copies and dice.random() < 0.5
-        self.moves = True
         self.hub_was_put_back = False
         self.now_ms = START_MS
         self.offsets_ms: Counter[str] = Counter()
@@ -212,7 +211,7 @@ class World:
         """People save, and look whether it is there where the computer could not say so."""
         store = computer.store
         now_ms = max(0, computer.clock_ms())
-        drafts = [self.people.draft(computer.code, now_ms, store.seen, moves=self.moves) for _ in range(count)]
+        drafts = [self.people.draft(computer.code, now_ms, store.seen) for _ in range(count)]
         log, before = store.log, store.size(store.log)
         try:
             ids = [one.id for one in computer.store.record(drafts).result()]
