@@ -44,6 +44,7 @@ from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
 from site_node import bundling
+from sync import receipt_series
 from sync.errors import LogCorrupt, RefusedByPeer
 from sync.stored_log import StoredLog
 
@@ -259,7 +260,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         fetched = sum(branch.size for branch in store.branches()) - recorded
         healed = incarnations.shown(store)
         root = _root(store, size)
-        receipts = store.receipts_count(store.log)
+        receipts = receipt_series.count(store, store.log)
         pictures, pictures_waiting = store.files.count()
         pictures_coming = store.files.coming()
         damaged = damages.shown(store)

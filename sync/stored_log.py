@@ -394,8 +394,3 @@ class StoredLog:
         if signed.receipt is None or cosigner_key is None:
             return note
         return with_cosignature(note, origin(log_id(cosigner_key)), cosigner_key, signed.receipt)
-
-    def receipts_count(self, log: bytes) -> int:
-        """How many signed sizes of a log have a receipt."""
-        branch = self.branch_id(log)
-        return self.reading(lambda db: log_sql.receipts_count(db, branch))
