@@ -240,7 +240,7 @@ class Follower:
             found = self._start_anew(name, until)
             found.erased = True
             yield name, found
-        elif entry.log == body.subject:
+        else:
             changed = self._revoked.note(entry, body)
             for name in self._subjects_after(*changed, until) if changed else ():
                 found = self._remembered[name] = self._start_anew(name, until)
