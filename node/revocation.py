@@ -54,9 +54,6 @@ class Revocations:
 
     def note(self, entry: Entry, body: Body) -> tuple[bytes, int] | None:
         """Take one entry more; the log whose entries after a size are judged otherwise now, if there is one."""
-        if entry.log != body.subject:
-            return None
-        hub = COUNTY if entry.log == self._own else self._home_of(entry.log) if self._home_of else None
         match body.type, body.payload:
             case "log-revoked/1", {"log": bytes(log), "size": int(size), "by": str(by), "ground": str(ground)}:
                 said: Revocation | None = Revocation(size, by, ground, body.recorded_at_ms)
@@ -64,9 +61,19 @@ class Revocations:
                 said = None
             case _:
                 return None
-        if hub is None or not (hub == COUNTY or (self._home_of and governs(hub, self._home_of(log)))):
+        hub = self._hub_of(entry.log)
+        if hub is None or self._hub_of(body.subject) != hub:
+            return None
+        if hub != COUNTY and not (self._home_of and governs(hub, self._home_of(log))):
             return None
         return self._stand(log, hub, said)
+
+    def _hub_of(self, log: bytes) -> str | None:
+        """The hub whose own log it is: "" for this node's; None for a home's."""
+        if log == self._own:
+            return COUNTY
+        code = self._home_of(log) if self._home_of else ""
+        return code if code.endswith(SEPARATOR) else None
 
     def _stand(self, log: bytes, hub: str, said: Revocation | None) -> tuple[bytes, int] | None:
         before = self.by_log.get(log)
