@@ -73,7 +73,7 @@ KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONF
                 Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK,
                 AskPlain: ASK_PLAIN, **wire_logs.KINDS}  # fmt: skip
 
-KNOWN: Final = frozenset({*KINDS.values(), PUSH, OFFER, CARRY, DELIVERY})
+KNOWN: Final = frozenset({*KINDS.values(), PUSH, OFFER, CARRY, DELIVERY, BRING})
 NOTICES: Final = range(64, 128)  # what later versions may say to those who do not know it
 
 
