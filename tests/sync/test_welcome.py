@@ -377,7 +377,7 @@ def test_what_a_logs_own_key_has_not_signed_never_begins(county, stores):
     root = author.frontier(9).root()
     for wrong in ((9, bytes(32), author.signature(9)), (8, root, author.signature(9)), (9, root, bytes(64))):
         with pytest.raises(VerificationError):
-            expect(node, [SignedLog(author.public_key, [wrong])])
+            expect(node, county.hub.signer.public_key, "x y", Welcome(1, 9, [SignedLog(author.public_key, [wrong])]))
     assert kinds(node) == {}
 
 
@@ -386,7 +386,8 @@ def test_a_county_that_changes_an_entry_is_found_when_the_log_becomes_whole(coun
     node = stores("new")
     other = authors(1).write_many(ENTRIES - 1, SUBJECTS).write(0, {"changed": True})
     root = other.frontier(ENTRIES).root()
-    expect(node, [SignedLog(other.public_key, [(ENTRIES, root, other.signature(ENTRIES, root))])])
+    signed = SignedLog(other.public_key, [(ENTRIES, root, other.signature(ENTRIES, root))])
+    assert expect(node, county.hub.signer.public_key, addressee(HOME, node.log), Welcome(1, 0, [signed]))
     county.exchange(node, 3)
     with pytest.raises(VerificationError, match="own key"):
         county.exchange(node)
@@ -441,6 +442,25 @@ def test_who_reads_while_it_becomes_whole_reads_one_state(county, stores, monkey
     node.forget_seals()
     assert len([one.body() for one in node.entries_after(0, 10_000)]) == ENTRIES + LATER
     assert done
+    same(node, county)
+    assert node.reading(outbox_sql.outboxes) == []
+
+
+def test_a_former_attempt_that_ends_late_is_no_harm(county, stores, monkeypatch):
+    """The logs became whole between the question and its answer: the rest of the exchange is as for any home."""
+    node = stores("new")
+    with monkeypatch.context() as patch:
+        patch.setattr(welcome_fetching, "make_whole", lambda _: False)
+        county.exchange(node)
+    real = county.welcomes.answer
+
+    def late(*asked):
+        assert make_whole(node)
+        return real(*asked)
+
+    monkeypatch.setattr(county.welcomes, "answer", late)
+    heard = county.exchange(node)
+    assert [type(one) for one in heard] == [Logs, Welcome]
     same(node, county)
     assert node.reading(outbox_sql.outboxes) == []
 
