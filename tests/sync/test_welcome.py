@@ -283,8 +283,8 @@ def _draft(n: int, number: int):
 # The hub's side
 
 
-def test_a_welcome_that_was_not_finished_is_gone_on_with(county, stores, monkeypatch):
-    """Killed while it is made: nothing of it is named before all is in it, and every entry is in it once."""
+def test_a_welcome_that_was_not_finished_is_made_anew(county, stores, monkeypatch):
+    """Killed while it is made: it was never named, and nothing of it is left; another one has every entry once."""
     real, calls = welcome.append, []
 
     def dies(*args):
@@ -303,9 +303,12 @@ def test_a_welcome_that_was_not_finished_is_gone_on_with(county, stores, monkeyp
         county.served(node).answer(Follow(unfinished(county).log, 0))
     county.authors[0].write_many(20, SUBJECTS)
     county.bring(county.authors[0])
+    former = unfinished(county).log
+    county.now_ms += 1
     county.welcomes = county.making()
     county.exchange(node)
     same(node, county)
+    assert county.welcomes.made_for(node.log).log != former
     assert len([box for box in county.hub.reading(outbox_sql.outboxes) if box.is_welcome]) == 1
     sound(county.hub)
 
