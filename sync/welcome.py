@@ -18,8 +18,8 @@ gained since, and what later logs say, is carried as ever.
 
 It is made in portions, so that other homes need not wait; a mark says that it is finished, and only then is it named.
 *Killed on the way, it is thrown away and made anew*: to go on with it would not do, for a hub that was put back to that
-moment could give it another end under the same name. It goes up to a size that each log's key has signed, fixed when the
-making begins.
+moment could give it another end under the same name. It goes up to a size that each log's key has signed, fixed when
+the making begins.
 """
 
 from __future__ import annotations
