@@ -9,7 +9,6 @@ from typing import Final
 
 from central_hub import taking
 from site_node import bundling
-from sync.bundling import Bundler
 from sync.errors import LogCorrupt, ParkingFull, RefusedByPeer, RemoteProtocolError, WrongKey
 from sync.taking import Reply
 from tests.simulation.nodes import Computer, Hub
@@ -44,15 +43,11 @@ class Sticks:
         folder.mkdir()
 
     def bundle(self, computer: Computer) -> int:
-        """A home writes what the county does not hold; how many files."""
-        bundler = Bundler(
-            computer.store, computer.hub_key, bundling.instructions(computer.folder), computer.clock_ms,
-            photos=self._dice.random() < 0.7 or not self.is_faulty,
-            part_size_bytes=self._dice.choice(PARTS_SIZE_BYTES),
-        )  # fmt: skip
-        if bundler.is_empty:
-            return 0
-        parts = [part.path for part in bundler.write(self._folder, nothing)]
+        """A home writes what the county does not hold, and what it holds itself; how many files."""
+        photos = self._dice.random() < 0.7 or not self.is_faulty
+        part_size = self._dice.choice(PARTS_SIZE_BYTES)
+        bundlers = bundling.journey(computer.folder, computer.store, photos=photos, part_size=part_size)
+        parts = [part.path for bundler in bundlers for part in bundler.write(self._folder, nothing)]
         self.up = [*self.up, *parts][-CARRIED_MAX:]
         return len(parts)
 
@@ -68,7 +63,9 @@ class Sticks:
             self._leave(path)
             replies += self._take(taker, self._damaged("bundle", path))
         replies = [reply for reply in [*replies, *taker.follow_all(nothing)] if reply.hello is not None]
-        for answer in taking._answer(hub.folder, self._folder, taking._by_home(replies)):
+        taking.route(hub.router, nothing)
+        part_size = self._dice.choice(PARTS_SIZE_BYTES)
+        for answer in taking.answer(hub.folder, self._folder, taking.by_node(replies), part_size):
             self.down = [*self.down, (answer["code"], Path(answer["file"]))][-CARRIED_MAX:]
 
     def _take(self, taker: taking.Taker, path: Path) -> list[Reply]:
@@ -102,14 +99,18 @@ class Sticks:
         else:
             self.down.remove((computer.code, path))
         try:
-            bundling.take_file(computer.folder, computer.store, self._damaged("answer", path), nothing)
+            bundling.take_file(
+                computer.folder,
+                computer.store,
+                computer.clock_ms,
+                computer._erase,
+                self._damaged("answer", path),
+                nothing,
+            )
         except WrongKey:
             self._fired["stick: answer too late for its log"] += 1
         except NO_GOOD:
             pass
-        except RefusedByPeer as refusal:  # others continued this log: that needs the network
-            if refusal.code != "ahead":
-                raise
         return True
 
     def lose(self) -> None:

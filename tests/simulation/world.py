@@ -444,12 +444,13 @@ class World:
         for computer in self.computers:
             if computer.code not in self.by_hand:
                 continue
-            for _ in range(3):
+            for _ in range(6):
                 self.sticks.up.clear()
                 self.sticks.bundle(computer)
-                if self.sticks.up:
-                    self.sticks.take_at_the_hub(self.hub)
-                    assert self.sticks.take_at_home(computer)
+                self.sticks.take_at_the_hub(self.hub)
+                assert self.sticks.take_at_home(computer)
+                while self.sticks.take_at_home(computer):
+                    pass
             receipt = computer.store.last_checkpoint(computer.store.log, with_receipt=True)
             assert receipt is not None or not computer.store.size(computer.store.log)
             assert receipt is None or receipt.size == computer.store.size(computer.store.log)
