@@ -112,9 +112,9 @@ class Disk(Store):
         with self._called("append"):
             return super().append(batch)
 
-    def keep_checkpoint(self, log: bytes, signed: Any) -> Future[None]:
+    def keep_receipt(self, *receipt: Any, **how: Any) -> Future[None]:
         with self._called("receipt"):
-            return super().keep_checkpoint(log, signed)
+            return super().keep_receipt(*receipt, **how)
 
     def succeed(self, keep: int, why: str, now_ms: int) -> bytes:
         with self._called("new log"):
