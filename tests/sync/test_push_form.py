@@ -133,6 +133,11 @@ def test_texts_that_would_overflow_a_message_apart_stay_in_their_places():
     push = PUSH._replace(rows=rows)
     assert len(pack_push([3], push, None, 2 * MIB)[1]) > MIB
     assert decode(encode(push)) == push
+    push = PUSH._replace(rows=[VISIT._replace(payload=[["é"] * 4000 for _ in range(60)] + sorted(SUBJECTS)[:40])])
+    frame = encode(push, 3, ordinal_of=SUBJECTS.get)
+    assert decode(frame, SUBJECT_OF) == push
+    with pytest.raises(UnreadableForm):
+        decode(frame)
 
 
 def test_an_id_is_sent_once_in_a_log():
@@ -235,6 +240,7 @@ def test_rows_say_how_they_differ_from_those_before():
         ([ErasedRow(1, b"C" * 32), VISIT._replace(recorded_at_ms=2 * 86_400_000)], 2, 1000),
         ([VISIT._replace(recorded_at_ms=0), sourced(3 * 86_400_000)], 3, 1000),
         ([sourced(3 * 86_400_000 - 1), sourced(9 * 86_400_000)], 2, 1),
+        ([sourced(3 * 86_400_000, recorded_at_ms=5 * 86_400_000)], 3, 1000),
         ([sourced(3 * 86_400_000), sourced(9 * 86_400_001)], 3, 1),
         ([VISIT._replace(recorded_at_ms=-1)], 0, 1000),
         ([VISIT._replace(recorded_at_ms=TIME_MS_MAX)], TIME_MS_MAX // 86_400_000, 1000),
