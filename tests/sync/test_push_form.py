@@ -330,6 +330,15 @@ def test_the_dictionary_makes_a_small_push_small():
     assert len(encode(push, 19)) - extra < (len(encode(push, 19, dictionary=0)) - extra) * 2 / 3
 
 
+def test_a_dictionary_is_used_only_where_the_frame_says_so():
+    """What was made with the dictionary and says it was made without is refused, not read by guessing."""
+    _, content = pack_push([3], PUSH._replace(streams=[]), None, MIB)
+    squeezed = compression.compress(content, 19, 1)
+    assert compression.expand(squeezed, 1, MIB) == content
+    with pytest.raises(RemoteProtocolError, match="decompressed"):
+        compression.expand(squeezed, 0, MIB)
+
+
 def test_a_damaged_dictionary_is_not_used(tmp_path, monkeypatch):
     """A dictionary file that is not the shipped one is said to be damaged, and never used for a push."""
     damaged = tmp_path / "dictionary-1.zstd"
