@@ -110,6 +110,7 @@ def test_a_log_whose_key_is_elsewhere_is_signed_where_its_key_signed(stores, aut
     with pytest.raises(LocalProtocolError, match=f"log {author.log.hex()} is not signed at 4 entries"):
         hub.sign(4, author.log)
     assert not hub.has_key(author.log)
+    assert not hub.branch(author.log).kin, "a log is another home's unless it is said to be of this one"
     assert hub.has_key(hub.log)
 
 
