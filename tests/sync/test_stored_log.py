@@ -87,6 +87,14 @@ def test_a_stream_is_known_from_its_first_entry_on(stores, draft):
     assert node.stream_ref(node.log, 3) is None
 
 
+def test_which_logs_are_held_is_known(stores, author):
+    """A log is held from the moment on that it was added."""
+    hub = stores("hub")
+    assert [hub.holds(log) for log in (hub.log, author.log)] == [True, False]
+    hub.add_log(author.log, author.public_key).result(10)
+    assert hub.holds(author.log)
+
+
 def test_the_version_of_a_stream_is_what_the_next_author_expects(stores, draft):
     """It counts the own log's entries about a subject; 0 before the first."""
     node = stores()
