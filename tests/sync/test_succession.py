@@ -191,6 +191,7 @@ def test_another_log_of_the_home_is_cut_where_its_key_signed(node, stores):
     receiver = Receiver(node.log, node.signer.public_key, follower.frontier(node.log, 0), 0, lambda _: None)
     for start, count in ((0, 7), (7, 5)):
         follower.append(receiver.receive(push_of(node, start, count), 0)[0].batch).result(10)
+    assert follower.branch(node.log).kin
     before = events(follower)
     follower.set_aside(node.log, 10, "lost", NOW_MS)
     assert events(follower) == before
