@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 
 from central_hub import ordering
-from central_hub.registry import Registry
+from central_hub.registry import Home, Registry
 from domain.folding import fold
 from domain.tiers import SEPARATOR
 from node.clock import Clock
@@ -60,12 +60,12 @@ class Orders:
             for log in hub.logs:
                 size, found = self._read.get(log, (0, []))
                 if size < sizes.get(log, 0):
-                    found += self._said(hub.code, log, size)
+                    found += self._said(hub, log, size)
                     self._read[log] = (sizes[log], found)
                 yield from found
 
-    def _said(self, hub: str, log: bytes, after: int) -> Iterator[FromBelow]:
-        for entry in self._store.entries_of_subject(log):
+    def _said(self, hub: Home, log: bytes, after: int) -> Iterator[FromBelow]:
+        for entry in (one for name in hub.logs for one in self._store.entries_of_subject(name)):
             body = entry.body()
             if body is None or entry.log != log or entry.seq <= after or body.type != ORDERED:
                 continue
@@ -73,7 +73,7 @@ class Orders:
                 case {"subjects": list(subjects), "ground": str(ground)}:
                     for subject in subjects:
                         if isinstance(subject, bytes) and len(subject) == ID_SIZE:
-                            yield FromBelow(hub, subject, body.actor, ground[:GROUND_SIZE_MAX])
+                            yield FromBelow(hub.code, subject, body.actor, ground[:GROUND_SIZE_MAX])
 
     def left(self) -> Iterator[tuple[FromBelow, bool]]:
         """The orders about which something is still here, and whether they are the hub's to give."""

@@ -137,7 +137,7 @@ class Registry:
         return [
             (entry.position, log, body.type, body.payload)
             for entry, body in pairs
-            if body is not None and self._hubs.get(body.subject) == self._hubs[log]
+            if body is not None and self._hubs.get(body.subject) == self._hubs[log]  # a hub may have several logs
         ]
 
     def _evolve(self, hub: str, kind: str, payload: Any) -> None:

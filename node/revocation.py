@@ -58,9 +58,6 @@ class Revocations:
 
     def note(self, entry: Entry, body: Body) -> tuple[bytes, int] | None:
         """Take one entry more; the log whose entries after a size are judged otherwise now, if there is one."""
-        if entry.log != body.subject:
-            return None
-        hub = self._speaker(entry.log)
         match body.type, body.payload:
             case "log-revoked/1", {"log": bytes(log), "size": int(size), "by": str(by), "ground": str(ground)}:
                 said: Revocation | None = Revocation(size, by, ground, body.recorded_at_ms)
@@ -68,7 +65,10 @@ class Revocations:
                 said = None
             case _:
                 return None
-        if hub is None or not (hub == COUNTY or (self._home_of and governs(hub, self._home_of(log)))):
+        hub = self._speaker(entry.log)
+        if hub is None or self._speaker(body.subject) != hub:
+            return None
+        if hub != COUNTY and not (self._home_of and governs(hub, self._home_of(log))):
             return None
         return self._stand(log, hub, said)
 

@@ -14,7 +14,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final, NamedTuple
 
+import apsw
+
 from node.clock import Clock, local_date
+from sync.errors import LogCorrupt
 from sync.stored_log import StoredLog
 
 CONTRADICTION: Final = dt.timedelta(days=2 * 365)
@@ -59,7 +62,10 @@ def _receipt_date(store: StoredLog) -> dt.date | None:
 
 def _entry_date(store: StoredLog) -> dt.date | None:
     after = max(0, store.size(store.log) - LOOKED_BACK_COUNT)
-    bodies = [body for entry in store.entries_of_log(store.log, after) if (body := entry.body()) is not None]
+    try:
+        bodies = [body for entry in store.entries_of_log(store.log, after) if (body := entry.body()) is not None]
+    except (LogCorrupt, apsw.Error):  # a damaged page bears no witness, and stops nothing else
+        return None
     return local_date(bodies[-1].recorded_at_ms) if bodies else None
 
 

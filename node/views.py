@@ -244,7 +244,7 @@ class Follower:
         elif self._is_own(entry, body) and (name := mended_subject(self._store, body)) is not None:
             found = self._remembered[name] = self._start_anew(name, until)
             yield name, found
-        elif entry.log == body.subject:
+        else:
             changed = self._revoked.note(entry, body)
             for name in self._subjects_after(*changed, until) if changed else ():
                 found = self._remembered[name] = self._start_anew(name, until)

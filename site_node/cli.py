@@ -39,11 +39,13 @@ from node.clock import Clock, rfc3339, system_clock
 from node.exchanging import Exchanger, exchange_now
 from node.folder import Config, Folder, Hub, create_folder
 from node.importing import Importer
+from node.interrupting import heeded
 from node.invitation import BadInvitation, parse, require_loopback, text_or_file
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
 from site_node import bundling
+from sync import receipt_series
 from sync.errors import LogCorrupt, RefusedByPeer
 from sync.stored_log import StoredLog
 
@@ -144,7 +146,7 @@ def import_facts(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir, "home")
     if not arguments.file.is_file():
         raise Refused(f"找不到文件 {arguments.file}", f"{arguments.file} is not a file")
-    with writing(folder) as store:
+    with heeded() as heeding, writing(folder) as store:
         if any(branch.coming for branch in store.branches()):  # what is known is learned from what is here
             raise Refused(
                 "本家以前的记录还没有全部取回，现在导入会重复登记：请先运行 sync，取回之后再导入",
@@ -152,9 +154,9 @@ def import_facts(arguments: argparse.Namespace) -> int:
             )
         importer = Importer(store, folder.config.code, system_clock(), all_sites=arguments.all)
         with bar("reading the log", store.size(store.log)) as progress:
-            importer.learn_log(progress)
+            importer.learn_log(heeding(progress))
         with bar("import", arguments.file.stat().st_size) as progress:
-            done = importer.run(arguments.file, progress)
+            done = importer.run(arguments.file, heeding(progress))
     erased = f", {done.erased} about erased subjects" if done.erased else ""
     print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes{erased}")
     return exits.DONE
@@ -259,7 +261,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         fetched = sum(branch.size for branch in store.branches()) - recorded
         healed = incarnations.shown(store)
         root = _root(store, size)
-        receipts = store.receipts_count(store.log)
+        receipts = receipt_series.count(store, store.log)
         pictures, pictures_waiting = store.files.count()
         pictures_coming = store.files.coming()
         damaged = damages.shown(store)

@@ -239,6 +239,7 @@ class Exchange:
         frames, loop = wire.FrameBuffer(), asyncio.get_running_loop()
         async for chunk in response.content.iter_any():
             self.traffic.received_bytes += len(chunk)
+            patience.reschedule(None)  # the hub is not silent while we work
             for frame in self._frames(frames, chunk):
                 await self._hear(frame)
                 self._was_heard = True

@@ -36,7 +36,7 @@ def relabel_streams(db: apsw.Connection, renamed: Mapping[int, int]) -> None:
 
 
 def drop_welcomes(db: apsw.Connection, numbers: Iterable[int]) -> None:
-    """Forget outboxes whose logs are whole: these vouch for themselves."""
+    """Forget welcomes: at a node because its logs are whole, at a hub because they were not finished."""
     for table, column in (("outbox_entry", "outbox"), ("outbox_stream", "outbox"), ("outbox_checkpoint", "outbox"),
                           ("outbox", "id")):  # fmt: skip
         db.executemany(f"DELETE FROM {table} WHERE {column}=?", [(number,) for number in numbers])  # noqa: S608 -- ours

@@ -41,7 +41,7 @@ def open_database(
         db = connect(path, master, application_id)
         found_id = db.execute("PRAGMA application_id").get
         found_version = db.execute("PRAGMA user_version").get
-    except apsw.CantOpenError as error:
+    except apsw.CantOpenError as error:  # the file can be opened, what belongs beside it cannot: another user made it
         raise FolderError(f"{path} cannot be opened: {error}") from None
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise LogCorrupt(f"{path} is damaged ({error}): put back a backup, and keep the damaged file") from None

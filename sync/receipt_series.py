@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync import receipt_sql
+from sync import log_sql, receipt_sql
 from sync.messages import Receipt
 from sync.receipts import Bracket, Kept
 from sync.stored_log import StoredLog
@@ -24,3 +24,9 @@ def bracket(store: StoredLog, log: bytes, seq: int) -> Bracket:
     """Between which of the hub's receipts an entry was recorded."""
     branch = store.branch_id(log)
     return store.reading(lambda db: Bracket(receipt_sql.before(db, branch, seq), receipt_sql.covering(db, branch, seq)))
+
+
+def count(store: StoredLog, log: bytes) -> int:
+    """How many signed sizes of a log have a receipt."""
+    branch = store.branch_id(log)
+    return store.reading(lambda db: log_sql.receipts_count(db, branch))

@@ -392,8 +392,3 @@ class StoredLog:
         """The largest signed size of a log, or the largest with a receipt."""
         branch = self.branch_id(log)
         return self.reading(lambda db: log_sql.last_checkpoint(db, branch, with_receipt))
-
-    def receipts_count(self, log: bytes) -> int:
-        """How many signed sizes of a log have a receipt."""
-        branch = self.branch_id(log)
-        return self.reading(lambda db: log_sql.receipts_count(db, branch))

@@ -16,8 +16,10 @@ is stored once, so there is nothing to give way later: when the last one is here
 each log's own root, which its own key has signed, and the log becomes whole where it stands (`wholeness`). What it
 gained since, and what later logs say, is carried as ever.
 
-It is made in portions, so that other homes need not wait: *killed on the way, it goes on with what is missing.* A mark
-says that it is finished. It goes up to a size that each log's key has signed, fixed when the making begins.
+It is made in portions, so that other homes need not wait; a mark says that it is finished, and only then is it named.
+*Killed on the way, it is thrown away and made anew*: to go on with it would not do, for a hub that was put back to that
+moment could give it another end under the same name. It goes up to a size that each log's key has signed, fixed when
+the making begins.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from typing import Final
 
 import apsw
 
-from sync import log_sql, outbox_sql
+from sync import coming_sql, log_sql, outbox_sql
 from sync.log_schema import STREAM_SHIFT, Row, Stream
 from sync.messages import SignedLog, Welcome
 from sync.outbox import append, missing, open_outbox
@@ -83,7 +85,7 @@ class Welcomes:
         sizes = store.reading(lambda db: _signed_sizes(db, logs))
         if not any(sizes.values()):
             return None
-        box = store.submit(lambda db: _unfinished(db, name) or self._open(db, name)).result()
+        box = store.submit(lambda db: self._open(db, name)).result()
         rows: list[Row] = []
         for stream in self._streams(logs, sizes):
             of = store.reading(partial(missing, outbox=box, streams=[stream]))
@@ -95,6 +97,7 @@ class Welcomes:
         return box
 
     def _open(self, db: apsw.Connection, name: str) -> Outbox:
+        coming_sql.drop_welcomes(db, _unfinished(db, name))
         former = [box.epoch for box in outbox_sql.outboxes(db) if box.home == name]
         return open_outbox(self._store, db, name, max(1, self._now_ms(), *(epoch + 1 for epoch in former)))
 
@@ -127,9 +130,9 @@ def finished(store: StoredLog, name: str) -> Outbox | None:
     return store.reading(work)
 
 
-def _unfinished(db: apsw.Connection, name: str) -> Outbox | None:
+def _unfinished(db: apsw.Connection, name: str) -> list[int]:
     boxes = [box for box in outbox_sql.outboxes(db) if box.home == name]
-    return boxes[-1] if boxes and log_sql.tracked(db, MARK + boxes[-1].log.hex()) is None else None
+    return [box.id for box in boxes if log_sql.tracked(db, MARK + box.log.hex()) is None]
 
 
 def _signed_sizes(db: apsw.Connection, logs: Iterable[bytes]) -> dict[int, int]:

@@ -113,11 +113,9 @@ class WelcomeFetching:
             self._is_busy = False
 
     async def _opened(self, welcome: Welcome) -> bool:
-        """Begin or go on with a welcome; False where the hub has none."""
-        if welcome.epoch == 0:
+        """Begin or go on with a welcome; False where the hub has none, or nothing is coming any more."""
+        if welcome.epoch == 0 or not await asyncio.to_thread(expect, self._store, self._hub_key, self._name, welcome):
             return False
-        if welcome.logs:
-            await asyncio.to_thread(expect, self._store, welcome.logs)
         await self.outbox.take(OutboxAt(welcome.epoch, welcome.size))
         return True
 

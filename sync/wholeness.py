@@ -23,8 +23,9 @@ from sync.entry import FORMAT_SUITE, HEADER, log_id, origin
 from sync.errors import VerificationError
 from sync.log_schema import STREAM_SHIFT, Branch, Kind
 from sync.merkle import Frontier, leaf_hash
-from sync.messages import SignedLog
+from sync.messages import SignedLog, Welcome
 from sync.note import checkpoint_text, is_public_key, verify_signature
+from sync.outbox import outbox_id
 
 if TYPE_CHECKING:
     from sync.store import Store
@@ -38,19 +39,31 @@ class Whole(NamedTuple):
     streams: list[int]
 
 
-def expect(store: Store, logs: list[SignedLog]) -> None:
-    """Begin to hold logs that are coming, with what their keys have signed; raises VerificationError.
+def expect(store: Store, hub_key: bytes, name: str, welcome: Welcome) -> bool:
+    """Begin to hold a welcome and the logs that come in it, with what their keys have signed.
 
-    Durable when this returns. A log that is held already in another way is left alone.
+    Whether any log is coming: one that is held in another way is left alone, and the last attempt may have made all of
+    them whole at this moment. Durable when this returns; raises VerificationError.
     """
-    for one in logs:
+    for one in welcome.logs:
         if not is_public_key(one.public_key):
             raise VerificationError(f"not an acceptable Ed25519 public key: {one.public_key.hex()}")
-        name = origin(log_id(one.public_key))
+        line = origin(log_id(one.public_key))
         for size, root, signature in one.signed:
-            verify_signature(one.public_key, checkpoint_text(name, size, root), signature)
-    store.submit(lambda db: _expect(db, logs)).result()
+            verify_signature(one.public_key, checkpoint_text(line, size, root), signature)
+
+    def work(db: apsw.Connection) -> bool:
+        _expect(db, welcome.logs)
+        if not any(branch.coming for branch in log_sql.branches(db)):
+            return False
+        log = outbox_id(hub_key, name, welcome.epoch)
+        if outbox_sql.outbox(db, log) is None:
+            outbox_sql.add_outbox(db, log, hub_key, name, welcome.epoch)
+        return True
+
+    is_coming = store.submit(work).result()
     store.know_branches()
+    return is_coming
 
 
 def _expect(db: apsw.Connection, logs: list[SignedLog]) -> None:

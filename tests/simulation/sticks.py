@@ -43,7 +43,7 @@ class Sticks:
         folder.mkdir()
 
     def bundle(self, computer: Computer) -> int:
-        """A home writes what the county does not hold; how many files."""
+        """A home writes what the county does not hold, and what it holds itself; how many files."""
         photos = self._dice.random() < 0.7 or not self.is_faulty
         part_size = self._dice.choice(PARTS_SIZE_BYTES)
         bundlers = bundling.journey(computer.folder, computer.store, photos=photos, part_size=part_size)
@@ -105,9 +105,6 @@ class Sticks:
             self._fired["stick: answer too late for its log"] += 1
         except NO_GOOD:
             pass
-        except RefusedByPeer as refusal:  # others continued this log: that needs the network
-            if refusal.code != "ahead":
-                raise
         return True
 
     def lose(self) -> None:

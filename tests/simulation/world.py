@@ -444,11 +444,12 @@ class World:
         for computer in self.computers:
             if computer.code not in self.by_hand:
                 continue
-            for _ in range(3):
+            for _ in range(6):
                 self.sticks.up.clear()
                 self.sticks.down.clear()
                 self.sticks.bundle(computer)
                 self.sticks.take_at_the_hub(self.hub)
+                assert self.sticks.take_at_home(computer)
                 while self.sticks.take_at_home(computer):
                     pass
             receipt = computer.store.last_checkpoint(computer.store.log, with_receipt=True)

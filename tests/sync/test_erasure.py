@@ -535,16 +535,15 @@ def test_a_key_that_comes_for_the_erased_is_not_remembered(canaries, stores):
     hub.add_log(canaries.log, canaries.signer.public_key).result(10)
     hub.erase([ONE], **BY)
     gone, kept = keys_of(canaries, ONE) + keys_of(canaries, TWO)
-    push = push_of(canaries, 0, 10, frozenset())
+    push, longer = push_of(canaries, 0, 10, frozenset()), push_of(canaries, 0, 12, frozenset([1]))
     assert [begun.key for begun in push.streams] == [gone, kept]
-    derive.cache_clear()
+    derive.cache_clear()  # both ends are in this one process
     receiver = receiver_of(hub, canaries)
     with pytest.raises(VerificationError):
         receiver.receive(push._replace(root=bytes(32)), 0)
     append, _ = receiver.receive(push, 0)
     hub.append(append.batch).result(10)
     assert receiver.receive(push, 0) == [Send(Ack(10))]
-    longer = push_of(canaries, 0, 12, frozenset([1]))
     receiver.receive(longer._replace(streams=push.streams), 0)  # a repeat with more behind it
     assert is_remembered(kept)
     assert not is_remembered(gone)

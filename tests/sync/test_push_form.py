@@ -133,6 +133,11 @@ def test_texts_that_would_overflow_a_message_apart_stay_in_their_places():
     push = PUSH._replace(rows=rows)
     assert len(pack_push([3], push, None, 2 * MIB)[1]) > MIB
     assert decode(encode(push)) == push
+    push = PUSH._replace(rows=[VISIT._replace(payload=[["é"] * 4000 for _ in range(60)] + sorted(SUBJECTS)[:40])])
+    frame = encode(push, 3, ordinal_of=SUBJECTS.get)
+    assert decode(frame, SUBJECT_OF) == push
+    with pytest.raises(UnreadableForm):
+        decode(frame)
 
 
 def test_an_id_is_sent_once_in_a_log():
@@ -235,6 +240,7 @@ def test_rows_say_how_they_differ_from_those_before():
         ([ErasedRow(1, b"C" * 32), VISIT._replace(recorded_at_ms=2 * 86_400_000)], 2, 1000),
         ([VISIT._replace(recorded_at_ms=0), sourced(3 * 86_400_000)], 3, 1000),
         ([sourced(3 * 86_400_000 - 1), sourced(9 * 86_400_000)], 2, 1),
+        ([sourced(3 * 86_400_000, recorded_at_ms=5 * 86_400_000)], 3, 1000),
         ([sourced(3 * 86_400_000), sourced(9 * 86_400_001)], 3, 1),
         ([VISIT._replace(recorded_at_ms=-1)], 0, 1000),
         ([VISIT._replace(recorded_at_ms=TIME_MS_MAX)], TIME_MS_MAX // 86_400_000, 1000),
@@ -322,6 +328,15 @@ def test_the_dictionary_makes_a_small_push_small():
     push = PUSH._replace(streams=[], rows=[VISIT._replace(type="family-contact-made/1", payload=letter)])
     extra = len(SIGNED) + wire.PREFIX.size
     assert len(encode(push, 19)) - extra < (len(encode(push, 19, dictionary=0)) - extra) * 2 / 3
+
+
+def test_a_dictionary_is_used_only_where_the_frame_says_so():
+    """What was made with the dictionary and says it was made without is refused, not read by guessing."""
+    _, content = pack_push([3], PUSH._replace(streams=[]), None, MIB)
+    squeezed = compression.compress(content, 19, 1)
+    assert compression.expand(squeezed, 1, MIB) == content
+    with pytest.raises(RemoteProtocolError, match="decompressed"):
+        compression.expand(squeezed, 0, MIB)
 
 
 def test_a_damaged_dictionary_is_not_used(tmp_path, monkeypatch):

@@ -169,7 +169,9 @@ def test_killed_at_random_moments(folder, sizes_of):
     began = time.monotonic()
     again(folder)
     pace_s = time.monotonic() - began
-    for _ in range(12):
+    for turn in range(60):
+        if turn >= 12 and done > 5 and unfinished > 2:  # on a busy machine few of the first ones come far
+            break
         process = subprocess.Popen(
             [sys.executable, "-c", FOR_EVER, str(ROOT), str(folder)], stdout=subprocess.PIPE, text=True
         )

@@ -90,6 +90,14 @@ def test_a_stream_is_known_from_its_first_entry_on(stores, draft):
     assert node.stream_ref(node.log, 3) is None
 
 
+def test_which_logs_are_held_is_known(stores, author):
+    """A log is held from the moment on that it was added."""
+    hub = stores("hub")
+    assert [hub.holds(log) for log in (hub.log, author.log)] == [True, False]
+    hub.add_log(author.log, author.public_key).result(10)
+    assert hub.holds(author.log)
+
+
 def test_the_version_of_a_stream_is_what_the_next_author_expects(stores, draft):
     """It counts the own log's entries about a subject; 0 before the first."""
     node = stores()
@@ -113,6 +121,7 @@ def test_a_log_whose_key_is_elsewhere_is_signed_where_its_key_signed(stores, aut
     with pytest.raises(LocalProtocolError, match=f"log {author.log.hex()} is not signed at 4 entries"):
         hub.sign(4, author.log)
     assert not hub.has_key(author.log)
+    assert not hub.branch(author.log).kin, "a log is another home's unless it is said to be of this one"
     assert hub.has_key(hub.log)
 
 

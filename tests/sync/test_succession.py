@@ -184,6 +184,26 @@ def test_a_cut_beyond_the_end_is_a_bug_of_ours(node):
         node.set_aside(node.log, 3, "forked", NOW_MS)
 
 
+def test_another_log_of_the_home_is_cut_where_its_key_signed(node, stores):
+    """What is behind the last signed size is recorded again in the own log, which says why and when."""
+    follower = stores("follower")
+    follower.add_log(node.log, node.signer.public_key, kin=True).result(10)
+    receiver = Receiver(node.log, node.signer.public_key, follower.frontier(node.log, 0), 0, lambda _: None)
+    for start, count in ((0, 7), (7, 5)):
+        follower.append(receiver.receive(push_of(node, start, count), 0)[0].batch).result(10)
+    assert follower.branch(node.log).kin
+    before = events(follower)
+    follower.set_aside(node.log, 10, "lost", NOW_MS)
+    assert events(follower) == before
+    assert {b.log: b.size for b in follower.branches()} == {node.log: 7, follower.log: 6}
+    assert succession.changes(follower) == [(succession.SET_ASIDE, node.log, follower.log, 7, "lost", 5, NOW_MS)]
+    require_verified(follower)
+    follower.set_aside(node.log, 7, "nothing behind it", NOW_MS)
+    assert succession.changes(follower)[1] == (
+        succession.SET_ASIDE, node.log, follower.log, 7, "nothing behind it", 0, NOW_MS,
+    )  # fmt: skip
+
+
 def test_what_is_written_comes_from_nobody_else(node, stores, draft):
     """A batch for the log that this node writes is refused, whoever signed it."""
     receiver = Receiver(node.log, node.signer.public_key, node.frontier(node.log, 0), 0, lambda _: None)

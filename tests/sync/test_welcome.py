@@ -283,8 +283,8 @@ def _draft(n: int, number: int):
 # The hub's side
 
 
-def test_a_welcome_that_was_not_finished_is_gone_on_with(county, stores, monkeypatch):
-    """Killed while it is made: nothing of it is named before all is in it, and every entry is in it once."""
+def test_a_welcome_that_was_not_finished_is_made_anew(county, stores, monkeypatch):
+    """Killed while it is made: it was never named, and nothing of it is left; another one has every entry once."""
     real, calls = welcome.append, []
 
     def dies(*args):
@@ -303,9 +303,12 @@ def test_a_welcome_that_was_not_finished_is_gone_on_with(county, stores, monkeyp
         county.served(node).answer(Follow(unfinished(county).log, 0))
     county.authors[0].write_many(20, SUBJECTS)
     county.bring(county.authors[0])
+    former = unfinished(county).log
+    county.now_ms += 1
     county.welcomes = county.making()
     county.exchange(node)
     same(node, county)
+    assert county.welcomes.made_for(node.log).log != former
     assert len([box for box in county.hub.reading(outbox_sql.outboxes) if box.is_welcome]) == 1
     sound(county.hub)
 
@@ -377,7 +380,7 @@ def test_what_a_logs_own_key_has_not_signed_never_begins(county, stores):
     root = author.frontier(9).root()
     for wrong in ((9, bytes(32), author.signature(9)), (8, root, author.signature(9)), (9, root, bytes(64))):
         with pytest.raises(VerificationError):
-            expect(node, [SignedLog(author.public_key, [wrong])])
+            expect(node, county.hub.signer.public_key, "x y", Welcome(1, 9, [SignedLog(author.public_key, [wrong])]))
     assert kinds(node) == {}
 
 
@@ -386,7 +389,8 @@ def test_a_county_that_changes_an_entry_is_found_when_the_log_becomes_whole(coun
     node = stores("new")
     other = authors(1).write_many(ENTRIES - 1, SUBJECTS).write(0, {"changed": True})
     root = other.frontier(ENTRIES).root()
-    expect(node, [SignedLog(other.public_key, [(ENTRIES, root, other.signature(ENTRIES, root))])])
+    signed = SignedLog(other.public_key, [(ENTRIES, root, other.signature(ENTRIES, root))])
+    assert expect(node, county.hub.signer.public_key, addressee(HOME, node.log), Welcome(1, 0, [signed]))
     county.exchange(node, 3)
     with pytest.raises(VerificationError, match="own key"):
         county.exchange(node)
@@ -441,6 +445,25 @@ def test_who_reads_while_it_becomes_whole_reads_one_state(county, stores, monkey
     node.forget_seals()
     assert len([one.body() for one in node.entries_after(0, 10_000)]) == ENTRIES + LATER
     assert done
+    same(node, county)
+    assert node.reading(outbox_sql.outboxes) == []
+
+
+def test_a_former_attempt_that_ends_late_is_no_harm(county, stores, monkeypatch):
+    """The logs became whole between the question and its answer: the rest of the exchange is as for any home."""
+    node = stores("new")
+    with monkeypatch.context() as patch:
+        patch.setattr(welcome_fetching, "make_whole", lambda _: False)
+        county.exchange(node)
+    real = county.welcomes.answer
+
+    def late(*asked):
+        assert make_whole(node)
+        return real(*asked)
+
+    monkeypatch.setattr(county.welcomes, "answer", late)
+    heard = county.exchange(node)
+    assert [type(one) for one in heard] == [Logs, Welcome]
     same(node, county)
     assert node.reading(outbox_sql.outboxes) == []
 

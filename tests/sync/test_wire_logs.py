@@ -17,7 +17,7 @@ GOOD = {
     16: [[[[KEY, 0, ROOT], [ROOT, 5, KEY]]], Logs([LogAt(KEY, 0, ROOT), LogAt(ROOT, 5, KEY)])],
     17: [[LOG, 3], Follow(LOG, 3)],
     19: [[LOG, 0], Took(LOG, 0)],
-    20: [[1, 0], OutboxAt(1, 0)],
+    20: [[1, 0, 0], OutboxAt(1, 0, 0)],
     22: [[KEY, ROOT, SIGNATURE], Vouch(KEY, ROOT, SIGNATURE)],
 }
 
@@ -60,8 +60,8 @@ def test_a_message_is_read_by_its_kind(kind):
         (17, [KEY, 3], "log must be 16 bytes"),
         (17, [LOG, -3], "size must be an integer from 0"),
         (19, [KEY, 3], "log must be 16 bytes"),
-        (20, [0, 3], "epoch must be an integer from 1"),
-        (20, [1, -1], "size must be an integer from 0"),
+        (20, [0, 3, 0], "epoch must be an integer from 1"),
+        (20, [1, -1, 0], "size must be an integer from 0"),
         (22, [LOG, KEY, SIGNATURE], "public key must be 32 bytes"),
         (22, [KEY, LOG, SIGNATURE], "public key must be 32 bytes"),
         (22, [KEY, KEY, KEY], "signature must be 64 bytes"),
