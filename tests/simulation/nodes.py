@@ -26,6 +26,7 @@ from node.folder import Config, Folder, create_folder
 from node.folder import Hub as Joined
 from node.reserve import RESERVE_FILE
 from sync import epoch
+from sync.messages import Recall, Returned, Took, Witness
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.writer import Task, Writer
@@ -151,15 +152,23 @@ class Hub:
         self.store = Disk(self.path, self.folder.master, self.process, self._fate)
         self.registry = Admissions(self.store, self.clock_ms)
         self.router = Router(self.store, self.registry, self.clock_ms)
+        self.restoring = Restoring(self.store, self.registry, self.clock_ms)
         self.server = self._server_class(
             self.store, self.registry.key_of, self.clock_ms, self.registry.logs_of, self.registry.admit,
-            outbox_of=self.router.outbox_of, route=self.router.catch_up_quickly,
-            epoch_of=partial(epoch.current, self.store),
-            restored=Restoring(self.store, self.registry, self.clock_ms).answer,
+            outbox_of=self.router.outbox_of, route=self.route,
+            epoch_of=partial(epoch.current, self.store), restored=self.restored,
         )  # fmt: skip
         app = web.Application()
         self.server.add_to(app)
         self._network.listen(self.process, app)
+
+    def route(self) -> None:
+        """Fill outboxes with what an exchange brought."""
+        self.router.catch_up_quickly()
+
+    def restored(self, log: bytes, message: Witness | Returned) -> Recall | Took | None:
+        """Hear what a node knows of this hub's former lives."""
+        return self.restoring.answer(log, message)
 
     def stop(self) -> None:
         """Power fails."""

@@ -1,9 +1,10 @@
 """A county whose hub is restored, and put back by hand without knowing it, again and again while everything goes on.
 
-Real folders and the real exchange over real sockets, through a line that is cut, all in one process from a seed.
-Children move between homes, the county corrects and erases, outboxes are filled and followed. No model says what the
-hub should hold: what counts is that nobody is blocked, that each home ends with exactly what routing grants, that the
-county's word which any folder still has counts everywhere, once, and that who was erased is gone.
+Real folders and the real exchange over `wires` that are cut, all in one thread. Keys too follow from the seed, so that
+a seed and a commit give the same life. Children move between homes, the county corrects and erases, outboxes are filled
+and followed. No model says what the hub should hold: what counts is that nobody is blocked, that each home ends with
+exactly what routing grants, that the county's word which any folder still has counts everywhere, once, and that who was
+erased is gone.
 """
 
 from __future__ import annotations
@@ -11,41 +12,44 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import hashlib
 import random
+import secrets
 import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import apsw
 import msgpack
-from aiohttp import web
 
 from central_hub.ordering import address
 from central_hub.registry import Admissions
-from central_hub.restoring import Restoring
-from central_hub.router import Router
 from domain import events as e
 from domain import forms
+from domain.folding import fold
+from domain.routing import EVERYTHING, grants
 from domain.views import TABLES
 from node import incarnations, mailbox
 from node.deciding import folding_of
 from node.erasing import Order
-from node.exchanging import Exchanger
-from node.folder import Config, Folder, Hub, create_folder
+from node.folder import Folder
 from node.mailbox import HomesByMailbox
 from node.records import draft_of, record_of
 from node.views import Follower, Views
 from sync import epoch, outbox, outbox_sql
 from sync.erasure import ledger
 from sync.errors import RefusedByPeer, Unreachable
-from sync.server import ExchangeServer
 from sync.store import Store
 from sync.verify import verify
 from tests.simulation.copies import Clock
-from tests.sync.test_exchange import Line, listening
+from tests.simulation.nodes import Computer, Hub
+from tests.simulation.wires import Loop, Network
 
+SLOW_ODDS = 0.1
 CODES = ("home-01", "home-02", "home-03")
 CHILDREN = 6
 DAY = dt.date(2024, 9, 1)
@@ -57,6 +61,7 @@ FAULTS = (
     "corrected by the county",
     "erased by the county",
     "moved",
+    "moved, and compared",
     "epoch: backup",
     "epoch: forgotten",
     "taken back",
@@ -64,29 +69,30 @@ FAULTS = (
 """What must have happened; "epoch: forked" is rare."""
 
 
-class House:
-    """One home's folder, and its process."""
-
-    def __init__(self, county: County, code: str) -> None:
-        self.county, self.code, self.path = county, code, county.folder / code
-        hub = Hub(url="http://127.0.0.1:9", key=county.key.hex(), name="清溪县")
-        create_folder(self.path, Config(kind="home", name=code, code=code, hub=hub))
-        self.start()
-
-    def start(self) -> None:
-        self.folder = Folder(self.path, "home")
-        self.store = Store(self.path, self.folder.master)
-        self.exchanger = Exchanger(self.folder, self.store, self.county.clock, self.erase)
-
-    def restart(self) -> None:
-        self.store.close()
-        self.start()
-
-    def erase(self, order: Order) -> None:
-        self.store.erase(order.subjects, by=order.by, ground=order.ground, now_ms=self.county.clock())
+class House(Computer):
+    """One home's computer."""
 
     def home_of(self, log: bytes) -> str:
-        return HomesByMailbox(self.store, self.code, self.county.key).home_of(log)
+        return HomesByMailbox(self.store, self.code, self.hub_key).home_of(log)
+
+
+class RestoredHub(Hub):
+    """The hub, which routes now and then only, and says what it took back."""
+
+    def __init__(self, county: County, path: Path) -> None:
+        self.county = county
+        super().__init__(path, county.network, county.clock)
+
+    def route(self) -> None:
+        if self.county.is_calm or self.county.dice.random() < 0.8:
+            for _ in self.router.catch_up():
+                pass
+
+    def restored(self, log: bytes, message: Any) -> Any:
+        before = self.store.position()
+        answered = super().restored(log, message)
+        self.county.fired["taken back"] += type(message).__name__ == "Returned" and self.store.position() > before
+        return answered
 
 
 class County:
@@ -95,18 +101,17 @@ class County:
     def __init__(self, seed: int, folder: Path) -> None:
         self.dice, self.folder, self.clock = random.Random(seed), folder, Clock()
         self.fired: Counter[str] = Counter()
-        self.hub_path = folder / "hub"
-        create_folder(self.hub_path, Config(kind="hub", name="清溪县"))
+        self.is_calm = False
+        self.seeded = contextlib.ExitStack()
+        self.seeded.enter_context(seeded_secrets(self.dice))
+        self.loop = Loop(lambda: not self.is_calm and self.dice.random() < SLOW_ODDS)
+        asyncio.set_event_loop(self.loop)
+        self.network = Network(self.loop)
         self.names, self.day = 0, DAY
         self.backups: list[Path] = []
-        self.line: Line | None = None
-        self.start_hub()
+        self.office = RestoredHub(self, folder / "hub")
         self.key = self.hub.identity.public_key
-        self.houses = {code: House(self, code) for code in CODES}
-        for code, house in self.houses.items():
-            digest = self.dice.randbytes(32)
-            self.registry.invite(code, code, digest)
-            self.registry.join(code, digest, house.store.signer.public_key)
+        self.houses = {code: self.house(code) for code in CODES}
         self.words: dict[bytes, list[str]] = {}
         self.holder: dict[bytes, str] = {}
         self.offered: dict[bytes, str] = {}
@@ -117,6 +122,19 @@ class County:
             born = e.ChildRegistered(name=self.word(child), sex="male", registered_on=DAY)
             self.record(self.holder[child], child, born)
         self.save()
+
+    def house(self, code: str) -> House:
+        house = House(self.folder / code, code, self.network, self.clock, hub_key=self.key)
+        self.office.invite(code, house, self.dice.randbytes(32))
+        return house
+
+    @property
+    def hub(self) -> Store:
+        return self.office.store
+
+    @property
+    def registry(self) -> Admissions:
+        return self.office.registry
 
     def word(self, child: bytes) -> str:
         self.words[child].append(f"word {self.dice.randbytes(8).hex()}")
@@ -133,74 +151,40 @@ class County:
         self.day += dt.timedelta(days=1)
         self.clock.now_ms += 60_000
         if child not in store._tail.erased:  # the command would be refused
-            store.record([draft_of(child, event, "li", self.clock())._replace(deps=deps or {})]).result(10)
+            store.record([draft_of(child, event, "li", self.clock())._replace(deps=deps or {})]).result()
 
     # -- the hub
-
-    def start_hub(self) -> None:
-        self.hub = Store(self.hub_path)
-        self.registry = Admissions(self.hub, self.clock)
-        self.router = Router(self.hub, self.registry, self.clock)
-        self.restoring = Restoring(self.hub, self.registry, self.clock)
-        self.server = ExchangeServer(
-            self.hub, self.registry.key_of, self.clock, self.registry.logs_of, self.registry.admit,
-            outbox_of=self.router.outbox_of, route=self.route, restored=self.answer,
-        )  # fmt: skip
-
-    def answer(self, log: bytes, message: Any) -> Any:
-        before = self.hub.position()
-        answered = self.restoring.answer(log, message)
-        self.fired["taken back"] += type(message).__name__ == "Returned" and self.hub.position() > before
-        return answered
-
-    def route(self) -> None:
-        if self.line is None or self.dice.random() < 0.8:
-            self.router.catch_up_quickly()
-
-    def routes(self) -> list[web.RouteDef]:
-        async def exchange(request: web.Request) -> web.StreamResponse:
-            return await self.server.exchange(request)
-
-        return [web.post("/v1/exchange", exchange)]
-
-    async def end_exchanges(self) -> None:
-        """What is left of exchanges that were cut must not meet a closed store."""
-        if rest := [task for task in self.server._running.values() if not task.done()]:
-            for task in rest:
-                task.cancel()
-            await asyncio.wait(rest)
 
     def copy(self, path: Path) -> Path:
         self.names += 1
         return Path(shutil.copytree(path, self.folder / f"hub.{self.names}"))
 
     def save(self) -> None:
-        self.hub.close()
-        self.backups.append(self.copy(self.hub_path))
-        self.start_hub()
+        self.office.stop()
+        self.backups.append(self.copy(self.office.path))
+        self.office.start()
 
-    def restart_hub(self) -> None:
-        self.fired["hub restarted"] += 1
-        self.hub.close()
-        self.start_hub()
+    def restart(self, node: RestoredHub | House) -> None:
+        self.fired["hub restarted"] += node is self.office
+        node.stop()
+        node.start()
 
     def put_back(self) -> None:
         """An older copy of the hub's folder; restored with the command, or by hand."""
-        self.hub.close()
         self.note_epochs()
-        self.hub_path = self.copy(self.dice.choice(self.backups))
+        self.office.stop()
+        self.office.path = self.copy(self.dice.choice(self.backups))
         if self.dice.random() < 0.3:
             self.fired["restored from a backup"] += 1
-            incarnations.restored(Folder(self.hub_path, "hub"), self.clock)
+            incarnations.restored(Folder(self.office.path, "hub"), self.clock)
         else:
             self.fired["put back by hand"] += 1
-        self.start_hub()
+        self.office.start()
 
     def note_epochs(self) -> None:
-        with contextlib.closing(Store(self.hub_path)) as store:
-            for one in incarnations.shown(store):
-                if "epoch" in one:
-                    self.fired[f"epoch: {one['why']}"] += 1
+        for one in incarnations.shown(self.hub):
+            if "epoch" in one:
+                self.fired[f"epoch: {one['why']}"] += 1
 
     # -- what happens
 
@@ -208,7 +192,7 @@ class County:
         call = e.FamilyContactMade(kind="call", on=self.day, reached=True, minutes=2, note=self.word(child))
         self.record(self.dice.choice([self.holder[child], code]), child, call)
 
-    def move(self, child: bytes, code: str) -> None:
+    def move_child(self, child: bytes, code: str) -> None:
         giver = self.holder[child]
         if child in self.offered:
             taker = self.offered.pop(child)
@@ -237,64 +221,94 @@ class County:
             self.hub.erase([child], by="li", ground="asked", now_ms=self.clock())
             self.fired["erased by the county"] += 1
 
-    async def exchange(self, code: str, url: str) -> bool:
+    def digest(self) -> str:
+        """What every node holds, and what happened."""
+        found = hashlib.sha256(repr(sorted(self.fired.items())).encode())
+        for store in (self.hub, *(house.store for house in self.houses.values())):
+            for entry in store.entries_after(0):
+                found.update(entry.id + (entry.packed or b""))
+        return found.hexdigest()
+
+    def exchange(self, code: str) -> bool:
         """One attempt, after which anything may be cut; whether it came to its end."""
-        exchanger = self.houses[code].exchanger
-        exchanger._url = url
+        house = self.houses[code]
+        house.begin(house.exchanger.once())
+        while not house.task.done():
+            self.move()
+        for wire in list(house.process.wires):
+            wire.cut(0, 0)
+        self.loop.settle()
+        self.network.sweep()
         try:
-            await exchanger.once()
+            house.task.result()
         except Unreachable:
             return False
         except RefusedByPeer as refusal:
             if refusal.code != "gap":
                 raise
             return False
-        return not exchanger._left
+        return not house.exchanger._left
 
-    async def step(self, url: str) -> None:
-        assert self.line is not None
+    def move(self) -> None:
+        """Some bytes arrive, or some work is done, or time passes."""
+        self.loop.settle()
+        moves: list[Callable[[], Any]] = [
+            partial(pipe.carry, len(pipe.data) if self.dice.random() < 0.8 else self.dice.randint(1, len(pipe.data)))
+            for wire in self.network.wires
+            for pipe in wire.pipes
+            if pipe.can_move
+        ]
+        moves += [partial(self.work, job) for job in self.loop.jobs]
+        if moves:
+            self.dice.choice(moves)()
+        else:
+            assert self.loop.later(), "everybody waits"
+        self.loop.settle()
+
+    def work(self, job: Any) -> None:
+        self.loop.jobs.remove(job)
+        job.run()
+
+    def step(self) -> None:
         dice = self.dice
         child, code = dice.choice(sorted(self.holder)), dice.choice(CODES)
         happening = dice.random()
         if happening < 0.35:
-            dice.choice([self.talk, self.talk, self.move, self.move, self.correct, self.erase])(child, code)
+            dice.choice([self.talk, self.talk, self.move_child, self.move_child, self.correct, self.erase])(child, code)
         elif happening < 0.83:
-            self.line.up_bytes_max = self.line.down_bytes_max = float("inf")
             if dice.random() < 0.35:
                 self.fired["line cut"] += 1
-                self.line.up_bytes_max, self.line.down_bytes_max = dice.randrange(300, 6000), dice.randrange(300, 6000)
-            await self.exchange(code, url)
+                self.network.limits = dice.randrange(300, 6000), dice.randrange(300, 6000)
+            self.exchange(code)
+            self.network.limits = None, None
         elif happening < 0.87:
-            self.houses[code].restart()
+            self.restart(self.houses[code])
+        elif happening < 0.91:
+            self.save()
+        elif happening < 0.95:
+            self.restart(self.office)
         else:
-            await self.end_exchanges()
-            if happening < 0.91:
-                self.save()
-            elif happening < 0.95:
-                self.restart_hub()
-            else:
-                self.put_back()
+            self.put_back()
 
     # -- what must hold
 
-    async def settle(self, url: str) -> None:
+    def settle(self) -> None:
         """No more faults: after a few rounds every home has what is its own, and all show the same."""
-        self.line = None
+        self.is_calm = True
         orders = self.ordered()
         said = set().union(*(self.said(code) for code in ("", *CODES)))
-        for house in self.houses.values():
-            house.restart()
+        for node in (self.office, *self.houses.values()):
+            self.restart(node)
         for _ in range(4):
-            self.restoring.obey(self._carry_out)
-            for _ in self.router.catch_up():
-                pass
+            self.office.restoring.obey(self._carry_out)
+            self.office.route()
             for code in CODES:
                 for _ in range(12):
-                    if await self.exchange(code, url):
+                    if self.exchange(code):
                         break
                 else:
                     raise AssertionError(f"an exchange of {code} does not come to its end")
-        self.note_epochs_of_running()
+        self.note_epochs()
         assert said - orders <= self.said(""), "the county's word that somebody had is missing at the hub"
         self._require_pictures(orders)
         for code in CODES:
@@ -306,10 +320,6 @@ class County:
         address(self.hub, order, self.clock())
         self.hub.erase(order.subjects, by=order.by, ground=order.ground, now_ms=self.clock())
 
-    def note_epochs_of_running(self) -> None:
-        for one in incarnations.shown(self.hub):
-            self.fired[f"epoch: {one['why']}"] += "epoch" in one
-
     def ordered(self) -> set[Any]:
         """Subjects whose erasure the hub or any home's mailbox knows, and what their entries were called."""
         found: set[Any] = set(ledger(self.hub).ordered)
@@ -318,7 +328,7 @@ class County:
             found |= {subject for order in orders for subject in order.subjects}
         for code in ("", *CODES):
             for child in found & self.holder.keys():
-                found |= {one.id for one in self.records(code, child)}
+                found |= {one.first_id or one.id for one in self.records(code, child)}
         return found
 
     def records(self, code: str, child: bytes) -> list[Any]:
@@ -352,8 +362,10 @@ class County:
                     assert shown[code][child]["child"] == [], "who was erased is still there"
                     content = b"".join(msgpack.packb(one.event and repr(one)) for one in self.records(code, child))
                     assert not any(word.encode() in content for word in self.words[child])
-            elif child in self.moved:
-                assert shown[holder][child] == shown[""][child]
+            given = grants(fold("", child, self.records("", child))) if child not in orders else {}
+            for code in (code for code, grant in given.items() if grant == EVERYTHING):
+                self.fired["moved, and compared"] += child in self.moved
+                assert shown[code][child] == shown[""][child], f"{code} shows another child than the county"
             for code in CODES:
                 wrote = {self.registry.code_of(entry.log) for entry in self.hub.entries_of_subject(child)}
                 if code != holder and code not in wrote and child not in self.offered:
@@ -375,39 +387,38 @@ class County:
         assert all(theirs.get(n, root) == root for n, root in ours.items())
 
     def close(self) -> None:
-        for store in (self.hub, *(house.store for house in self.houses.values())):
+        self.is_calm = True
+        for node in (*self.houses.values(), self.office):
             with contextlib.suppress(apsw.Error):
-                store.close()
+                node.stop()
+        self.loop.close()
+        asyncio.set_event_loop(None)
+        self.seeded.close()
 
 
-async def live(seed: int, folder: Path, steps_count: int) -> Counter[str]:
-    county = County(seed, folder)
+@contextlib.contextmanager
+def seeded_secrets(dice: random.Random) -> Iterator[None]:
+    """Keys and epochs follow from the seed, too."""
+    before = secrets.token_bytes, secrets.randbelow
+    secrets.token_bytes, secrets.randbelow = lambda n=32: dice.randbytes(n), dice.randrange
     try:
-        async with listening(county.routes()) as url:
-            county.line = Line(url)
-            server = await asyncio.start_server(county.line.connected, "127.0.0.1", 0)
-            try:
-                through = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-                for _ in range(steps_count):
-                    await county.step(through)
-                await county.end_exchanges()
-                await county.settle(url)
-            finally:
-                server.close()
-                await asyncio.sleep(0.05)  # its connections see the end
-                await county.end_exchanges()
+        yield
     finally:
-        county.close()
-    return county.fired
+        secrets.token_bytes, secrets.randbelow = before
 
 
 def run(seed: int, folder: Path, steps_count: int) -> Counter[str]:
     """One life of the county; the faults that really happened. A failure names its seed."""
     folder.mkdir()
+    county = County(seed, folder)
     try:
-        return asyncio.run(live(seed, folder, steps_count))
+        for _ in range(steps_count):
+            county.step()
+        county.settle()
     except BaseException as error:
         error.add_note(f"seed {seed}, {steps_count} steps")
         raise
     finally:
+        county.close()
         shutil.rmtree(folder, ignore_errors=True)
+    return county.fired

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.simulation.restored import FAULTS, run
+from tests.simulation.restored import FAULTS, County, run
 
 
 def test_a_county_heals_whatever_its_hub_was_put_back_to(tmp_path):
@@ -15,6 +15,19 @@ def test_a_county_heals_whatever_its_hub_was_put_back_to(tmp_path):
     for seed in range(1, 6):
         fired += run(seed, tmp_path / str(seed), 80)
     assert [fault for fault in FAULTS if not fired[fault]] == [], "these never happened: the test tests nothing"
+
+
+def test_a_seed_is_a_complete_report(tmp_path):
+    """The same seed gives the same life, down to every byte of every log."""
+    seen = []
+    for attempt in ("once", "again"):
+        (tmp_path / attempt).mkdir()
+        county = County(4, tmp_path / attempt)
+        for _ in range(40):
+            county.step()
+        seen.append(county.digest())
+        county.close()
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.long
