@@ -114,11 +114,15 @@ def live_streams_of_subject(db: apsw.Connection, subject: bytes) -> list[Stream]
     return [Stream._make(row) for row in db.execute(query, (subject,))]
 
 
-def stream_of_subject(db: apsw.Connection, subject: bytes, branch: int) -> Stream | None:
-    """One branch's stream about a subject. Asked for every stream that begins, so it is a look at the index alone."""
+def stream_of_subject(db: apsw.Connection, subject: bytes, branch: int, name: bytes | None = None) -> Stream | None:
+    """One branch's stream about a subject. Asked for every stream that begins, so it is a look at the index alone.
+
+    `name`: the one of this name. Of a log in part there may be several: a hub that was put back began it twice.
+    """
     rows: list[Any] = db.execute("SELECT id FROM stream WHERE subject=? ORDER BY id", (subject,)).fetchall()
     numbers = [number for (number,) in rows if number >> STREAM_SHIFT == branch]
-    return stream_by_id(db, numbers[0]) if numbers else None
+    found = (stream_by_id(db, number) for number in numbers)
+    return next((stream for stream in found if stream is not None and name in (None, stream.name)), None)
 
 
 def stream_seal(db: apsw.Connection, number: int) -> tuple[bytes, int] | None:

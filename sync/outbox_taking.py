@@ -178,8 +178,7 @@ class _Taking:
     def _stored(self, new: NewStream, branch: int) -> Stream | None:
         """The same stream where another outbox brought it before."""
         if new.subject is not None and not self._store.keeps_nothing_of(new.subject, new.name):
-            found = log_sql.stream_of_subject(self._db, new.subject, branch)
-            return found if found is not None and found.name == new.name else None
+            return log_sql.stream_of_subject(self._db, new.subject, branch, new.name)
         return outbox_sql.stream_named(self._db, branch, new.name)
 
     def _stream(self, ordinal: int) -> Stream:
