@@ -42,13 +42,15 @@ class Restoring:
     def answer(self, log: bytes, message: Witness | Returned) -> Recall | Took | None:
         """Act on what the node of a log shows or gives back; what to answer."""
         if isinstance(message, Returned):
-            took = self._taking.take(self._registry.child_of(log), message)
+            took = self._taking.take(self._registry.child_of(log), log, message)
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._orders.set)
             return took
         self._hearing.hear(log, message)
-        is_over = not is_receipt(message) and message.epoch < epoch.current(self._store)
-        return self._taking.recall(message) if is_over and self._hearing.is_ours(log, message) else None
+        if is_receipt(message) or message.epoch >= epoch.current(self._store):
+            return None
+        is_ours = self._hearing.is_ours(log, message)
+        return self._taking.recall(message) if is_ours else Recall(message.log, message.size, message.root)
 
     def _is_own(self, home: str, log: bytes, bodies: Collection[Body]) -> bool:
         """Whether the county has proven to this home, in its mailbox or in these entries, that a log is its own."""

@@ -153,7 +153,8 @@ class Folding:
             self.kind = self.kind or (subject_kind(event.type) if isinstance(event, UnreadableEvent) else "")
 
     def _sight(self, record: Record) -> Sight:
-        return Sight(record.log, self._deps.get(record.log, {}), self._repeats.places)
+        deps = self._deps.get(record.log, {})
+        return Sight(record.log, deps, self._repeats.places, lamport=record.lamport, id=record.id)
 
     # -- registers
 

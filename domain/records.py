@@ -25,9 +25,9 @@ class Record(NamedTuple):
     event: Event | UnknownEvent | UnreadableEvent | RevokedEvent | None
 
     @property
-    def order(self) -> tuple[int, bytes, int]:
+    def order(self) -> tuple[int, bytes, int, bytes]:
         """Where the entry stands in the canonical merge order."""
-        return (self.lamport, self.log, self.seq)
+        return (self.lamport, self.log, self.seq, self.id)
 
 
 def canonical(records: Iterable[Record]) -> list[Record]:

@@ -30,9 +30,9 @@ class Head(NamedTuple):
     value: Any
 
     @property
-    def order(self) -> tuple[int, bytes, int]:
+    def order(self) -> tuple[int, bytes, int, bytes]:
         """Where the head's entry stands in the canonical merge order."""
-        return (self.lamport, self.log, self.seq)
+        return (self.lamport, self.log, self.seq, self.id)
 
 
 def head_of(record: Record, origin: bytes, value: Any) -> Head:
@@ -48,10 +48,18 @@ class Sight(NamedTuple):
     deps: Mapping[bytes, int]
     places: Mapping[bytes, list[tuple[bytes, int]]]
     named: frozenset[bytes] = frozenset()
+    lamport: int = 0  # of the entry; 0 where it does not matter
+    id: bytes = b""
 
     def sees(self, head: Head) -> bool:
-        """Whether the author knew this head: its own, one within its deps, or one that it names."""
-        if head.log == self.log or head.seq <= self.deps.get(head.log, 0) or head.id in self.named:
+        """Whether the author knew this head: its own, one within its deps, or one that it names.
+
+        In one log the lamports of a subject's entries rise. Where they do not, a county that was put back wrote twice
+        in one log, and neither time knew of the other.
+        """
+        if head.log == self.log:
+            return head.lamport != self.lamport or head.id == self.id or head.id in self.named
+        if head.seq <= self.deps.get(head.log, 0) or head.id in self.named:
             return True
         return head.id in self.places and any(
             log == self.log or seq <= self.deps.get(log, 0) for log, seq in self.places[head.id]
@@ -190,7 +198,7 @@ def first_difference(weights: Sequence[tuple[Any, ...]]) -> int:
     return next(i for i, (one, other) in enumerate(zip(best, second, strict=True)) if one != other)
 
 
-def _weight(field: str, holder: str) -> Callable[[Head], tuple[int, bool, tuple[int, bytes, int]]]:
+def _weight(field: str, holder: str) -> Callable[[Head], tuple[int, bool, tuple[int, bytes, int, bytes]]]:
     protects = PROTECTIVE.get(field, _nothing)
     return lambda head: (protects(head.value), head.home == holder, head.order)
 

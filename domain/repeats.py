@@ -14,16 +14,19 @@ class Repeats:
     __slots__ = ("_firsts", "_homes", "_kept", "_seen", "places")
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[bytes, int], Record] = {}
+        self._seen: dict[tuple[bytes, int, bytes], Record] = {}
         self._homes: dict[bytes, str] = {}
         self._firsts: dict[tuple[str, bytes], bytes] = {}
         self._kept: dict[bytes, bytes] = {}
         self.places: dict[bytes, list[tuple[bytes, int]]] = {}
 
     def note(self, record: Record) -> bool | None:
-        """Remember an entry: whether it is new, not one recorded again; None where another stands at its place."""
+        """Remember an entry: whether it is new, not one recorded again; None where it, or its other form, is known.
+
+        Two entries stand at one place only where a county that was put back wrote there twice: both count.
+        """
         id_, first_id, log, seq, home, _, _, _, _, _ = record
-        if self._seen.setdefault((log, seq), record) is not record:
+        if self._seen.setdefault((log, seq, id_), record) is not record:
             return None
         if isinstance(record.event, RevokedEvent):  # an entry recorded again elsewhere must not count as its repeat
             return True
@@ -34,8 +37,8 @@ class Repeats:
 
     def holds(self, record: Record) -> bool:
         """Whether this very entry, and not another form of it, is at its place."""
-        known = self._seen.get((record.log, record.seq))
-        return known is not None and known.id == record.id and (known.event is None) == (record.event is None)
+        known = self._seen.get((record.log, record.seq, record.id))
+        return known is not None and (known.event is None) == (record.event is None)
 
     def all(self) -> Iterable[Record]:
         """Every entry met, repeats included."""

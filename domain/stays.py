@@ -74,10 +74,10 @@ def why_claim_wins(heads: Claims, records: Mapping[bytes, Record]) -> str:
 def _claim_weight(
     heads: Claims,
     records: Mapping[bytes, Record],
-) -> Callable[[Head], tuple[bool, bool, bool, tuple[int, bytes, int]]]:
+) -> Callable[[Head], tuple[bool, bool, bool, tuple[int, bytes, int, bytes]]]:
     requests = [one for one in records.values() if type(one.event) is e.ChildTransferRequested]
 
-    def weight(head: Head) -> tuple[bool, bool, bool, tuple[int, bytes, int]]:
+    def weight(head: Head) -> tuple[bool, bool, bool, tuple[int, bytes, int, bytes]]:
         record = records.get(head.origin)
         accepted = record is not None and type(record.event) is e.ChildTransferAccepted
         answered = record is not None and accepted and any(answers(record, one) for one in requests)

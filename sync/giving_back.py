@@ -12,7 +12,11 @@ shows the hub how much it has of it, and the hub asks for what it lacks:
 Each Returned is verified by itself: with the right edge of the tree before it, its leaves must give the root that the
 hub once signed at its end. So requests may be cut and repeated anywhere, and the hub keeps no state between them. What
 the hub took is noted here, durably, for each epoch that it was given to: *a cut costs what was on its way*, and each
-epoch is given everything once.
+epoch is given everything once. The hub notes it, too, and says in OutboxAt how much that is: if that is less than what
+is noted here, the hub was put back within this epoch, and is given everything again.
+
+Nothing of the new epoch's outbox is followed before all has been given: what the hub lacks may show it that it wrote
+where entries stood, and what it would deliver until then contradicts what is held here.
 """
 
 from __future__ import annotations
@@ -25,15 +29,17 @@ from sync import log_sql, outbox_sql
 from sync.errors import LogCorrupt, RemoteProtocolError
 from sync.merkle import frontier_numbers
 from sync.messages import Beginning, ErasedRow, Message, Push, PushRow, Recall, Returned, Took
-from sync.outbox import beginning_of, node, row_of
+from sync.outbox import beginning_of, node, outbox_id, row_of
 from sync.outbox_sql import Outbox
 from sync.replicator import Wait
 from sync.store import Store
 from sync.stored_log import StoredLog
-from sync.witness import of_outbox, root_of
+from sync.witness import of_outbox, root_of, taken_mark, taken_of
 
 MARK = "homeward/given-back/"  # among the tracked applications: outbox in hex, `/`, the epoch that it was given to
+HERE = b""  # in the marks of what the hub took of this node
 IN_FLIGHT_MAX = 4
+RECALLS_COUNT_MAX = 4  # one for each witness that may be unanswered, and more than that
 
 
 class GivingBack:
@@ -48,20 +54,36 @@ class GivingBack:
         self._box: Outbox | None = None  # that is being given
         self._cursor = self._taken = 0
         self._in_flight: list[int] = []
-        self._is_waiting = False  # for what the hub says to an offer
+        self._asked: Outbox | None = None  # that was offered, and not answered yet
+        self._recalls: list[Recall] = []  # that wait for what is being given
 
     @property
     def done(self) -> bool:
         """Whether nothing is to be offered, given or heard."""
-        return not (self._offers or self._box is not None or self._is_waiting)
+        return not (self._offers or self._recalls or self._box is not None or self._asked is not None)
 
-    async def told(self, epoch: int) -> None:
-        """The hub is in this epoch, which may answer an offer, too; what is being given goes on."""
-        self._is_waiting = False
+    async def told(self, epoch: int, taken: int) -> None:
+        """The hub is in this epoch; what is being given goes on. It has taken so many entries in it."""
+        if self._asked is not None and epoch <= self._asked.epoch:
+            self._asked = None  # it has what was offered, in an epoch that is not over
         if epoch == self._epoch or not self._hub_key:
             return
+        if not self._epoch:
+            await asyncio.to_thread(self._compare, epoch, taken)
         self._epoch = epoch
         self._offers = [one for one in await asyncio.to_thread(self._older) if one.log not in self._met]
+
+    def _compare(self, epoch: int, taken: int) -> None:
+        """Forget what this epoch was given, if the hub has forgotten it."""
+        current = outbox_id(self._hub_key, self._home, epoch)
+
+        def work(db: apsw.Connection) -> None:
+            outbox_sql.untrack_under(db, taken_mark(current, HERE))
+            for box in outbox_sql.outboxes(db):
+                outbox_sql.untrack_under(db, f"{MARK}{box.log.hex()}/{epoch}")
+
+        if taken < taken_of(self._store, current, HERE):
+            self._store.submit(work).result()
 
     def _older(self) -> list[Outbox]:
         """What this epoch was not given yet, oldest first."""
@@ -85,22 +107,26 @@ class GivingBack:
             self._cursor = returned.push.end
             self._in_flight.append(self._cursor)
             return returned
-        if self._is_waiting:
+        if self._recalls:
+            await asyncio.to_thread(self._open, self._recalls.pop(0))
+            return await self.next()
+        if self._asked is not None:
             return Wait()
         if self._offers:
-            self._is_waiting = True
-            offered = self._offers.pop(0)
-            self._met.add(offered.log)
-            return await asyncio.to_thread(of_outbox, self._store, offered)
+            self._asked = self._offers.pop(0)
+            self._met.add(self._asked.log)
+            return await asyncio.to_thread(of_outbox, self._store, self._asked)
         return None
 
     async def recalled(self, asked: Recall) -> None:
-        """The hub asks for what it lacks of an outbox."""
-        self._is_waiting = False
-        if self._box is None:
-            self._met.add(asked.log)
-            self._offers = [one for one in self._offers if one.log != asked.log]
-            await asyncio.to_thread(self._open, asked)
+        """The hub asks for what it lacks of an outbox; given when its turn comes."""
+        if self._asked is not None and self._asked.log == asked.log:
+            self._asked = None
+        if len(self._recalls) >= RECALLS_COUNT_MAX:
+            raise RemoteProtocolError(f"the hub asks for more than {RECALLS_COUNT_MAX} outboxes at once")
+        self._met.add(asked.log)
+        self._offers = [one for one in self._offers if one.log != asked.log]
+        self._recalls.append(asked)
 
     def _open(self, asked: Recall) -> None:
         box = self._store.reading(lambda db: outbox_sql.outbox(db, asked.log))
@@ -128,11 +154,15 @@ class GivingBack:
         if self._box is None or message.log != self._box.log or not self._taken <= message.size <= self._cursor:
             raise RemoteProtocolError("the hub took what was not given to it")
         self._in_flight = [end for end in self._in_flight if end > message.size]
+        mark = taken_mark(outbox_id(self._hub_key, self._home, self._epoch), HERE, message.log)
+        await asyncio.wrap_future(self._store.submit(lambda db: log_sql.track(db, mark, message.size)))
         await asyncio.to_thread(self._note, message.size)
 
     def ended(self) -> None:
         """A request has ended: what it did not carry through is said again in the next one."""
-        self._is_waiting = False
+        if self._asked is not None:
+            self._offers.insert(0, self._asked)
+        self._asked = None
         self._cursor, self._in_flight = self._taken, []
 
 

@@ -258,11 +258,15 @@ class About(NamedTuple):
 
 
 class OutboxAt(NamedTuple):
-    """What the hub has for the node's home: the outbox's epoch, its entries, and the numbers on the shelf beside it."""
+    """What the hub has for the node's home: the outbox's epoch, its entries, and the numbers on the shelf beside it.
+
+    `taken`: how many entries this node has given back in this epoch.
+    """
 
     epoch: int
     size: int
     files: int = 0
+    taken: int = 0
 
 
 class Bring(NamedTuple):

@@ -131,7 +131,7 @@ class OutboxFetching:
 
     async def _take_offer(self, offered: OutboxAt) -> None:
         self._is_waiting = False
-        await self.back.told(offered.epoch)
+        await self.back.told(offered.epoch, offered.taken)
         held = self._held
         if offered == self.told:
             return

@@ -271,6 +271,18 @@ def sizes_of_branches(db: apsw.Connection, number: int) -> dict[int, int]:
     return dict(rows)
 
 
+def tracked_under(db: apsw.Connection, prefix: str) -> int:
+    """The sum of all marks whose names begin so."""
+    query = "SELECT coalesce(sum(position), 0) FROM tracking WHERE substr(name, 1, ?) = ?"
+    total: int = db.execute(query, (len(prefix), prefix)).get
+    return total
+
+
+def untrack_under(db: apsw.Connection, prefix: str) -> None:
+    """Forget all marks whose names begin so."""
+    db.execute("DELETE FROM tracking WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+
+
 def rows_of_stream(db: apsw.Connection, head: int | None, after_version: int) -> list[Row]:
     """A stream's entries behind a version, oldest first."""
     return [Row._make(row) for row in db.execute(LATER_QUERY, (head, after_version, after_version)).fetchall()][::-1]

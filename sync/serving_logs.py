@@ -43,6 +43,7 @@ from sync.store import Store
 from sync.stored_log import StoredLog
 from sync.welcome import NONE, Welcomes
 from sync.wire_logs import LOGS_COUNT_MAX
+from sync.witness import taken_of
 
 SEALED_LEVEL: Final = 1  # what is sealed does not become smaller
 
@@ -127,7 +128,8 @@ class ServedLogs:
             self._open()
         size = self._size_of(self._outbox) if self._outbox else 0
         files = shelf.size_of(self._store, self._outbox) if self._outbox else 0
-        return OutboxAt(self._epoch, size, files)
+        taken = taken_of(self._store, self._outbox, self._log) if self._epoch > epoch.FIRST else 0
+        return OutboxAt(self._epoch, size, files, taken)
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""
@@ -151,12 +153,16 @@ class ServedLogs:
         return questions(damage.lacking(self._store, self._keys))
 
     def contents(self, asked: Again) -> list[Content]:
-        """What the node lacks of its home's logs, or of what was given to it."""
+        """What the node lacks of its home's logs, or of what was given to it; of anything else, nothing.
+
+        It may ask for what it was given in an epoch that is over, which this hub does not know, or withholds now.
+        """
         log = asked.log
-        may_have = log in self._keys or is_in(self._store, self._outbox, log, asked.seqs)
-        if not may_have:
-            raise RemoteProtocolError(f"entries of log {log.hex()} are not this node's to have")
-        return [Content(log, seq, damage.content(self._store, log, seq)) for seq in asked.seqs]
+        theirs = [log in self._keys or is_in(self._store, self._outbox, log, [seq]) for seq in asked.seqs]
+        return [
+            Content(log, seq, damage.content(self._store, log, seq) if may_have else b"")
+            for seq, may_have in zip(asked.seqs, theirs, strict=True)
+        ]
 
     def take(self, found: Content) -> None:
         """The node had what was lacking here; durable when this returns."""

@@ -187,7 +187,7 @@ class Store(StoredLog):
         def work(db: apsw.Connection) -> None:
             succession.open_log(self, self._tail, db, (old, keep), public_key, why, now_ms, notes)
             for log, size in aside.items():
-                succession.set_aside(self, self._tail, db, log, size, why, now_ms)
+                succession.set_aside(self, self._tail, db, log, size, why, now_ms, stands="epoch" in notes)
 
         self.submit(work).result()
         self._after_cut()

@@ -26,7 +26,7 @@ import apsw
 
 from sync import fork_sql, log_sql
 from sync.batch import NOTHING, Draft
-from sync.entry import EXT_FIRST_ID, Body, entry_id, log_id, unpack_body
+from sync.entry import EXT_FIRST_ID, EXT_STOOD, Body, entry_id, log_id, unpack_body
 from sync.errors import LocalProtocolError, StaleVersion, VerificationError
 from sync.log_schema import Branch, Kind, Row
 from sync.messages import Succeed, Vouch
@@ -104,13 +104,17 @@ def open_log(
     log_sql.add_branch(db, log_id(new_key), new_key, Kind.OWN)
     tail.reload(db)
     tail.use_fresh_keys()
-    _record_again(store, tail, db, OPENED, log, keep, lost, why, now_ms, notes)
+    _record_again(store, tail, db, OPENED, log, keep, lost, why, now_ms, notes, stands="epoch" in notes)
 
 
-def set_aside(store: Store, tail: Tail, db: apsw.Connection, log: bytes, keep: int, why: str, now_ms: int) -> None:
+def set_aside(
+    store: Store, tail: Tail, db: apsw.Connection, log: bytes, keep: int, why: str, now_ms: int,
+    *, stands: bool = False,
+) -> None:  # fmt: skip
     """In the writer's transaction: go on in the own log from a size of another log of the home.
 
     A log whose key is elsewhere is cut where that key has signed: what is left must be of use to a hub that lost it.
+    `stands`: it is a hub's own word, which readers had where it stood.
     """
     if tail.own.log == log:
         raise LocalProtocolError("a node cannot set aside the log that it writes without opening another")
@@ -119,7 +123,7 @@ def set_aside(store: Store, tail: Tail, db: apsw.Connection, log: bytes, keep: i
         keep = log_sql.signed_size_until(db, branch.id, keep)
     lost = _cut(tail, db, log, keep)
     tail.reload(db)
-    _record_again(store, tail, db, SET_ASIDE, log, keep, lost, why, now_ms)
+    _record_again(store, tail, db, SET_ASIDE, log, keep, lost, why, now_ms, stands=stands)
 
 
 def _cut(tail: Tail, db: apsw.Connection, log: bytes, keep: int) -> Branch | None:
@@ -136,11 +140,11 @@ def _cut(tail: Tail, db: apsw.Connection, log: bytes, keep: int) -> Branch | Non
 
 def _record_again(
     store: Store, tail: Tail, db: apsw.Connection, kind: str, log: bytes, keep: int, lost: Branch | None,
-    why: str, now_ms: int, notes: Mapping[str, Any] = NOTHING,
+    why: str, now_ms: int, notes: Mapping[str, Any] = NOTHING, *, stands: bool,
 ) -> None:  # fmt: skip
     new = tail.own.log
     rows = _bodies(store, db, lost, keep) if lost else iter(())
-    again = _Again(store, tail, db, log, new)
+    again = _Again(store, tail, db, log, new, stands=stands)
     drafts = [again.draft(row, body) for row, body in rows if body.subject not in tail.erased]
     payload = {"old": log, "new": new, "size": keep, "why": why, "again": len(drafts), **notes}
     tail.record(db, [Draft(kind, ACTOR, new, now_ms, payload)])
@@ -169,8 +173,10 @@ def _readable(store: Store, db: apsw.Connection, row: Row, log: bytes) -> bytes 
 class _Again:
     """Entries that were set aside, as drafts for the own log."""
 
-    def __init__(self, store: Store, tail: Tail, db: apsw.Connection, old: bytes, new: bytes) -> None:
+    def __init__(self, store: Store, tail: Tail, db: apsw.Connection, old: bytes, new: bytes, *, stands: bool) -> None:
+        """`stands`: whether readers have had these entries where they stood, as homes have a hub's."""
         self._store = store
+        self._stands = stands
         self._tail = tail
         self._db = db
         self._old = old
@@ -180,6 +186,9 @@ class _Again:
     def draft(self, row: Row, body: Body) -> Draft:
         """The same event; what its author had seen is named where the own log speaks of the subject first."""
         kind, actor, subject, _, recorded_at_ms, deps, payload, extensions = body
+        first = extensions.get(EXT_FIRST_ID, entry_id(row.commitment))
+        if self._stands and subject != self._old:
+            return where_it_stood(self._old, row.seq, row.commitment, body)
         seen: dict[bytes, int] = {}
         if subject == self._old:  # the node's own affairs
             subject = self._new
@@ -189,7 +198,6 @@ class _Again:
         for log, seq in deps.items():
             seen[log] = max(seq, seen.get(log, 0))
         held = {log: seq for log, seq in seen.items() if self._holds(log, seq)}
-        first = extensions.get(EXT_FIRST_ID, entry_id(row.commitment))
         return Draft(kind, actor, subject, recorded_at_ms, payload, held, {**extensions, EXT_FIRST_ID: first})
 
     def _seen(self, subject: bytes) -> dict[bytes, int]:
@@ -212,6 +220,17 @@ class _Again:
             return log != self._new and self._tail.lamport_at(self._db, log, seq) is not None
         except LocalProtocolError:  # that log was never held here
             return False
+
+
+def where_it_stood(log: bytes, seq: int, commitment: bytes, body: Body) -> Draft:
+    """An entry of a hub's own, to be recorded again so that it counts where it stood, as for those who had it there.
+
+    Whatever was recorded again before keeps its first place: all copies say the same.
+    """
+    kind, actor, subject, lamport, recorded_at_ms, deps, payload, extensions = body
+    id_ = entry_id(commitment)
+    again = {EXT_FIRST_ID: id_, EXT_STOOD: [log, seq, id_, lamport], **extensions}
+    return Draft(kind, actor, subject, recorded_at_ms, payload, deps, again, lamport=lamport)
 
 
 # -- telling the hub

@@ -23,14 +23,15 @@ import apsw
 
 from sync import epoch, log_sql
 from sync.batch import Arrived, Draft, NewStream
-from sync.entry import EXT_FIRST_ID, EXT_STOOD, Body, entry_id, unpack_body
+from sync.entry import EXT_FIRST_ID, Body, unpack_body
 from sync.errors import RemoteProtocolError
 from sync.merkle import Frontier
 from sync.messages import Delivery, Recall, Returned, Took, Witness
 from sync.outbox import outbox_id, size_of
 from sync.outbox_receiving import OutboxReceiver, Parcel, TakeIn
 from sync.store import Store
-from sync.witness import root_of
+from sync.succession import where_it_stood
+from sync.witness import root_of, taken_mark
 
 FORKED: Final = "forked"  # why an epoch was opened
 IsOwn = Callable[
@@ -39,13 +40,13 @@ IsOwn = Callable[
 
 
 class Said(NamedTuple):
-    """An entry that a home returned: where it stands, its id, and what it says."""
+    """An entry that a home returned: where it stands, its id, and what it says; nothing, where that was erased."""
 
     log: bytes
     seq: int
     commitment: bytes
     stream: NewStream
-    body: Body
+    body: Body | None
 
 
 class TakingBack:
@@ -66,14 +67,20 @@ class TakingBack:
         root = root_of(self._store, told.log, size)
         return Recall(told.log, size, root) if root is not None else Recall(told.log, 0, Frontier().root())
 
-    def take(self, home: str, message: Returned) -> Took:
-        """Record what is the hub's and was missing, durably. Raises RemoteProtocolError or VerificationError."""
+    def take(self, home: str, of: bytes, message: Returned) -> Took:
+        """Record what is the hub's and was missing, durably; the node of the log `of` gives it back.
+
+        Raises RemoteProtocolError or VerificationError.
+        """
         parcel = self._verified(home, message)
         said = list(_said(parcel))
         with self._one_at_a_time:
             stands = self._stands(said)
             self._record(home, [one for one in said if stands.get((one.log, one.seq)) != one.commitment])
             self._set_aside([one for one in said if stands.get((one.log, one.seq), one.commitment) != one.commitment])
+            current = outbox_id(self._store.identity.public_key, home, epoch.current(self._store))
+            mark, size = taken_mark(current, of, parcel.log), parcel.frontier.size
+            self._store.submit(lambda db: log_sql.track(db, mark, size)).result()
         return Took(parcel.log, parcel.frontier.size)
 
     def _verified(self, home: str, message: Returned) -> Parcel:
@@ -111,18 +118,21 @@ class TakingBack:
             epoch.open_next(self._store, FORKED, self._clock_ms(), keep=keep)
 
     def _record(self, home: str, said: list[Said]) -> None:
-        bodies = [one.body for one in said]
+        bodies = [one.body for one in said if one.body is not None]
         known = set(self._store.own_logs())
         own = {log for log in {one.log for one in said} if log in known or self._is_own(home, log, bodies)}
         self._read_firsts()
-        fresh = {_first_id(one): one for one in said if one.log in own and self._is_missing(one)}
-        if fresh:
-            self._store.record([_again(one) for one in fresh.values()]).result()
+        fresh: dict[bytes, Draft] = {}
+        for one in said:
+            if one.log in own and one.body is not None and not self._is_left_out(one, one.body):
+                again = where_it_stood(one.log, one.seq, one.commitment, one.body)
+                fresh[again.extensions[EXT_FIRST_ID]] = again
+        missing = [again for first_id, again in fresh.items() if first_id not in self._firsts]
+        if missing:
+            self._store.record(missing).result()
 
-    def _is_missing(self, one: Said) -> bool:
-        if _first_id(one) in self._firsts or one.body.type in self._left_out:
-            return False
-        return not self._store.keeps_nothing_of(one.stream.subject, one.stream.name)
+    def _is_left_out(self, one: Said, body: Body) -> bool:
+        return body.type in self._left_out or self._store.keeps_nothing_of(one.stream.subject, one.stream.name)
 
     def _read_firsts(self) -> None:
         """Under which ids entries were recorded again in the own logs; read on from where the last reading ended."""
@@ -135,22 +145,9 @@ class TakingBack:
 
 
 def _said(parcel: Parcel) -> Iterator[Said]:
-    """The entries with content; every stream of a returned parcel begins in it."""
+    """The entries; every stream of a returned parcel begins in it."""
     streams = {new.ordinal: (new, log) for new, log in zip(parcel.streams, parcel.origins, strict=True)}
     one: Arrived
     for one, seq in zip(parcel.entries, parcel.seqs, strict=True):
-        if one.body is not None:
-            new, log = streams[one.ordinal]
-            yield Said(log, seq, one.commitment, new, unpack_body(one.body))
-
-
-def _first_id(one: Said) -> bytes:
-    found: bytes = one.body.extensions.get(EXT_FIRST_ID, entry_id(one.commitment))
-    return found
-
-
-def _again(one: Said) -> Draft:
-    kind, actor, subject, lamport, recorded_at_ms, deps, payload, extensions = one.body
-    id_ = entry_id(one.commitment)
-    again = {EXT_FIRST_ID: id_, EXT_STOOD: [one.log, one.seq, id_, lamport], **extensions}
-    return Draft(kind, actor, subject, recorded_at_ms, payload, deps, again, lamport=lamport)
+        new, log = streams[one.ordinal]
+        yield Said(log, seq, one.commitment, new, unpack_body(one.body) if one.body is not None else None)

@@ -77,9 +77,9 @@ def message(kind: int, rest: list[Any]) -> Message:
 
 def _about_outbox(kind: int, rest: list[Any]) -> Message:
     match rest:
-        case [int(epoch), int(size), int(files)] if kind == OUTBOX_AT:
+        case [int(epoch), int(size), int(files), int(taken)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
-            return OutboxAt(epoch, _size(size), _size(files))
+            return OutboxAt(epoch, _size(size), _size(files), _size(taken))
         case [int(epoch), int(size), list(logs)] if kind == WELCOME:
             int_ok(epoch, "epoch", 0, INT_MAX)
             return Welcome(epoch, _size(size), _signed_logs(logs))

@@ -94,6 +94,16 @@ class Hearing:
         return root_of(store, log, size) != told.root
 
 
+def taken_mark(current: bytes, log: bytes, older: bytes = b"") -> str:
+    """How much of an older outbox the node of a log gave back while a later one is current: a tracked application."""
+    return f"homeward/taken-back/{current.hex()}/{log.hex()}/{older.hex()}"
+
+
+def taken_of(store: StoredLog, current: bytes, log: bytes) -> int:
+    """How many entries of older outboxes the node of a log gave back while this one is current."""
+    return store.reading(lambda db: outbox_sql.tracked_under(db, taken_mark(current, log)))
+
+
 def root_of(store: StoredLog, log: bytes, size: int) -> bytes | None:
     """The root of an outbox at a size; None where that is not here."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import pytest
@@ -13,12 +14,15 @@ from domain import forms
 from node import mailbox
 from node.deciding import folding_of
 from node.erasing import Order
-from sync import epoch, outbox_sql, wire
+from sync import epoch, outbox, outbox_sql, wire
 from sync.entry import EXT_FIRST_ID, EXT_STOOD
 from sync.errors import RemoteProtocolError, VerificationError
-from sync.giving_back import returned_of
-from sync.messages import Recall, Returned, Took
-from sync.witness import of_outbox, root_of
+from sync.giving_back import GivingBack, returned_of
+from sync.messages import Again, OutboxAt, Recall, Returned, Took, Witness
+from sync.outbox_fetching import OutboxFetching
+from sync.replicator import Wait
+from sync.serving_logs import ServedLogs
+from sync.witness import of_outbox, root_of, taken_of
 from tests.central_hub.test_router import CHILD, NEW, OLD, OTHER, day, talk
 from tests.central_hub.test_witness import Rolling
 from tests.central_hub.town import NOW_MS
@@ -70,6 +74,11 @@ class Giving(Rolling):
                 body = entry.body()
                 found.append((body.type, body.extensions.get(EXT_FIRST_ID, entry.id)))
         return found
+
+    def folding_of_county(self) -> list[tuple[bytes, bytes, int, int]]:
+        """How the county reads what it said itself about the child: id, log, seq, lamport."""
+        taken = folding_of(self.hub, CHILD, self.home_of("")).taken()
+        return [(one.id, one.log, one.seq, one.lamport) for one in taken if one.home == ""]
 
     def correct(self, code: str, name: str) -> None:
         """Correct the child's name on a form that shows everything that is there."""
@@ -246,3 +255,169 @@ def test_a_homes_word_is_not_taken_for_the_countys(town):
     before = town.said_by_county()
     town.give_back()
     assert town.said_by_county() == before
+
+
+def taken(town: Giving) -> int:
+    """What the hub says in OutboxAt that the home gave back in this epoch."""
+    now = outbox.outbox_id(town.key, NEW, epoch.current(town.hub))
+    return taken_of(town.hub, now, town.homes[NEW].log)
+
+
+def test_a_hub_put_back_within_its_epoch_is_given_everything_again(town):
+    """What homes gave back and the hub forgot again leaves no evidence but two sums, which the home compares."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.lose()
+    town.save("within")
+    home, now = town.homes[NEW], epoch.current(town.hub)
+
+    def give() -> int:
+        """One exchange's part in giving back, as node and hub speak; how many entries the hub took."""
+
+        async def work() -> int:
+            back = GivingBack(home, NEW, town.key)
+            await back.told(now, taken(town))
+            while not back.done:
+                message = await back.next()
+                answered = town.restoring.answer(home.log, message) if isinstance(message, Witness | Returned) else None
+                if isinstance(answered, Took):
+                    await back.took(answered)
+                elif answered is not None:
+                    await back.recalled(answered)
+            return back.given
+
+        return asyncio.run(work())
+
+    assert give() > 0
+    assert give() == 0
+    said = town.said_by_county()
+    town.put_back("within")
+    assert town.said_by_county() != said
+    assert give() > 0
+    assert sorted(town.said_by_county()) == sorted(said)
+    assert give() == 0
+
+
+def test_nothing_is_followed_before_all_is_given_back(town):
+    """The answers to two witnesses come at once, behind the word of the epoch that one began: both are heeded."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.lose()
+    town.give_back()
+    town.exchange()
+    home, log = town.homes[NEW], town.homes[NEW].log
+    older, newer = (of_outbox(home, box) for box in home.reading(outbox_sql.outboxes) if box.size)
+    town.put_back()
+
+    async def work() -> None:
+        fetching = OutboxFetching(home, NEW, town.key)
+        await fetching.take(OutboxAt(2, 0))  # an epoch that neither has an end of
+        assert fetching.witness() == newer
+        await fetching.take(OutboxAt(2, 0))  # what is said before a receipt, and answers nothing
+        assert await fetching.next() == older
+        answers = [town.restoring.answer(log, one) for one in (newer, older)]
+        for answer in answers:
+            await fetching.take(answer)
+            await fetching.take(OutboxAt(epoch.current(town.hub), outbox.size_of(town.hub, town.box(NEW)), 0, 0))
+        given = set()
+        while isinstance(said := await fetching.next(), Returned):
+            given.add(said.epoch)
+            await fetching.take(town.restoring.answer(log, said))
+        assert given == {older.epoch, newer.epoch}
+        assert not isinstance(said, Wait)
+
+    asyncio.run(work())
+
+
+def test_an_unanswered_witness_is_shown_again(town):
+    """A request that ends before the hub answered costs nothing; a hub that has the outbox's epoch need not answer."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.lose()
+    home = town.homes[NEW]
+
+    async def work() -> None:
+        back = GivingBack(home, NEW, town.key)
+        await back.told(epoch.current(town.hub), 0)
+        shown = await back.next()
+        assert isinstance(shown, Witness)
+        assert isinstance(await back.next(), Wait)
+        back.ended()
+        assert await back.next() == shown
+        await back.told(shown.epoch, 0)
+        assert back.done
+
+    asyncio.run(work())
+
+
+def test_what_is_set_aside_counts_where_it_stood(town):
+    """One home had what the hub then set aside, another what stood there first: all show the same, both count."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.put_back()
+    town.correct("", "王晓雨")
+    town.route()
+    second = next(entry for entry in town.hub.entries_of_subject(CHILD) if entry.log == town.hub.log)
+    mine = town.folding_of_county()
+    town.restoring.answer(town.homes[NEW].log, town.outbox_of(NEW))
+    town.give_back(NEW)
+    again = [body.extensions for log in town.hub.own_logs() for entry in town.hub.entries_of_log(log)
+             if (body := entry.body()).extensions.get(EXT_FIRST_ID) == second.id]  # fmt: skip
+    assert [one[EXT_STOOD][:3] for one in again] == [[second.log, second.seq, second.id]]
+    assert set(mine) <= set(town.folding_of_county())
+    assert len(town.folding_of_county()) == len(mine) + 1
+    town.exchange()
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    assert len(town.rows("", CHILD)["conflict"]) == 2
+    town.require_whole()
+
+
+def test_a_stream_that_two_lives_began_is_known_again(town):
+    """A home has the county's stream about it from two lives, each under a key of its own: both are known later."""
+
+    def say(code: str, log: bytes) -> None:
+        town.hub.record([mailbox.assignment(mailbox.mailbox_of(town.key, code), log, OLD, NOW_MS)]).result(10)
+
+    say(OLD, b"1" * 16)
+    say(OTHER, b"2" * 16)
+    town.exchange()
+    told = town.outbox_of(OTHER)
+    town.put_back()
+    town.hub._tail.use_fresh_keys()
+    say(OTHER, b"3" * 16)
+    town.restoring.answer(town.homes[OTHER].log, told)
+    town.give_back(OTHER)
+    town.exchange()
+    epoch.open_next(town.hub, "backup", NOW_MS)
+    town.exchange()
+    assert {b"2" * 16, b"3" * 16} <= mailbox.read(town.homes[OTHER], town.key, OTHER).homes.keys()
+    town.require_whole()
+
+
+def test_content_of_another_epoch_is_asked_for_in_vain(town):
+    """A home lacks what a lost life gave it: it hears that it is not here, as of what is not its own, and goes on."""
+    town.record(OTHER, b"another child 1!", talk(7))
+    town.exchange()
+    (theirs,) = (entry for entry in town.homes[OTHER].entries_of_log(town.homes[OTHER].log))
+    (mine, *_) = (entry for entry in town.homes[OLD].entries_of_log(town.homes[OLD].log))
+    of = town.homes[NEW].log
+    served = ServedLogs(town.hub, of, town.registry.logs_of(of), town.router.outbox_of)
+    assert [one.packed for one in served.contents(Again(theirs.log, [theirs.seq]))] == [b""]
+    assert [one.packed for one in served.contents(Again(b"?" * 16, [1, 2]))] == [b"", b""]
+    assert [one.packed for one in served.contents(Again(mine.log, [mine.seq, 999]))] == [mine.packed, b""]
+
+
+def test_what_was_erased_keeps_its_place(town):
+    """A home has erased what the hub had said: the hub does not write another entry in its place."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.put_back()
+    home = town.homes[NEW]
+    home.erase([CHILD], by="li", ground="asked", now_ms=NOW_MS)
+    town.correct("", "王晓雨")
+    said = town.said_by_county()
+    town.restoring.answer(home.log, town.outbox_of(NEW))
+    town.give_back(NEW)
+    town.exchange()
+    assert set(said) <= set(town.said_by_county())
+    town.require_whole()

@@ -69,3 +69,13 @@ def test_a_withdrawn_edit_revives_only_what_nothing_else_replaced() -> None:
     assert register.withdraw(head("three", A, 3).id)
     assert values(register) == ["one"]
     assert not register.withdraw(b"nobody")
+
+
+def test_two_entries_of_one_log_with_one_lamport_have_not_seen_each_other():
+    """A county that was put back wrote there twice: a conflict, which whoever names or follows them settles."""
+    first = Head(b"1", b"1", b"L" * 16, 4, 3, "", "li", 0, "old")
+    sight = Sight(b"L" * 16, {}, {}, lamport=3, id=b"2")
+    assert not sight.sees(first)
+    assert sight._replace(id=b"1").sees(first)
+    assert sight._replace(named=frozenset({b"1"})).sees(first)
+    assert sight._replace(lamport=4).sees(first)

@@ -148,7 +148,7 @@ def messages() -> dict[str, object]:
         "Took": Took(log, 2),
         "Again": Again(log, [1]),
         "Content": Content(log, 1, hexed("entry 1", "body")),
-        "OutboxAt": OutboxAt(1, 2, 3),
+        "OutboxAt": OutboxAt(1, 2, 3, 0),
         "Bring": Bring(1, hexed("log", "public_key"), offer),
         "Delivery": Delivery(hexed("outbox", "outbox"), push, [log], [0], [1, 2]),
         "Vouch": succession.vouch(

@@ -163,7 +163,7 @@ messages = (
     | st.builds(Took, log=exactly(16), size=sizes)
     | st.builds(Again, log=exactly(16), seqs=st.lists(st.integers(1, INT_MAX), min_size=1, max_size=16))
     | st.builds(Content, log=exactly(16), seq=st.integers(1, INT_MAX), packed=st.binary(max_size=300))
-    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes, files=sizes)
+    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes, files=sizes, taken=sizes)
     | st.builds(
         Delivery,
         log=exactly(16),
