@@ -124,6 +124,7 @@ def _take(taker: Taker, file: Path, progress: Progress) -> dict[str, Any]:
         "outcome": "parked" if reply.parked and failure is None else "taken",
         "entries": reply.held - reply.before,
         "held": reply.held,
+        "mended": reply.mended,
         "photos": sum(isinstance(told, Holds) for told in reply.files.values()),
         "why": exits.sentence(failure) if failure else None,
         "exit": exits.code_of(failure) if failure else exits.DONE,
@@ -178,6 +179,7 @@ def to_json(reply: Reply) -> dict[str, Any]:
         "withheld": sorted(reply.withheld),
         "follows": {log.hex(): size for log, size in reply.follows.items()},
         "unreadable": {log.hex(): sorted(ordinals) for log, ordinals in reply.unreadable.items()},
+        "asked": {log.hex(): sorted(seqs) for log, seqs in reply.asked.items()},
         "said": [wire.encode(message).hex() for message in said],
         "enclosed": reply.enclosed.hex(),
     }
@@ -190,6 +192,7 @@ def from_json(told: dict[str, Any]) -> Reply:
         withheld=set(told["withheld"]), enclosed=bytes.fromhex(told["enclosed"]),
         follows={bytes.fromhex(log): size for log, size in told["follows"].items()},
         unreadable={bytes.fromhex(log): set(ordinals) for log, ordinals in told["unreadable"].items()},
+        asked={bytes.fromhex(log): set(seqs) for log, seqs in told["asked"].items()},
     )  # fmt: skip
     for said in told["said"]:
         match wire.decode(bytes.fromhex(said)):

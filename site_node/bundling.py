@@ -57,6 +57,7 @@ NOTHING_NEW: Final = (
     "没有新数据要送出，只写了一个小文件，问县里有什么要给这里"
     " (nothing new to carry: the file says what is here, and asks the county for what it has for this home)"
 )
+MENDED: Final = "补回 {mended} 条在硬盘上损坏的内容 (the content of {mended} damaged entries came back)"
 CAME: Final = "收到县里 {came} 条 ({came} entries came from the county)"
 EARLY: Final = (
     "前面的部分还没有到，这部分先不收；下一次送出会再要"
@@ -156,11 +157,14 @@ def take(homes_of: Callable[[Folder], HomesOf], arguments: argparse.Namespace) -
     with reading(folder) as store:
         _, held = healing.sizes(store)
     came = sum(one.get("came", 0) for one in found)
-    erased = sum(one.get("erased", 0) for one in found)
-    shown = {"files": found, "at_the_county": held, "came": came, "erased": erased, "others": gathered.others}
+    erased, mended = (sum(one.get(what, 0) for one in found) for what in ("erased", "mended"))
+    shown = {"files": found, "at_the_county": held, "came": came, "mended": mended, "erased": erased}
+    shown["others"] = gathered.others
     cli.show(shown, arguments.json)
     if came:
         print(CAME.format(came=came), file=sys.stderr)
+    if mended:
+        print(MENDED.format(mended=mended), file=sys.stderr)
     return code
 
 
@@ -174,7 +178,7 @@ def _take_all(files: Sequence[Path], take_one: Callable[[Path, Progress], dict[s
         code = code or later
         for new in again:
             known = by_file[new["file"]]
-            known |= new | {key: known[key] + new.get(key, 0) for key in ("came", "erased", "healed")}
+            known |= new | {key: known[key] + new.get(key, 0) for key in ("came", "mended", "erased", "healed")}
         if not any(one.get("came") for one in again):
             break
         waiting = [Path(one["file"]) for one in again if one.get("early")]
@@ -229,6 +233,7 @@ def _outcome(file: Path, heard: Heard) -> dict[str, Any]:
         "held": heard.held,
         "receipt": heard.receipt.signed.size if heard.receipt else None,
         "came": heard.came,
+        "mended": heard.mended,
         "left": heard.left,
         "early": heard.is_early,
         "why": why,
@@ -252,7 +257,7 @@ def instructions(folder: Folder) -> Instructions:
     """What answers asked for; nothing if that is lost."""
     try:
         return Instructions.from_json(json.loads((folder.path / BUNDLE_FILE).read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Instructions()
 
 

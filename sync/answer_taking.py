@@ -21,15 +21,18 @@ from sync import wire
 from sync.bundle import BundleReader, Head, Kind
 from sync.bundle_file import Progress, read
 from sync.bundling import receipted
-from sync.coming_down import Down
+from sync.coming_down import Down, Piece
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RemoteProtocolError, SyncError, VerificationError, WrongKey
 from sync.file_form import Sent
 from sync.file_transfer import GONE
 from sync.instructions import CONTRADICTED, Instructions
+from sync.mending import ASKED_COUNT_MAX
 from sync.messages import (
     About,
+    Again,
     Carry,
+    Content,
     Declined,
     Delivery,
     Held,
@@ -50,14 +53,16 @@ from sync.store import Store
 from sync.stored_log import StoredLog
 
 BEGINNING_SIZE_BYTES_MAX: Final = 16 * 1024**2  # of all that stands before the pieces
-BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt)
+BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt, Again)
+PIECES: Final = (Content, Carry, Delivery)
 
 
 class Heard(NamedTuple):
     """What followed from an answer. `receipt` is the one it brought about `log`, which may be older than the last.
 
     `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where a
-    part of the answer that comes before this one did not come yet. `is_apart`: others continued a log, and the next
+    part of the answer that comes before this one did not come yet. `mended`: entries of which the content came back.
+    `is_apart`: others continued a log, and the next
     bundle asks for the proof. `failure`: why the rest of the pieces was not taken.
     """
 
@@ -69,6 +74,7 @@ class Heard(NamedTuple):
     refusal: str
     enclosed: bytes
     came: int
+    mended: int
     left: int
     is_early: bool
     is_apart: bool
@@ -108,6 +114,7 @@ class _Taking:
         self._apart: set[bytes] = set()  # logs of which the hub's copy is another one
         self._receipt: KeepReceipt | None = None
         self._rose = False
+        self._wanted: dict[bytes, set[int]] = {}
 
     def run(self, messages: list[Message], path: Path, progress: Progress) -> Heard:
         """Let everything follow from it."""
@@ -122,11 +129,12 @@ class _Taking:
         except (RemoteProtocolError, VerificationError) as error:
             failure = error
         self._learn(down, sections, logs)
+        self._note_wanted(sections[0])
         own = sections[0]
         left = self._missing(logs) + max(0, outbox_at.size - down.outbox_size if outbox_at else 0)
         return Heard(
             own.log, own.held.size if own.held else 0, self._rose, self._receipt, self._told,
-            self._refusal(sections), self._head.enclosed, down.taken, left, bool(down.early) and left > 0,
+            self._refusal(sections), self._head.enclosed, down.taken, down.mended, left, bool(down.early) and left > 0,
             bool(self._apart), failure,
         )  # fmt: skip
 
@@ -162,6 +170,10 @@ class _Taking:
                     logs = found
                 case OutboxAt():
                     outbox_at = message
+                case Again(log, seqs):
+                    self._wanted.setdefault(log, set()).update(seqs)
+        if sum(map(len, self._wanted.values())) > ASKED_COUNT_MAX:
+            raise RemoteProtocolError(f"an answer that asks for the content of more than {ASKED_COUNT_MAX} entries")
         return [section for section in sections if self._store.holds(section.log)], logs, outbox_at
 
     def _keys(self, logs: list[LogAt]) -> dict[bytes, bytes]:
@@ -245,6 +257,17 @@ class _Taking:
             told = self._told.of(log)
             self._told = self._told.learned(log, told._replace(unreadable=told.unreadable | ordinals))
 
+    def _note_wanted(self, own: _Section) -> None:
+        """Of which entries the hub wants the content again, unless a newer answer said it already."""
+        heard = (own.held.size, own.held.clock_ms) if own.held is not None else (0, 0)
+        if heard < self._told.of(own.log).heard:
+            return
+        self._told = self._told.learned(own.log, self._told.of(own.log)._replace(heard=heard))
+        for branch in self._store.branches():
+            if branch.own or branch.kin:  # of nothing else has the hub to ask here
+                wanted = frozenset(self._wanted.get(branch.log, ()))
+                self._told = self._told.learned(branch.log, self._told.of(branch.log)._replace(wanted=wanted))
+
     def _missing(self, logs: list[LogAt]) -> int:
         here = {branch.log: branch.size for branch in self._store.branches()}
         return sum(max(0, one.size - here.get(log_id(one.public_key), 0)) for one in logs)
@@ -262,7 +285,7 @@ def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Prog
             if has_pieces:  # read for the signature alone
                 continue
             message = wire.decode(frame)
-            has_pieces = isinstance(message, Carry | Delivery)
+            has_pieces = isinstance(message, PIECES)
             if has_pieces or isinstance(message, Notice):  # a notice is for a later version of us
                 continue
             size_bytes += len(frame)
@@ -282,14 +305,14 @@ def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Prog
     return head, messages
 
 
-def _read_pieces(store: StoredLog, path: Path, take: Callable[[Carry | Delivery], None], progress: Progress) -> None:
+def _read_pieces(store: StoredLog, path: Path, take: Callable[[Piece], None], progress: Progress) -> None:
     """Read an answer once more, for what comes down."""
     reader = BundleReader()
 
     def pieces(frames: Iterator[bytes]) -> None:
         for frame in frames:
             message = wire.decode(frame)
-            if isinstance(message, Carry | Delivery):
+            if isinstance(message, PIECES):
                 take(message)
 
     read(path, identities_of(store), lambda data: pieces(reader.feed(data)), progress)

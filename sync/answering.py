@@ -2,9 +2,10 @@
 
 Every part of an answer stands alone and begins with the same messages: what is held of the log that the node writes,
 with the receipt for it and what the node must do; the same for each other log of the home that bundles were about;
-which other logs the hub has, and how far the outbox goes. Behind them come *pieces*: of the home's logs and of the
-outbox, from where the home said that its copies end, as an exchange carries them (`ServedLogs`). A piece is never
-divided. One that comes again is a repeat, one that comes too early is left out by the home, and asked for again.
+which other logs the hub has, how far the outbox goes, and of which entries the hub lost the content. Behind them come
+*pieces*: the content that the home asked for, then of the home's logs and of the outbox, from where the home said that
+its copies end, as an exchange carries them (`ServedLogs`). A piece is never divided. One that comes again is a repeat,
+one that comes too early is left out by the home, and asked for again.
 
 The log that the node writes comes down only where it must: the bundle showed that others continued it, or asks for it.
 It then begins at the home's last receipt, where both copies were the same; the pieces prove where they part, and are
@@ -21,9 +22,9 @@ from typing import Final, NamedTuple
 from sync import epoch, receipt_series, wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
-from sync.errors import EntryDamaged, LocalProtocolError
+from sync.errors import EntryDamaged, LocalProtocolError, RemoteProtocolError
 from sync.instructions import CONTRADICTED, no_keys
-from sync.messages import About, Carry, Delivery, Follow, Held, Message, Took
+from sync.messages import About, Again, Carry, Content, Delivery, Follow, Held, Message, Took
 from sync.outbox import newest_outbox
 from sync.recipients import recipient_of
 from sync.serving_logs import ServedLogs
@@ -31,6 +32,7 @@ from sync.stored_log import StoredLog
 from sync.taking import Reply, merge_follows
 
 logger = logging.getLogger(__name__)
+Piece = Content | Carry | Delivery
 PART_SIZE_BYTES_MAX: Final = 1024**3  # FAT takes files of less than 4 GiB
 
 
@@ -60,7 +62,7 @@ class Answer:
         outbox = (self._outbox.log, self._outbox.epoch) if self._outbox else None
         self._served = ServedLogs(store, self.log, keys, lambda _: outbox)
         self._entries = 0
-        self._next: Carry | Delivery | None = None
+        self._next: Piece | None = None
 
     def write(self, folder: Path, progress: Progress = lambda _: None) -> Iterator[Answered]:
         """Write one part after the other; each is durable when it is given. Raises OSError."""
@@ -73,7 +75,7 @@ class Answer:
             if self._next is None:
                 return
 
-    def _part(self, pieces: Iterator[Carry | Delivery], progress: Progress) -> Iterator[bytes]:
+    def _part(self, pieces: Iterator[Piece], progress: Progress) -> Iterator[bytes]:
         writer = BundleWriter(self._store.identity)
         yield writer.begin(self._head())
         for message in self._beginning():
@@ -82,7 +84,7 @@ class Answer:
         while self._next is not None and left > 0:
             frame = writer.frame(wire.encode(self._next))
             left -= len(frame)
-            self._entries += len(self._next.push.rows)
+            self._entries += 1 if isinstance(self._next, Content) else len(self._next.push.rows)
             progress(self._entries)
             yield frame
             self._next = next(pieces, None)
@@ -103,6 +105,7 @@ class Answer:
         for told in (self._served.logs(), self._served.outbox_at()):
             if told is not None:
                 yield told
+        yield from self._served.wanted()
 
     def _section(self, log: bytes) -> Iterator[Message]:
         """What is held of a log, and what the node must do about it; the root is that of all that is held."""
@@ -119,7 +122,8 @@ class Answer:
             if reply.refusal is not None:
                 yield reply.refusal
 
-    def _pieces(self) -> Iterator[Carry | Delivery]:
+    def _pieces(self) -> Iterator[Piece]:
+        yield from self._contents()
         follows: dict[bytes, int] = {}
         unreadable: dict[bytes, set[int]] = {}
         for reply in self._replies.values():
@@ -128,6 +132,18 @@ class Answer:
                 unreadable.setdefault(log, set()).update(ordinals)
         for log, start in self._starts(follows):
             yield from self._from(log, start, unreadable.get(log, set()))
+
+    def _contents(self) -> Iterator[Content]:
+        """What the home lacks and may have, as far as it is here."""
+        asked = {(log, seq) for reply in self._replies.values() for log, seqs in reply.asked.items() for seq in seqs}
+        for log, seq in sorted(asked):
+            try:
+                (found,) = self._served.contents(Again(log, [seq]))
+            except RemoteProtocolError as error:  # of an epoch that is over, perhaps: the rest goes
+                logger.warning("content is not given: %s", error)
+                continue
+            if found.packed:
+                yield found
 
     def _starts(self, follows: Mapping[bytes, int]) -> Iterator[tuple[bytes, int]]:
         """What comes down, and from where on: the node's own log, its home's others, the outbox."""

@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from sync.damage import take_content
 from sync.entry import origin
 from sync.errors import Diverged, RemoteProtocolError, StaleVersion, VerificationError
 from sync.merkle import HASH_SIZE
-from sync.messages import Carry, Delivery, NoKey, Push
+from sync.messages import Carry, Content, Delivery, NoKey, Push
 from sync.note import checkpoint_text, verify_signature
 from sync.outbox_receiving import OutboxReceiver
 from sync.outbox_taking import follow, take_delivery
@@ -29,6 +30,7 @@ from sync.receiving import receiver_of
 from sync.replicator import Append, Effect, Receiver, Send
 from sync.store import Store
 
+Piece = Content | Carry | Delivery
 TRIES_MAX: Final = 100  # against exchanges over the network that bring the same at this moment
 
 
@@ -38,6 +40,7 @@ class Down:
     def __init__(self, store: Store, keys: Mapping[bytes, bytes], hub_key: bytes, home: str, epoch: int | None) -> None:
         """`keys`: the public keys of the logs of which pieces may come. `epoch`: the outbox's, if there is one."""
         self.taken = 0  # entries that are new here
+        self.mended = 0  # entries of which the content is here again
         self.early: set[bytes] = set()
         self.apart: dict[bytes, int] = {}
         self.unreadable: dict[bytes, set[int]] = {}
@@ -47,8 +50,11 @@ class Down:
         self._receivers: dict[bytes, Receiver] = {}
         self._deliveries: OutboxReceiver | None = None
 
-    def take(self, piece: Carry | Delivery) -> None:
+    def take(self, piece: Piece) -> None:
         """Take one piece. Raises Diverged, and RemoteProtocolError or VerificationError for what is wrong."""
+        if isinstance(piece, Content):
+            self.mended += take_content(self._store, *piece)
+            return
         for _ in range(TRIES_MAX):
             try:
                 if isinstance(piece, Delivery):

@@ -2,7 +2,7 @@
 
 Nothing here is precious: whatever is lost, the next answer says again, which costs a round of the stick. What a home
 *holds* is never remembered but read from its disk: a Follow for each log of the home and for the outbox, behind Hello,
-and behind it a NoKey for the streams that must come in erased form.
+and behind it a NoKey for the streams that must come in erased form. Behind these it asks for the content that it lacks.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from sync import damage
+from sync.mending import questions
 from sync.messages import Follow, Message, NoKey
 from sync.outbox import newest_outbox
 from sync.stored_log import StoredLog
@@ -25,6 +27,8 @@ class Told(NamedTuple):
     `resume_at`: the hub holds so many entries, whatever its receipts say. `withheld`: the streams that the hub has no
     key for. `ask_from`: the hub's copy, which had `apart_at` entries then, is another one or goes on behind ours: it is
     to be carried from there. `unreadable`: streams that are not taken with content here, for want of their keys.
+    `wanted`: entries of which the hub lost the content, by seq. `heard`: what the newest answer to this log said that
+    the hub holds, and the hub's clock; so an older one that comes later does not say what is wanted.
     """
 
     resume_at: int | None = None
@@ -32,6 +36,8 @@ class Told(NamedTuple):
     ask_from: int | None = None
     unreadable: frozenset[int] = frozenset()
     apart_at: int = 0
+    wanted: frozenset[int] = frozenset()
+    heard: tuple[int, int] = (0, 0)
 
     def known_whole(self, hub_size: int) -> Told:
         """The hub's copy of this size is a beginning or an end of ours: so it did not part, unless this is old news."""
@@ -61,13 +67,15 @@ class Instructions(NamedTuple):
                 "ask_from": told.ask_from,
                 "unreadable": sorted(told.unreadable),
                 "apart_at": told.apart_at,
+                "wanted": sorted(told.wanted),
+                "heard": list(told.heard),
             }
             for log, told in self.logs.items()
         }
 
     @staticmethod
     def from_json(found: dict[str, Any]) -> Instructions:
-        """The same, read; raises what a damaged file leads to: ValueError, KeyError, TypeError or AttributeError."""
+        """The same, read; raises what a damaged file leads to: ValueError, LookupError, TypeError or AttributeError."""
 
         def number(value: Any) -> int | None:
             return None if value is None else int(value)
@@ -80,6 +88,8 @@ class Instructions(NamedTuple):
                     number(told["ask_from"]),
                     frozenset(map(int, told["unreadable"])),
                     int(told["apart_at"]),
+                    frozenset(map(int, told["wanted"])),
+                    (int(told["heard"][0]), int(told["heard"][1])),
                 )
                 for log, told in found.items()
             }
@@ -96,7 +106,8 @@ def holdings(store: StoredLog, hub_key: bytes, home: str, instructions: Instruct
         sizes[outbox.log] = outbox.size
     known = dict.fromkeys(log for log in instructions.logs if log != store.log)  # also what did not come yet
     said = [*sizes, *(log for log in known if log not in sizes)][-FOLLOWED_COUNT_MAX:]
-    return [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
+    held = [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
+    return [*held, *questions(damage.lacking(store))]
 
 
 def _held(log: bytes, size: int, told: Told) -> list[Message]:
