@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from central_hub import shelving
 from central_hub.registry import Admissions, Registry
 from central_hub.router import Router
 from domain.errors import Refused
@@ -48,6 +49,7 @@ def add_command(commands: cli.Commands) -> None:
                    "a file those that had waited", as_json=True)  # fmt: skip
     made.add_argument("file", type=Path, nargs="*", metavar="FILE", help="a bundle, or a folder that holds bundles")
     made.add_argument("--answer", type=Path, metavar="OUT", required=True, help="the folder that the answers go into")
+    made.add_argument("--photos", action="store_true", help="bring homes their photographs too, behind all else")
     made.add_argument("--part-size", type=_part_size, default=PART_SIZE_BYTES_MAX, metavar="BYTES",
                       help="about how large a file of an answer may become (default: 1 GiB)")  # fmt: skip
 
@@ -81,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     found, code, followed = here_or_served(here, served)
     replies = by_node([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
-    answers = answer(folder, arguments.answer, replies, arguments.part_size)
+    answers = answer(folder, arguments.answer, replies, arguments.part_size, photos=arguments.photos)
     shown = {"files": found, "answers": answers, "others": gathered.others}
     cli.show(shown, arguments.json)
     return code
@@ -143,18 +145,22 @@ def by_node(replies: Sequence[Reply]) -> list[list[Reply]]:
     return [[reply for reply in merged.values() if reply.sender == node] for node in nodes]
 
 
-def answer(folder: Folder, out: Path, nodes: Sequence[Sequence[Reply]], part_size: int) -> list[dict[str, Any]]:
+def answer(
+    folder: Folder, out: Path, nodes: Sequence[Sequence[Reply]], part_size: int, *, photos: bool
+) -> list[dict[str, Any]]:
     """Files for each node; the names of the files say nothing, so what is printed says which is whose."""
     now_ms = system_clock()()
     with reading(folder) as store:
         registry = Registry(store)
+        may_have = partial(shelving.may_have_now, store, registry) if photos else None
         answers = []
         for replies in nodes:
             log = replies[0].sender
             code, held = registry.code_of(log), store.size(log)
-            answer = Answer(store, registry.logs_of(log), code, replies, now_ms, part_size)
+            answer = Answer(store, registry.logs_of(log), code, replies, now_ms, part_size, may_have)
             for written in answer.write(out):
                 shown = {"code": code, "file": str(written.path), "held": held, "entries": written.entries}
+                shown["photos"] = written.photos
                 answers.append(shown)
     return sorted(answers, key=lambda one: str(one["code"]))
 
@@ -179,6 +185,7 @@ def to_json(reply: Reply) -> dict[str, Any]:
         "withheld": sorted(reply.withheld),
         "follows": {log.hex(): size for log, size in reply.follows.items()},
         "unreadable": {log.hex(): sorted(ordinals) for log, ordinals in reply.unreadable.items()},
+        "partly": {name.hex(): chunks for name, chunks in reply.partly.items()},
         "asked": {log.hex(): sorted(seqs) for log, seqs in reply.asked.items()},
         "said": [wire.encode(message).hex() for message in said],
         "enclosed": reply.enclosed.hex(),
@@ -192,6 +199,7 @@ def from_json(told: dict[str, Any]) -> Reply:
         withheld=set(told["withheld"]), enclosed=bytes.fromhex(told["enclosed"]),
         follows={bytes.fromhex(log): size for log, size in told["follows"].items()},
         unreadable={bytes.fromhex(log): set(ordinals) for log, ordinals in told["unreadable"].items()},
+        partly={bytes.fromhex(name): chunks for name, chunks in told["partly"].items()},
         asked={bytes.fromhex(log): set(seqs) for log, seqs in told["asked"].items()},
     )  # fmt: skip
     for said in told["said"]:

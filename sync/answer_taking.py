@@ -31,10 +31,13 @@ from sync.mending import ASKED_COUNT_MAX
 from sync.messages import (
     About,
     Again,
+    Bring,
     Carry,
+    Chunk,
     Content,
     Declined,
     Delivery,
+    Follow,
     Held,
     Holds,
     LogAt,
@@ -45,6 +48,7 @@ from sync.messages import (
     OutboxAt,
     Receipt,
     Refusal,
+    Took,
 )
 from sync.pacing import PUSH_SIZE_BYTES_MAX
 from sync.recipients import identities_of
@@ -54,7 +58,7 @@ from sync.stored_log import StoredLog
 
 BEGINNING_SIZE_BYTES_MAX: Final = 16 * 1024**2  # of all that stands before the pieces
 BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt, Again)
-PIECES: Final = (Content, Carry, Delivery)
+PIECES: Final = (Content, Carry, Delivery, Follow, Bring, Chunk, Took)
 
 
 class Heard(NamedTuple):
@@ -62,7 +66,7 @@ class Heard(NamedTuple):
 
     `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where a
     part of the answer that comes before this one did not come yet. `mended`: entries of which the content came back.
-    `is_apart`: others continued a log, and the next
+    `photos`: photographs that are whole here now.    `is_apart`: others continued a log, and the next
     bundle asks for the proof. `failure`: why the rest of the pieces was not taken.
     """
 
@@ -75,6 +79,7 @@ class Heard(NamedTuple):
     enclosed: bytes
     came: int
     mended: int
+    photos: int
     left: int
     is_early: bool
     is_apart: bool
@@ -122,7 +127,8 @@ class _Taking:
         for section in sections:
             self._hear(section)
         self._note_logs(logs)
-        down = Down(self._store, self._keys(logs), self._hub_key, self._home, outbox_at.epoch if outbox_at else None)
+        clock_ms = sections[0].held.clock_ms if sections[0].held is not None else 0
+        down = Down(self._store, self._keys(logs), self._hub_key, self._home, outbox_at, clock_ms)
         failure: SyncError | None = None
         try:
             _read_pieces(self._store, path, down.take, progress)
@@ -134,9 +140,15 @@ class _Taking:
         left = self._missing(logs) + max(0, outbox_at.size - down.outbox_size if outbox_at else 0)
         return Heard(
             own.log, own.held.size if own.held else 0, self._rose, self._receipt, self._told,
-            self._refusal(sections), self._head.enclosed, down.taken, down.mended, left, bool(down.early) and left > 0,
+            self._refusal(sections), self._head.enclosed, down.taken, down.mended,
+            down.shelf.taken if down.shelf else 0, left, self._is_early(down, left),
             bool(self._apart), failure,
         )  # fmt: skip
+
+    @staticmethod
+    def _is_early(down: Down, left: int) -> bool:
+        is_early = down.shelf is not None and down.shelf.is_early and down.shelf.left > 0
+        return is_early or (bool(down.early) and left > 0)
 
     def _refusal(self, sections: list[_Section]) -> str:
         """What a person is told: nothing of a log that is mended, or of which the hub lacks nothing that is here."""

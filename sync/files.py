@@ -107,6 +107,13 @@ class StoredFiles:
         with self._read() as db:
             return file_sql.coming(db)
 
+    def shelf_mark(self, shelf: bytes) -> int:
+        """Up to which number of a hub's shelf everything was looked at here."""
+        if not self.path.exists():
+            return 0
+        with self._read() as db:
+            return file_sql.shelf_mark(db, shelf)
+
     def after(self, number: int) -> StoredFile | None:
         """The file that came next behind this number of a file; None at the end."""
         return next(iter(self._files("WHERE id>? ORDER BY id LIMIT 1", number)), None)
@@ -295,13 +302,6 @@ class Files(StoredFiles):
     def note_sent(self, name: bytes, sent: Sent) -> None:
         """Keep what the county answered about a file."""
         self._writing().submit(lambda db: file_sql.set_sent(db, name, sent)).result()
-
-    def shelf_mark(self, shelf: bytes) -> int:
-        """Up to which number of a hub's shelf everything was looked at here."""
-        if not self.path.exists():
-            return 0
-        with self._read() as db:
-            return file_sql.shelf_mark(db, shelf)
 
     def note_shelf(self, shelf: bytes, number: int, told: int) -> None:
         """Keep how far a hub's shelf was looked at, of so many numbers."""

@@ -2,7 +2,8 @@
 
 Nothing here is precious: whatever is lost, the next answer says again, which costs a round of the stick. What a home
 *holds* is never remembered but read from its disk: a Follow for each log of the home and for the outbox, behind Hello,
-and behind it a NoKey for the streams that must come in erased form. Behind these it asks for the content that it lacks.
+and behind it a NoKey for the streams that must come in erased form. Behind these comes what it has of its shelf, and it
+asks for the content that it lacks.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from sync import damage
 from sync.mending import questions
 from sync.messages import Follow, Message, NoKey
 from sync.outbox import newest_outbox
+from sync.shelf_taking import held_of
 from sync.stored_log import StoredLog
 
 ORDINALS_COUNT_MAX: Final = 4_096  # of one NoKey
 CONTRADICTED: Final = ("fork", "invalid")  # refusals that may mean that the node's copy of a log is another one
-FOLLOWED_COUNT_MAX: Final = 512  # in one bundle: as many logs as the hub may name, and outboxes
+FOLLOWED_COUNT_MAX: Final = 512  # in one bundle: as many logs as the hub may name, outboxes and a shelf
 
 
 class Told(NamedTuple):
@@ -105,9 +107,10 @@ def holdings(store: StoredLog, hub_key: bytes, home: str, instructions: Instruct
     if outbox is not None:
         sizes[outbox.log] = outbox.size
     known = dict.fromkeys(log for log in instructions.logs if log != store.log)  # also what did not come yet
-    said = [*sizes, *(log for log in known if log not in sizes)][-FOLLOWED_COUNT_MAX:]
+    said = [*sizes, *(log for log in known if log not in sizes)][1 - FOLLOWED_COUNT_MAX :]  # and a shelf
     held = [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
-    return [*held, *questions(damage.lacking(store))]
+    shelf = held_of(store, outbox.log) if outbox is not None else []
+    return [*held, *shelf, *questions(damage.lacking(store))]
 
 
 def _held(log: bytes, size: int, told: Told) -> list[Message]:

@@ -73,7 +73,8 @@ class Reply:
     `sender`: the log that the node writes, to which the answer goes. `begun`: what the hub's receipts covered when the
     oldest of the bundles was made. `follows`: what the node holds of other logs and its outbox, `unreadable` the
     streams in them that must come in erased form. `asked`: the entries of which the node lacks the content; `mended`:
-    of how many entries it brought content that was lacking here.
+    of how many entries it brought content that was lacking here. `partly`: how many chunks the node holds of
+    photographs that came to it in part.
     """
 
     log: bytes
@@ -92,6 +93,7 @@ class Reply:
     unreadable: dict[bytes, set[int]] = field(default_factory=dict)
     asked: dict[bytes, set[int]] = field(default_factory=dict)
     mended: int = 0
+    partly: dict[bytes, int] = field(default_factory=dict)
     failure: Exception | None = None
 
     def add(self, other: Reply) -> None:
@@ -106,6 +108,7 @@ class Reply:
         for log, seqs in other.asked.items():
             self.asked.setdefault(log, set()).update(seqs)
         self.mended += other.mended
+        merge_follows(self.partly, other.partly)
         self.receipted = max(self.receipted, other.receipted)
         self.held = max(self.held, other.held)
         self.withheld |= other.withheld
@@ -284,7 +287,7 @@ class _Reading:
                 if reply.refusal is not None:
                     raise RefusedByPeer(reply.refusal.code, reply.refusal.text)
                 reply.hello = message
-            case Follow() | Again():
+            case Follow() | Again() | Holds():
                 self._note_wish(reply, message)
             case NoKey(_, ordinals) if self._followed:
                 reply.unreadable.setdefault(self._followed, set()).update(ordinals)
@@ -303,13 +306,17 @@ class _Reading:
             case _:
                 self._perform(receiver.receive(message, self._taker.clock_ms()))
 
-    def _note_wish(self, reply: Reply, message: Follow | Again) -> None:
+    def _note_wish(self, reply: Reply, message: Follow | Again | Holds) -> None:
         """What the node holds of what may come down, and what it lacks."""
         match message:
             case Follow(log, size):
                 if len(reply.follows) >= FOLLOWED_COUNT_MAX:
                     raise RemoteProtocolError(f"a bundle that follows more than {FOLLOWED_COUNT_MAX} logs")
                 reply.follows[log], self._followed = size, log
+            case Holds(name, chunks):
+                if len(reply.partly) >= FOLLOWED_COUNT_MAX:
+                    raise RemoteProtocolError(f"a bundle that names more than {FOLLOWED_COUNT_MAX} photographs in part")
+                reply.partly[name] = chunks
             case Again(log, seqs):
                 reply.asked.setdefault(log, set()).update(seqs)
                 if sum(map(len, reply.asked.values())) > ASKED_COUNT_MAX:
