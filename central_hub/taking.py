@@ -10,21 +10,23 @@ import argparse
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
-from central_hub import shelving
+from central_hub import ordering, shelving
+from central_hub.obeying import Obedience
 from central_hub.registry import Admissions, Registry
 from central_hub.router import Router
 from domain.errors import Refused
-from node import cli, control, exits, joining, sticks
+from node import cli, control, erasing, exits, joining, sticks
 from node.backed_up import BackedUp
 from node.clock import Clock, system_clock
 from node.control import Control, failed
+from node.erasing import Order
 from node.folder import Folder
 from node.handing import here_or_served
 from node.opening import reading, writing
@@ -71,7 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
             taker = taker_of(folder, store, registry, clock)
             found, code = sticks.take_each(gathered.files, partial(_take, taker))
             followed = [to_json(reply) for reply in taker.follow_all(lambda _: None)]
-            route(Router(store, registry, clock), lambda _: None)
+            router = Router(store, registry, clock)
+            route(router, lambda _: None)
+            Obedience(store, registry, partial(_erase, folder, store, registry, clock), clock).follow()
+            route(router, lambda _: None)
             return found, code, followed
 
     def served() -> tuple[list[Any], int, list[Any]]:
@@ -87,6 +92,10 @@ def run(arguments: argparse.Namespace) -> int:
     shown = {"files": found, "answers": answers, "others": gathered.others}
     cli.show(shown, arguments.json)
     return code
+
+
+def _erase(folder: Folder, store: Store, registry: Registry, clock: Clock, order: Order) -> None:
+    erasing.erase_in(folder, store, lambda _: registry.code_of, order, clock, ordering.address)
 
 
 def route(router: Router, go_on: Progress) -> None:
@@ -223,8 +232,17 @@ class ServedTaker:
     """Takes files for a command of the folder's owner, in the process that serves; its end does not wait for them."""
 
     def __init__(
-        self, folder: Folder, store: Store, registry: Admissions, owner: Control, clock: Clock, router: Router
+        self,
+        folder: Folder,
+        store: Store,
+        registry: Admissions,
+        owner: Control,
+        clock: Clock,
+        router: Router,
+        obey: Callable[[], object],
     ) -> None:
+        """`obey` carries out the orders to erase that came with what was taken."""
+        self._obey = obey
         self._router = router
         self._taker = taker_of(folder, store, registry, clock)
         self._owner = owner
@@ -263,6 +281,8 @@ class ServedTaker:
         with self._one_at_a_time:
             if file is None:
                 followed = [to_json(reply) for reply in self._taker.follow_all(self._go_on)]
+                route(self._router, self._go_on)
+                self._obey()
                 route(self._router, self._go_on)
                 return {"followed": followed}
             return _take(self._taker, Path(file), self._go_on)

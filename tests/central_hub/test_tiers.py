@@ -32,6 +32,7 @@ from sync.replicator import Append
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.succession import vouch
+from sync.verify import verify
 from tests.domain.domain_samples import DAY, registered, talk
 from tests.sync.test_exchange import listening
 
@@ -278,6 +279,38 @@ def test_a_county_orders_the_erasure_of_its_own_only(offices):
     top = offices["hebei"]
     Obedience(top.store, top.registry, top.erase, clock).follow()
     assert top.store.entries_of_subject(CHILD) == []
+
+
+def test_a_home_orders_the_erasure_of_its_own_only(offices):
+    """Its own child is erased at its county and above; what another home has, or wrote of, is left open and shown."""
+    qingxi, other, moved = offices["qingxi"], b"other kid" + bytes(7), b"moved kid" + bytes(7)
+    second = Store(_made(qingxi.store.folder.parent / "second-of-qingxi"))
+    try:
+        qingxi.admit("home-02", second.signer.public_key)
+        for home, subject in ((qingxi.home, CHILD), (second, other), (qingxi.home, moved)):
+            home.record([draft_of(subject, registered("王小雨", on=DAY), "w", NOW_MS)]).result()
+        asked, accepted = e.ChildTransferRequested(to_home="home-02", on=DAY), e.ChildTransferAccepted(on=DAY)
+        qingxi.home.record([draft_of(moved, asked, "w", NOW_MS)]).result()
+        second.record([draft_of(moved, accepted, "w", NOW_MS)]).result()
+        qingxi.take(second, second.log)
+        bring(offices)
+        bad = (b"x", 5, qingxi.store.log, second.log, qingxi.home.log)
+        qingxi.home.erase([CHILD, moved, other], by="w", ground="asked", now_ms=NOW_MS)
+        payload = {"subjects": list(bad), "ground": "asked"}
+        qingxi.home.record([Draft("erasure-ordered/1", "x", qingxi.home.log, NOW_MS, payload)]).result()
+        bring(offices)
+        for name in ("qingxi", "hejian", "hebei"):
+            office = offices[name]
+            office.take(second, second.log) if name != "qingxi" else None
+            assert Obedience(office.store, office.registry, office.erase, clock).follow()
+            assert office.store.entries_of_subject(CHILD) == []
+            assert all(office.store.entries_of_subject(one) for one in (moved, other))
+            left = {(one["from"].rpartition("/")[2], one["subject"]) for one in shown(office.store, office.registry)}
+            assert {("home-01", moved.hex()), ("home-01", other.hex())} <= left
+            assert not any(office.store.size(log) == 0 for log in (qingxi.home.log, second.log))
+            assert verify(office.store, None, lambda _: None).first_bad is None
+    finally:
+        second.close()
 
 
 def test_an_order_reaches_what_arrives_behind_it(offices):
