@@ -122,6 +122,13 @@ class StoredFiles:
         """The names of this node's files that the county does not hold yet, as far as it said."""
         return [f.name for f in self._files("WHERE sent=? ORDER BY id", Sent.WAITING)]
 
+    def waiting_above(self, hub: bytes) -> list[tuple[bytes, bytes]]:
+        """The logs and names of the peers' files that the hub above of this id does not hold yet, as far as it said."""
+        if not self.path.exists():
+            return []
+        with self._read() as db:
+            return file_sql.waiting_above(db, hub)
+
     def count(self) -> tuple[int, int]:
         """How many files are here whole, and how many of this node's the county does not hold yet."""
         if not self.path.exists():
@@ -303,6 +310,15 @@ class Files(StoredFiles):
         """Keep what the county answered about a file."""
         self._writing().submit(lambda db: file_sql.set_sent(db, name, sent)).result()
 
+    def note_above(self, name: bytes, hub: bytes) -> None:
+        """Keep that the hub above holds a peer's file, or will never take it."""
+        self._writing().submit(lambda db: file_sql.note_above(db, name, hub)).result()
+
+    def forget_above(self, hub: bytes) -> None:
+        """Offer the hub above all peers' files again: it has lost some. What it holds is not sent twice."""
+        if self.path.exists():
+            self._writing().submit(lambda db: file_sql.forget_above(db, hub)).result()
+
     def note_shelf(self, shelf: bytes, number: int, told: int) -> None:
         """Keep how far a hub's shelf was looked at, of so many numbers."""
         self._writing().submit(lambda db: file_sql.put_shelf_mark(db, shelf, number, told)).result()
@@ -379,8 +395,6 @@ def _create(path: Path, master: MasterKey) -> None:
     making = path.with_name(path.name + ".making")
     for suffix in ("", "-wal", "-shm"):
         making.with_name(making.name + suffix).unlink(missing_ok=True)
-    create_database(
-        making, master, APPLICATION_ID, FORMAT, file_sql.SCHEMA
-    ).close()  # the last to close folds the WAL in
+    create_database(making, master, APPLICATION_ID, FORMAT, file_sql.SCHEMA).close()  # folds the WAL in
     making.replace(path)
     sync_folder(path.parent)

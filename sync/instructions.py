@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from sync import damage
-from sync.mending import questions
+from sync.mending import wishes
 from sync.messages import Follow, Message, NoKey
 from sync.outbox import newest_outbox
 from sync.shelf_taking import held_of
@@ -110,7 +109,7 @@ def holdings(store: StoredLog, hub_key: bytes, home: str, instructions: Instruct
     said = [*sizes, *(log for log in known if log not in sizes)][1 - FOLLOWED_COUNT_MAX :]  # and a shelf
     held = [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
     shelf = held_of(store, outbox.log) if outbox is not None else []
-    return [*held, *shelf, *questions(damage.lacking(store))]
+    return [*held, *shelf, *wishes(store)]
 
 
 def _held(log: bytes, size: int, told: Told) -> list[Message]:

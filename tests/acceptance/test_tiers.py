@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.test_erasing_served import keys_of, remains
+from tests.acceptance.test_photos import photos, take_in
 
 FIELDS = ("sex=female", "registered_on=2024-09-01")
 WHY = ("--by", "li", "--ground", "家长申请", "--yes")
@@ -162,6 +163,30 @@ def test_what_a_home_erases_is_erased_wherever_it_came(tiers, yard):
     assert strange in ids(yard, "site-node", "home-of-qingxi")
     for home in (first, second):
         assert yard.quick("site-node", "verify", home, "--json").json()["ok"]
+
+
+def test_photographs_arrive_at_the_top(tiers, yard):
+    """Above the county as its home signed them, and gone everywhere with the child whom they show."""
+    home = yard / "home-of-baihe"
+    child, kept = register(yard, "baihe", "陈小禾"), register(yard, "baihe", "陈小麦")
+    names = {one: take_in(yard, home, seed, one) for seed, one in enumerate((child, kept))}
+    sync(yard, "baihe")
+    hubs = ("baihe", "hejian", "hebei")
+
+    def names_at(hub):
+        return {one["name"] for one in photos(yard, "central-hub", yard / hub)}
+
+    for hub in hubs:
+        for name in names.values():
+            words = ("photo-out", yard / hub, name, yard / f"{name}-{hub}.jpg")
+            wait_until(lambda words=words: yard.quick("central-hub", *words, code=None).code == 0)
+    assert len({(yard / f"{names[kept]}-{hub}.jpg").read_bytes() for hub in hubs}) == 1
+    assert names_at("qingxi") & set(names.values()) == set()
+    yard.run("site-node", "erase", home, child, *WHY)
+    sync(yard, "baihe")
+    for hub in hubs:
+        wait_until(lambda hub=hub: names_at(hub) & set(names.values()) == {names[kept]})
+        assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
 
 
 def test_what_is_refused_of_hubs(yard):

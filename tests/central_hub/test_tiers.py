@@ -21,10 +21,12 @@ from node.erasing import Order
 from node.folder import Config, Folder, Hub, create_folder
 from node.records import draft_of
 from node.revocation import REVOKED, Revocations
-from sync import above, epoch, outbox, outbox_sql
+from sync import above, damage, epoch, log_sql, outbox, outbox_sql
 from sync.batch import Draft
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, Unreachable
+from sync.file_keeping import chunk_of, keep, offer_of
+from sync.file_transfer import FileReceiver
 from sync.note import Signer
 from sync.outgoing import push_of
 from sync.receiving import receiver_of
@@ -369,6 +371,56 @@ def test_one_logs_trouble_keeps_no_other_back(offices):
     assert (found["waiting"], found["last_failure"]) == (0, None)
     assert above.sizes(qingxi.store, key(9)) == {}  # another hub's receipts would be its own
     second.close()
+
+
+def test_photographs_are_passed_on_once_and_again_to_a_hub_that_lost_them(offices):
+    """As the home signed them, also where no entry waits; one that was erased above is not offered again."""
+    qingxi, hejian = offices["qingxi"], offices["hejian"]
+    home, hub_above = qingxi.home, log_id(hejian.store.signer.public_key)
+    home.record([draft_of(CHILD, talk(), "w", NOW_MS)]).result()
+    qingxi.take(home, home.log)
+    forwarder = Forwarder(qingxi.folder, qingxi.store, qingxi.registry, clock)
+    exchange(offices, forwarder)
+    names = [home.files.add(home.log, bytes([n]) * 40_000, "image/jpeg", [CHILD], NOW_MS) for n in range(2)]
+    receiver = FileReceiver(home.log, home.signer.public_key)
+    for name in names:
+        for message in (offer_of(home, name), *(chunk_of(home, name, n) for n in range(3))):
+            for effect in receiver.receive(message):
+                keep(qingxi.store.files, home.log, effect, NOW_MS)
+    assert qingxi.store.files.waiting_above(hub_above) == [(home.log, name) for name in names]
+    exchange(offices, forwarder)
+    assert qingxi.store.files.waiting_above(hub_above) == []
+    for name in names:
+        assert hejian.store.files.read(name) == home.files.read(name)
+        assert hejian.store.files.offered(hejian.store.files.find(name)).log == home.log
+    hejian.store.files.destroy((), names[:1])
+    qingxi.store.files.forget_above(hub_above)
+    exchange(offices, forwarder)
+    assert qingxi.store.files.waiting_above(hub_above) == []
+    assert [hejian.store.files.find(name) is None for name in names] == [True, False]
+    assert qingxi.store.files.find(names[0]) is not None
+    qingxi.store.erase([CHILD], by="w", ground="x", now_ms=NOW_MS)
+    qingxi.store.files.forget_above(hub_above)
+    assert qingxi.store.files.waiting_above(hub_above) == []
+
+
+def test_content_that_a_hub_lost_is_asked_for_below(offices):
+    """A hub asks its homes for what it lost of theirs, and not the hub above, which gives it nothing of that."""
+    qingxi, home = offices["qingxi"], offices["qingxi"].home
+    home.record([draft_of(CHILD, talk(), "w", NOW_MS)]).result()
+    qingxi.take(home, home.log)
+    branch = qingxi.store.branch_id(home.log)
+
+    def spoil(db):
+        at = log_sql.position_of(db, branch, 1)
+        db.execute("UPDATE entry SET body=zeroblob(length(body)) WHERE position=?", (at,)).fetchall()
+        damage.note(qingxi.store, db, home.log, 1, damage.DOES_NOT_OPEN)
+
+    qingxi.store.submit(spoil).result()
+    assert [(one.log, one.seq) for one in damage.lacking(qingxi.store)] == [(home.log, 1)]
+    exchange(offices, Forwarder(qingxi.folder, qingxi.store, qingxi.registry, clock))
+    found = status_of(qingxi.folder, qingxi.store, qingxi.registry)
+    assert (found["waiting"], found["last_failure"]) == (0, None)
 
 
 def test_a_false_receipt_is_found(offices):
