@@ -4,7 +4,8 @@ A home that erases says so in its log, a county that erases tells its homes; the
 whoever gave it. It is carried out here like an order of this hub's own, and so in this hub's log, where the next hub
 above finds it, and in the mailboxes of others who wrote about the subject, or were given anything of it. A home or hub
 may order this only of what is its own to order: where all who wrote about the subject belong to it, or the child does
-now. Any other order, as that of a home from which the child has moved, is left open, and `status` shows it.
+now, lawfully (`domain.routing`): what is erased cannot be given back, so a claim alone is not enough. Any other order,
+as that of a home from which the child has moved, is left open, and `status` shows it.
 
 Nothing is remembered: what was ordered is read from the hubs' logs, what is left to do from this store. *A power cut
 leaves an order that the next look finds again,* and so does content that arrives behind it, by an exchange that was
@@ -24,6 +25,7 @@ import apsw
 from central_hub import ordering
 from central_hub.registry import Home, Registry
 from domain.folding import fold
+from domain.routing import EVERYTHING, grants
 from domain.tiers import SEPARATOR
 from node.clock import Clock
 from node.erasing import Order
@@ -93,7 +95,8 @@ class Orders:
         if all(any(_is_of(code, order.giver) for code in self._registry.codes_of(log)) for log in logs):
             return True
         records = [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if of_the_domain(body, entry)]
-        return _is_of(fold("", order.subject, records).holder, order.giver)
+        given = grants(fold("", order.subject, records))
+        return any(_is_of(home, order.giver) for home, grant in given.items() if grant == EVERYTHING)
 
 
 def _is_of(home: str, giver: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import threading
 from typing import Any
 
@@ -294,6 +295,8 @@ def test_a_home_orders_the_erasure_of_its_own_only(offices):
         asked, accepted = e.ChildTransferRequested(to_home="home-02", on=DAY), e.ChildTransferAccepted(on=DAY)
         qingxi.home.record([draft_of(moved, asked, "w", NOW_MS)]).result()
         second.record([draft_of(moved, accepted, "w", NOW_MS)]).result()
+        claimed = e.ChildTransferAccepted(on=DAY + dt.timedelta(days=9))  # the picture shows the child there meanwhile
+        qingxi.home.record([draft_of(other, claimed, "w", NOW_MS)]).result()
         qingxi.take(second, second.log)
         bring(offices)
         bad = (b"x", 5, qingxi.store.log, second.log, qingxi.home.log)
