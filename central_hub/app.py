@@ -94,9 +94,10 @@ async def _serve(
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())
     exchanges.add_to(app)
-    ServedTaker(folder, store, registry, owner, clock, router).add_to(app)
     eraser = Eraser(folder, store, follower, owner, clock, ordering.address)
     eraser.add_to(app)
+    obedience = Obedience(store, registry, eraser.carry_out, clock)
+    ServedTaker(folder, store, registry, owner, clock, router, obedience.follow).add_to(app)
     app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
@@ -110,7 +111,7 @@ async def _serve(
 
     async def background() -> None:
         beside = [Scrubber(folder, store, clock).keep_up(), Reserve(folder.path).keep_up(), router.keep_up()]
-        beside.append(Obedience(store, registry, eraser.carry_out, clock).keep_up())
+        beside.append(obedience.keep_up())
         beside.append(restoring.keep_up(eraser.carry_out))
         if folder.config.hub is not None:
             beside.append(Forwarder(folder, store, registry, clock, eraser.carry_out).keep_up(forward_every_s))

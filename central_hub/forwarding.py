@@ -8,6 +8,8 @@ for the parent knows a home by its hub's word.
 
 * What goes up is on this disk: a log's size is read from it. What was erased here goes in erased form.
 * The parent's receipts are kept apart from our own (`sync.above`); "held above" follows from them and nothing else.
+* Photographs go behind the entries of the log whose node offered them, as that node signed the offer, so a hub above
+  has them by the word of the home; which of them it holds is kept in `files.db`.
 * One log's trouble keeps no other back: a refusal is noted, and the next log follows.
 * A parent that was restored has less than its receipts say. Its answers show it, and then, and once an hour, it is
   asked about every log in the fewest bytes.
@@ -30,6 +32,7 @@ from node.folder import Folder
 from node.healing import Behind
 from sync import above
 from sync.client import has_news
+from sync.entry import log_id
 from sync.errors import Diverged, RefusedByPeer, RemoteProtocolError, VerificationError
 from sync.fetching import Fetching
 from sync.log_schema import Kind
@@ -64,9 +67,17 @@ class Forwarder(Exchanger):
         self._cut = b""  # the log whose exchange was cut, which others go before
 
     async def _is_settled(self) -> bool:
-        if await asyncio.to_thread(lambda: any(one.size > one.receipted for one in self._passed_on())):
+        if await asyncio.to_thread(lambda: any(self._waits(one) for one in self._passed_on())):
             return False
         return await super()._is_settled()
+
+    def _waits(self, one: Behind) -> bool:
+        return one.size > one.receipted or bool(self._photographs(one.log))
+
+    def _photographs(self, log: bytes) -> list[bytes]:
+        if log == self._store.log:
+            return super()._photographs(log)
+        return [name for of, name in self._store.files.waiting_above(log_id(self._hub_key)) if of == log]
 
     def _passed_on(self) -> Iterator[Behind]:
         return passed_on(self._store, self._registry, self._hub_key)
@@ -80,9 +91,9 @@ class Forwarder(Exchanger):
     async def _push_others(self, fetched: Fetching) -> None:
         await super()._push_others(fetched)
         is_checking = self._must_check()
-        self._has_lost = False
+        has_lost, self._has_lost = self._has_lost, False
         for one in sorted(self._listed, key=lambda one: one.log == self._cut):
-            if one.size > one.receipted or (is_checking and await self._is_news(one)):
+            if await asyncio.to_thread(self._waits, one) or (is_checking and await self._is_news(one)):
                 self._cut = one.log
                 await self._forward(one)
                 self._cut = b""
@@ -90,6 +101,8 @@ class Forwarder(Exchanger):
             self._checked_ms = self._clock()
         elif self._has_lost:  # of logs that were passed over it may have lost some, too
             self._checked_ms, self._left = None, True
+        if has_lost or self._has_lost:
+            await asyncio.to_thread(self._store.files.forget_above, log_id(self._hub_key))
 
     def _must_check(self) -> bool:
         """Whether the parent is to be asked about every log, and not only about those that have grown."""

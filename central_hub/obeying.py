@@ -1,9 +1,11 @@
-"""A hub carries out the orders of erasure that hubs below it gave: they stand in those hubs' logs, which it holds.
+"""A hub carries out the orders of erasure that homes and hubs below it gave: they stand in their logs, which it holds.
 
-A county that erases tells its homes; the hubs above find the order in the county's log. It is carried out here like an
-order of this hub's own, and so in this hub's log, where the next hub above finds it, and in the mailboxes of others who
-wrote about the subject. A hub may order this only of what is its own to order: where all who wrote about the subject
-belong to it, or the child does now. Any other order is left open, and `status` shows it.
+A home that erases says so in its log, a county that erases tells its homes; the hubs above find the order in the log of
+whoever gave it. It is carried out here like an order of this hub's own, and so in this hub's log, where the next hub
+above finds it, and in the mailboxes of others who wrote about the subject, or were given anything of it. A home or hub
+may order this only of what is its own to order: where all who wrote about the subject belong to it, or the child does
+now, lawfully (`domain.routing`): what is erased cannot be given back, so a claim alone is not enough. Any other order,
+as that of a home from which the child has moved, is left open, and `status` shows it.
 
 Nothing is remembered: what was ordered is read from the hubs' logs, what is left to do from this store. *A power cut
 leaves an order that the next look finds again,* and so does content that arrives behind it, by an exchange that was
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +25,7 @@ import apsw
 from central_hub import ordering
 from central_hub.registry import Home, Registry
 from domain.folding import fold
+from domain.routing import EVERYTHING, grants
 from domain.tiers import SEPARATOR
 from node.clock import Clock
 from node.erasing import Order
@@ -37,16 +41,16 @@ PAUSE_S: Final = 1.0
 
 
 class FromBelow(NamedTuple):
-    """A hub below ordered a subject to be erased."""
+    """A home, or a hub below (its code ends in `/`), ordered a subject to be erased."""
 
-    hub: str
+    giver: str
     subject: bytes
     by: str
     ground: str
 
 
 class Orders:
-    """What hubs below have ordered, read again where their logs have grown."""
+    """What homes and hubs below have ordered, read again where their logs have grown."""
 
     def __init__(self, store: StoredLog, registry: Registry) -> None:
         self._store = store
@@ -56,16 +60,16 @@ class Orders:
     def all(self) -> Iterator[FromBelow]:
         """Every order, a subject at a time."""
         sizes = {branch.log: branch.size for branch in self._store.branches()}
-        for hub in self._registry.hubs():
-            for log in hub.logs:
+        for giver in (*self._registry.hubs(), *self._registry.homes()):
+            for log in giver.logs:
                 size, found = self._read.get(log, (0, []))
                 if size < sizes.get(log, 0):
-                    found += self._said(hub, log, size)
+                    found += self._said(giver, log, size)
                     self._read[log] = (sizes[log], found)
                 yield from found
 
-    def _said(self, hub: Home, log: bytes, after: int) -> Iterator[FromBelow]:
-        for entry in (one for name in hub.logs for one in self._store.entries_of_subject(name)):
+    def _said(self, giver: Home, log: bytes, after: int) -> Iterator[FromBelow]:
+        for entry in (one for name in giver.logs for one in self._store.entries_of_subject(name)):
             body = entry.body()
             if body is None or entry.log != log or entry.seq <= after or body.type != ORDERED:
                 continue
@@ -73,7 +77,7 @@ class Orders:
                 case {"subjects": list(subjects), "ground": str(ground)}:
                     for subject in subjects:
                         if isinstance(subject, bytes) and len(subject) == ID_SIZE:
-                            yield FromBelow(hub.code, subject, body.actor, ground[:GROUND_SIZE_MAX])
+                            yield FromBelow(giver.code, subject, body.actor, ground[:GROUND_SIZE_MAX])
 
     def left(self) -> Iterator[tuple[FromBelow, bool]]:
         """The orders about which something is still here, and whether they are the hub's to give."""
@@ -88,14 +92,20 @@ class Orders:
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(order.subject)]
         home_of = self._registry.code_of
         logs = {entry.log for entry, _ in pairs}
-        if all(any(code.startswith(order.hub) for code in self._registry.codes_of(log)) for log in logs):
+        if all(any(_is_of(code, order.giver) for code in self._registry.codes_of(log)) for log in logs):
             return True
         records = [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if of_the_domain(body, entry)]
-        return fold("", order.subject, records).holder.startswith(order.hub)
+        given = grants(fold("", order.subject, records))
+        return any(_is_of(home, order.giver) for home, grant in given.items() if grant == EVERYTHING)
+
+
+def _is_of(home: str, giver: str) -> bool:
+    """Whether a home is the giver of an order, or one below it."""
+    return home.startswith(giver) if giver.endswith(SEPARATOR) else home == giver
 
 
 class Obedience:
-    """Follows the orders of hubs below, beside a node that serves; `erase` carries one out."""
+    """Follows the orders from below, beside a node that serves or takes sticks; `erase` carries one out."""
 
     def __init__(self, store: Store, registry: Registry, erase: Callable[[Order], object], clock: Clock) -> None:
         self._store = store
@@ -104,11 +114,13 @@ class Obedience:
         self._erase = erase
         self._clock = clock
         self._seen = -1
+        self._one_at_a_time = threading.Lock()
 
     async def keep_up(self) -> None:
         """Follow for ever."""
         while True:
             await asyncio.to_thread(self._follow_once)
+            await asyncio.sleep(PAUSE_S)  # however fast entries arrive
 
     def _follow_once(self) -> None:
         position = self._store.position()
@@ -118,6 +130,10 @@ class Obedience:
 
     def follow(self) -> bool:
         """Carry out what is left; False if something is to be tried again."""
+        with self._one_at_a_time:
+            return self._follow()
+
+    def _follow(self) -> bool:
         is_done = True
         ordering.share(self._store, self._registry, self._clock())
         for order, is_theirs in self._orders.left():
@@ -125,7 +141,7 @@ class Obedience:
                 try:
                     self._erase(Order([order.subject], order.by, order.ground))
                 except (ErasureUnfinished, FolderInUse, apsw.FullError, NotStored) as error:
-                    print(f"an order of {order.hub} is carried out later: {error}", file=sys.stderr, flush=True)
+                    print(f"an order of {order.giver} is carried out later: {error}", file=sys.stderr, flush=True)
                     is_done = False
         return is_done
 
@@ -134,7 +150,7 @@ def shown(store: StoredLog, registry: Registry) -> list[dict[str, Any]]:
     """The orders that are still open, as `status` shows them."""
     return [
         {
-            "hub": order.hub.removesuffix(SEPARATOR),
+            "from": order.giver.removesuffix(SEPARATOR),
             "subject": order.subject.hex(),
             "by": order.by,
             "ground": order.ground,

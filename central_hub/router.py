@@ -34,7 +34,7 @@ import apsw
 
 from central_hub import ordering
 from central_hub.registry import Registry, is_direct
-from central_hub.shelving import Shelving, may_have
+from central_hub.shelving import Shelving, may_have_now
 from domain import schema
 from domain.folding import fold
 from domain.routing import ALL, DECIDES, EVERYTHING, TIES, Grant, grants, hangs_on, urgency
@@ -149,14 +149,7 @@ class Router:
     def may_have(self, log: bytes, file: StoredFile) -> bool:
         """Whether the home of a log may have a file, as things stand."""
         has = self.outbox_of(log)
-        if has is None:
-            return False
-
-        def work(db: apsw.Connection) -> bool:
-            box = outbox_sql.outbox(db, has[0])
-            return box is not None and may_have(self._store, db, self._registry, box, file)
-
-        return self._store.reading(work)
+        return has is not None and may_have_now(self._store, self._registry, has[0], file)
 
     def catch_up_quickly(self) -> None:
         """Route what was just brought, if that takes no more than a moment; the rest comes with another exchange."""

@@ -23,17 +23,28 @@ from sync import epoch, log_sql, outbox_sql, shelf_sql
 from sync.file_sql import StoredFile
 from sync.outbox_sql import Outbox
 from sync.store import Store
+from sync.stored_log import StoredLog
 
 MARK: Final = "homeward/shelves"  # among the tracked applications
 ARRIVED_COUNT: Final = 200
 
 
-def may_have(store: Store, db: apsw.Connection, registry: Registry, box: Outbox, file: StoredFile) -> bool:
+def may_have(store: StoredLog, db: apsw.Connection, registry: Registry, box: Outbox, file: StoredFile) -> bool:
     """Whether a home may have a file, as things stand."""
     if registry.code_of(file.log) == box.home:
         return True
     shown = store.files.subjects(file)
     return bool(shown) and all(box.id in outbox_sql.followers(db, subject) for subject in shown)
+
+
+def may_have_now(store: StoredLog, registry: Registry, outbox: bytes, file: StoredFile) -> bool:
+    """Whether the home of an outbox may have a file, as things stand."""
+
+    def work(db: apsw.Connection) -> bool:
+        box = outbox_sql.outbox(db, outbox)
+        return box is not None and may_have(store, db, registry, box, file)
+
+    return store.reading(work)
 
 
 class Shelving:

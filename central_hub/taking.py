@@ -10,20 +10,23 @@ import argparse
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
+from central_hub import ordering, shelving
+from central_hub.obeying import Obedience
 from central_hub.registry import Admissions, Registry
 from central_hub.router import Router
 from domain.errors import Refused
-from node import cli, control, exits, joining, sticks
+from node import cli, control, erasing, exits, joining, sticks
 from node.backed_up import BackedUp
 from node.clock import Clock, system_clock
 from node.control import Control, failed
+from node.erasing import Order
 from node.folder import Folder
 from node.handing import here_or_served
 from node.opening import reading, writing
@@ -48,6 +51,7 @@ def add_command(commands: cli.Commands) -> None:
                    "a file those that had waited", as_json=True)  # fmt: skip
     made.add_argument("file", type=Path, nargs="*", metavar="FILE", help="a bundle, or a folder that holds bundles")
     made.add_argument("--answer", type=Path, metavar="OUT", required=True, help="the folder that the answers go into")
+    made.add_argument("--photos", action="store_true", help="bring homes their photographs too, behind all else")
     made.add_argument("--part-size", type=_part_size, default=PART_SIZE_BYTES_MAX, metavar="BYTES",
                       help="about how large a file of an answer may become (default: 1 GiB)")  # fmt: skip
 
@@ -69,7 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
             taker = taker_of(folder, store, registry, clock)
             found, code = sticks.take_each(gathered.files, partial(_take, taker))
             followed = [to_json(reply) for reply in taker.follow_all(lambda _: None)]
-            route(Router(store, registry, clock), lambda _: None)
+            router = Router(store, registry, clock)
+            route(router, lambda _: None)
+            Obedience(store, registry, partial(_erase, folder, store, registry, clock), clock).follow()
+            route(router, lambda _: None)
             return found, code, followed
 
     def served() -> tuple[list[Any], int, list[Any]]:
@@ -81,10 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     found, code, followed = here_or_served(here, served)
     replies = by_node([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
-    answers = answer(folder, arguments.answer, replies, arguments.part_size)
+    answers = answer(folder, arguments.answer, replies, arguments.part_size, photos=arguments.photos)
     shown = {"files": found, "answers": answers, "others": gathered.others}
     cli.show(shown, arguments.json)
     return code
+
+
+def _erase(folder: Folder, store: Store, registry: Registry, clock: Clock, order: Order) -> None:
+    erasing.erase_in(folder, store, lambda _: registry.code_of, order, clock, ordering.address)
 
 
 def route(router: Router, go_on: Progress) -> None:
@@ -124,6 +135,7 @@ def _take(taker: Taker, file: Path, progress: Progress) -> dict[str, Any]:
         "outcome": "parked" if reply.parked and failure is None else "taken",
         "entries": reply.held - reply.before,
         "held": reply.held,
+        "mended": reply.mended,
         "photos": sum(isinstance(told, Holds) for told in reply.files.values()),
         "why": exits.sentence(failure) if failure else None,
         "exit": exits.code_of(failure) if failure else exits.DONE,
@@ -142,18 +154,22 @@ def by_node(replies: Sequence[Reply]) -> list[list[Reply]]:
     return [[reply for reply in merged.values() if reply.sender == node] for node in nodes]
 
 
-def answer(folder: Folder, out: Path, nodes: Sequence[Sequence[Reply]], part_size: int) -> list[dict[str, Any]]:
+def answer(
+    folder: Folder, out: Path, nodes: Sequence[Sequence[Reply]], part_size: int, *, photos: bool
+) -> list[dict[str, Any]]:
     """Files for each node; the names of the files say nothing, so what is printed says which is whose."""
     now_ms = system_clock()()
     with reading(folder) as store:
         registry = Registry(store)
+        may_have = partial(shelving.may_have_now, store, registry) if photos else None
         answers = []
         for replies in nodes:
             log = replies[0].sender
             code, held = registry.code_of(log), store.size(log)
-            answer = Answer(store, registry.logs_of(log), code, replies, now_ms, part_size)
+            answer = Answer(store, registry.logs_of(log), code, replies, now_ms, part_size, may_have)
             for written in answer.write(out):
                 shown = {"code": code, "file": str(written.path), "held": held, "entries": written.entries}
+                shown["photos"] = written.photos
                 answers.append(shown)
     return sorted(answers, key=lambda one: str(one["code"]))
 
@@ -178,6 +194,8 @@ def to_json(reply: Reply) -> dict[str, Any]:
         "withheld": sorted(reply.withheld),
         "follows": {log.hex(): size for log, size in reply.follows.items()},
         "unreadable": {log.hex(): sorted(ordinals) for log, ordinals in reply.unreadable.items()},
+        "partly": {name.hex(): chunks for name, chunks in reply.partly.items()},
+        "asked": {log.hex(): sorted(seqs) for log, seqs in reply.asked.items()},
         "said": [wire.encode(message).hex() for message in said],
         "enclosed": reply.enclosed.hex(),
     }
@@ -190,6 +208,8 @@ def from_json(told: dict[str, Any]) -> Reply:
         withheld=set(told["withheld"]), enclosed=bytes.fromhex(told["enclosed"]),
         follows={bytes.fromhex(log): size for log, size in told["follows"].items()},
         unreadable={bytes.fromhex(log): set(ordinals) for log, ordinals in told["unreadable"].items()},
+        partly={bytes.fromhex(name): chunks for name, chunks in told["partly"].items()},
+        asked={bytes.fromhex(log): set(seqs) for log, seqs in told["asked"].items()},
     )  # fmt: skip
     for said in told["said"]:
         match wire.decode(bytes.fromhex(said)):
@@ -212,8 +232,17 @@ class ServedTaker:
     """Takes files for a command of the folder's owner, in the process that serves; its end does not wait for them."""
 
     def __init__(
-        self, folder: Folder, store: Store, registry: Admissions, owner: Control, clock: Clock, router: Router
+        self,
+        folder: Folder,
+        store: Store,
+        registry: Admissions,
+        owner: Control,
+        clock: Clock,
+        router: Router,
+        obey: Callable[[], object],
     ) -> None:
+        """`obey` carries out the orders to erase that came with what was taken."""
+        self._obey = obey
         self._router = router
         self._taker = taker_of(folder, store, registry, clock)
         self._owner = owner
@@ -252,6 +281,8 @@ class ServedTaker:
         with self._one_at_a_time:
             if file is None:
                 followed = [to_json(reply) for reply in self._taker.follow_all(self._go_on)]
+                route(self._router, self._go_on)
+                self._obey()
                 route(self._router, self._go_on)
                 return {"followed": followed}
             return _take(self._taker, Path(file), self._go_on)

@@ -189,7 +189,11 @@ def add_erasing(
 
 
 def _confirmed(count: int) -> bool:
-    print(f"All content about {count} subject(s) will be gone from this node, for ever. Nobody can bring it back.")
+    print(
+        f"将永远删除关于 {count} 个对象的全部内容：先是这台电脑，联系上以后还有县里、上级和收到过这些内容的其他家；"
+        f"任何人都不能恢复。 (All content about {count} subject(s) will be gone for ever: from this node and, once "
+        "they are reached, from the county, the hubs above and other homes that hold it. Nobody can bring it back.)"
+    )
     try:
         return input("Type ERASE to go on: ").strip() == "ERASE"
     except EOFError:

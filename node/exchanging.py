@@ -201,10 +201,8 @@ class Exchanger:
             self._own()
             self._left = True
             return kept
-        self._left = (
-            await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock, is_hub=self._is_hub)
-            or self._left
-        )
+        more = await asyncio.to_thread(healing.take_in, self._store, fetched, self._clock, is_hub=self._is_hub)
+        self._left = more or self._left
         await self._push_others(fetched)
         self._exchanged_ms = self._clock()
         return kept
@@ -259,8 +257,7 @@ class Exchanger:
         )  # fmt: skip
         if is_own:
             sender.withheld = self._narrowing.withheld
-        waiting = await asyncio.to_thread(self._store.files.waiting) if is_own else []
-        waiting = [name for name in waiting if name not in self._put_off]
+        waiting = [name for name in await asyncio.to_thread(self._photographs, log) if name not in self._put_off]
         waiting.sort(key=lambda name: name == self._put_last)
         introduced = await asyncio.to_thread(healing.introductions, self._store, log, log in self._unknown)
         code, key = self._folder.config.code, self._hub_key
@@ -307,6 +304,10 @@ class Exchanger:
                 self._pushed[log] = max(sender.acknowledged, self._pushed.get(log, 0))
         self._unknown.discard(log)
         return kept, exchange.logs
+
+    def _photographs(self, log: bytes) -> list[bytes]:
+        """What waits to go behind the entries of a log: photographs go with the own one."""
+        return self._store.files.waiting() if log == self._store.log else []
 
     def _has_forgotten(self, log: bytes) -> bool:
         """Whether it helps to tell the hub where a log comes from that it does not know; tried once."""

@@ -52,11 +52,14 @@ COMMAND: Final = "take"
 BUNDLE_FILE: Final = "bundle.json"
 JOINING_FILE: Final = "joining.json"
 ANSWER_TIMEOUT_S: Final = 3600.0  # of one file, which may bring all that a lost computer had
+ADDED_UP: Final = ("came", "mended", "photos", "erased", "healed")  # where an answer is taken again
 HEALED_COUNT_MAX: Final = 300  # by one answer, which names at most 256 logs
 NOTHING_NEW: Final = (
     "没有新数据要送出，只写了一个小文件，问县里有什么要给这里"
     " (nothing new to carry: the file says what is here, and asks the county for what it has for this home)"
 )
+MENDED: Final = "补回 {mended} 条在硬盘上损坏的内容 (the content of {mended} damaged entries came back)"
+PHOTOS: Final = "收到县里 {photos} 张照片或扫描件 ({photos} photographs or scans came from the county)"
 CAME: Final = "收到县里 {came} 条 ({came} entries came from the county)"
 EARLY: Final = (
     "前面的部分还没有到，这部分先不收；下一次送出会再要"
@@ -156,11 +159,16 @@ def take(homes_of: Callable[[Folder], HomesOf], arguments: argparse.Namespace) -
     with reading(folder) as store:
         _, held = healing.sizes(store)
     came = sum(one.get("came", 0) for one in found)
-    erased = sum(one.get("erased", 0) for one in found)
-    shown = {"files": found, "at_the_county": held, "came": came, "erased": erased, "others": gathered.others}
+    erased, mended, photos = (sum(one.get(what, 0) for one in found) for what in ("erased", "mended", "photos"))
+    shown = {"files": found, "at_the_county": held, "came": came, "mended": mended, "photos": photos, "erased": erased}
+    shown["others"] = gathered.others
     cli.show(shown, arguments.json)
     if came:
         print(CAME.format(came=came), file=sys.stderr)
+    if photos:
+        print(PHOTOS.format(photos=photos), file=sys.stderr)
+    if mended:
+        print(MENDED.format(mended=mended), file=sys.stderr)
     return code
 
 
@@ -174,8 +182,8 @@ def _take_all(files: Sequence[Path], take_one: Callable[[Path, Progress], dict[s
         code = code or later
         for new in again:
             known = by_file[new["file"]]
-            known |= new | {key: known[key] + new.get(key, 0) for key in ("came", "erased", "healed")}
-        if not any(one.get("came") for one in again):
+            known |= new | {key: known[key] + new.get(key, 0) for key in ADDED_UP}
+        if not any(one.get("came") or one.get("photos") for one in again):
             break
         waiting = [Path(one["file"]) for one in again if one.get("early")]
     for one in found:
@@ -229,6 +237,8 @@ def _outcome(file: Path, heard: Heard) -> dict[str, Any]:
         "held": heard.held,
         "receipt": heard.receipt.signed.size if heard.receipt else None,
         "came": heard.came,
+        "mended": heard.mended,
+        "photos": heard.photos,
         "left": heard.left,
         "early": heard.is_early,
         "why": why,
@@ -252,7 +262,7 @@ def instructions(folder: Folder) -> Instructions:
     """What answers asked for; nothing if that is lost."""
     try:
         return Instructions.from_json(json.loads((folder.path / BUNDLE_FILE).read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Instructions()
 
 

@@ -21,17 +21,23 @@ from sync import wire
 from sync.bundle import BundleReader, Head, Kind
 from sync.bundle_file import Progress, read
 from sync.bundling import receipted
-from sync.coming_down import Down
+from sync.coming_down import Down, Piece
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RemoteProtocolError, SyncError, VerificationError, WrongKey
 from sync.file_form import Sent
 from sync.file_transfer import GONE
 from sync.instructions import CONTRADICTED, Instructions
+from sync.mending import ASKED_COUNT_MAX
 from sync.messages import (
     About,
+    Again,
+    Bring,
     Carry,
+    Chunk,
+    Content,
     Declined,
     Delivery,
+    Follow,
     Held,
     Holds,
     LogAt,
@@ -42,6 +48,7 @@ from sync.messages import (
     OutboxAt,
     Receipt,
     Refusal,
+    Took,
 )
 from sync.pacing import PUSH_SIZE_BYTES_MAX
 from sync.recipients import identities_of
@@ -50,14 +57,16 @@ from sync.store import Store
 from sync.stored_log import StoredLog
 
 BEGINNING_SIZE_BYTES_MAX: Final = 16 * 1024**2  # of all that stands before the pieces
-BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt)
+BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt, Again)
+PIECES: Final = (Content, Carry, Delivery, Follow, Bring, Chunk, Took)
 
 
 class Heard(NamedTuple):
     """What followed from an answer. `receipt` is the one it brought about `log`, which may be older than the last.
 
     `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where a
-    part of the answer that comes before this one did not come yet. `is_apart`: others continued a log, and the next
+    part of the answer that comes before this one did not come yet. `mended`: entries of which the content came back.
+    `photos`: photographs that are whole here now.    `is_apart`: others continued a log, and the next
     bundle asks for the proof. `failure`: why the rest of the pieces was not taken.
     """
 
@@ -69,6 +78,8 @@ class Heard(NamedTuple):
     refusal: str
     enclosed: bytes
     came: int
+    mended: int
+    photos: int
     left: int
     is_early: bool
     is_apart: bool
@@ -108,6 +119,7 @@ class _Taking:
         self._apart: set[bytes] = set()  # logs of which the hub's copy is another one
         self._receipt: KeepReceipt | None = None
         self._rose = False
+        self._wanted: dict[bytes, set[int]] = {}
 
     def run(self, messages: list[Message], path: Path, progress: Progress) -> Heard:
         """Let everything follow from it."""
@@ -115,20 +127,28 @@ class _Taking:
         for section in sections:
             self._hear(section)
         self._note_logs(logs)
-        down = Down(self._store, self._keys(logs), self._hub_key, self._home, outbox_at.epoch if outbox_at else None)
+        clock_ms = sections[0].held.clock_ms if sections[0].held is not None else 0
+        down = Down(self._store, self._keys(logs), self._hub_key, self._home, outbox_at, clock_ms)
         failure: SyncError | None = None
         try:
             _read_pieces(self._store, path, down.take, progress)
         except (RemoteProtocolError, VerificationError) as error:
             failure = error
         self._learn(down, sections, logs)
+        self._note_wanted(sections[0])
         own = sections[0]
         left = self._missing(logs) + max(0, outbox_at.size - down.outbox_size if outbox_at else 0)
         return Heard(
             own.log, own.held.size if own.held else 0, self._rose, self._receipt, self._told,
-            self._refusal(sections), self._head.enclosed, down.taken, left, bool(down.early) and left > 0,
+            self._refusal(sections), self._head.enclosed, down.taken, down.mended,
+            down.shelf.taken if down.shelf else 0, left, self._is_early(down, left),
             bool(self._apart), failure,
         )  # fmt: skip
+
+    @staticmethod
+    def _is_early(down: Down, left: int) -> bool:
+        is_early = down.shelf is not None and down.shelf.is_early and down.shelf.left > 0
+        return is_early or (bool(down.early) and left > 0)
 
     def _refusal(self, sections: list[_Section]) -> str:
         """What a person is told: nothing of a log that is mended, or of which the hub lacks nothing that is here."""
@@ -162,6 +182,10 @@ class _Taking:
                     logs = found
                 case OutboxAt():
                     outbox_at = message
+                case Again(log, seqs):
+                    self._wanted.setdefault(log, set()).update(seqs)
+        if sum(map(len, self._wanted.values())) > ASKED_COUNT_MAX:
+            raise RemoteProtocolError(f"an answer that asks for the content of more than {ASKED_COUNT_MAX} entries")
         return [section for section in sections if self._store.holds(section.log)], logs, outbox_at
 
     def _keys(self, logs: list[LogAt]) -> dict[bytes, bytes]:
@@ -245,6 +269,17 @@ class _Taking:
             told = self._told.of(log)
             self._told = self._told.learned(log, told._replace(unreadable=told.unreadable | ordinals))
 
+    def _note_wanted(self, own: _Section) -> None:
+        """Of which entries the hub wants the content again, unless a newer answer said it already."""
+        heard = (own.held.size, own.held.clock_ms) if own.held is not None else (0, 0)
+        if heard < self._told.of(own.log).heard:
+            return
+        self._told = self._told.learned(own.log, self._told.of(own.log)._replace(heard=heard))
+        for branch in self._store.branches():
+            if branch.own or branch.kin:  # of nothing else has the hub to ask here
+                wanted = frozenset(self._wanted.get(branch.log, ()))
+                self._told = self._told.learned(branch.log, self._told.of(branch.log)._replace(wanted=wanted))
+
     def _missing(self, logs: list[LogAt]) -> int:
         here = {branch.log: branch.size for branch in self._store.branches()}
         return sum(max(0, one.size - here.get(log_id(one.public_key), 0)) for one in logs)
@@ -262,7 +297,7 @@ def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Prog
             if has_pieces:  # read for the signature alone
                 continue
             message = wire.decode(frame)
-            has_pieces = isinstance(message, Carry | Delivery)
+            has_pieces = isinstance(message, PIECES)
             if has_pieces or isinstance(message, Notice):  # a notice is for a later version of us
                 continue
             size_bytes += len(frame)
@@ -282,14 +317,14 @@ def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Prog
     return head, messages
 
 
-def _read_pieces(store: StoredLog, path: Path, take: Callable[[Carry | Delivery], None], progress: Progress) -> None:
+def _read_pieces(store: StoredLog, path: Path, take: Callable[[Piece], None], progress: Progress) -> None:
     """Read an answer once more, for what comes down."""
     reader = BundleReader()
 
     def pieces(frames: Iterator[bytes]) -> None:
         for frame in frames:
             message = wire.decode(frame)
-            if isinstance(message, Carry | Delivery):
+            if isinstance(message, PIECES):
                 take(message)
 
     read(path, identities_of(store), lambda data: pieces(reader.feed(data)), progress)

@@ -2,9 +2,11 @@
 
 Every part of an answer stands alone and begins with the same messages: what is held of the log that the node writes,
 with the receipt for it and what the node must do; the same for each other log of the home that bundles were about;
-which other logs the hub has, and how far the outbox goes. Behind them come *pieces*: of the home's logs and of the
-outbox, from where the home said that its copies end, as an exchange carries them (`ServedLogs`). A piece is never
-divided. One that comes again is a repeat, one that comes too early is left out by the home, and asked for again.
+which other logs the hub has, how far the outbox goes, and of which entries the hub lost the content. Behind them come
+*pieces*: the content that the home asked for, then of the home's logs and of the outbox, from where the home said that
+its copies end, as an exchange carries them (`ServedLogs`), and last, if they are to go, the photographs on its shelf. A
+piece is never divided. One that comes again is a repeat, one that comes too early is left out by the home, and asked
+for again.
 
 The log that the node writes comes down only where it must: the bundle showed that others continued it, or asks for it.
 It then begins at the home's last receipt, where both copies were the same; the pieces prove where they part, and are
@@ -14,19 +16,22 @@ what the home lacks.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sync import epoch, receipt_series, wire
+from sync import epoch, receipt_series, shelf, wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
-from sync.errors import EntryDamaged, LocalProtocolError
+from sync.errors import EntryDamaged, LocalProtocolError, RemoteProtocolError
+from sync.file_sql import StoredFile
 from sync.instructions import CONTRADICTED, no_keys
-from sync.messages import About, Carry, Delivery, Follow, Held, Message, Took
+from sync.messages import About, Again, Bring, Carry, Content, Delivery, Follow, Held, Message, Took
 from sync.outbox import newest_outbox
 from sync.recipients import recipient_of
-from sync.serving_logs import ServedLogs
+from sync.serving_logs import SEALED_LEVEL, ServedLogs
+from sync.shelf import ServedShelf
 from sync.stored_log import StoredLog
 from sync.taking import Reply, merge_follows
 
@@ -35,10 +40,23 @@ PART_SIZE_BYTES_MAX: Final = 1024**3  # FAT takes files of less than 4 GiB
 
 
 class Answered(NamedTuple):
-    """A part of an answer that was written, with so many entries in it."""
+    """A part of an answer that was written, with so many entries and photographs in it."""
 
     path: Path
     entries: int
+    photos: int
+
+
+class _Item(NamedTuple):
+    """What is never divided: a piece of a log or outbox, the content of one entry, a photograph with its chunks."""
+
+    frames: list[bytes]
+    entries: int = 0
+    photos: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(len(frame) for frame in self.frames)
 
 
 class Answer:
@@ -47,8 +65,13 @@ class Answer:
     def __init__(
         self, store: StoredLog, keys: Mapping[bytes, bytes], home: str, replies: Sequence[Reply], clock_ms: int,
         part_size_bytes: int = PART_SIZE_BYTES_MAX,
+        may_have: Callable[[bytes, StoredFile], bool] | None = None,
     ) -> None:  # fmt: skip
-        """`keys`: the public keys of the home's logs. `replies`: to one node, at most one about each log."""
+        """`keys`: the public keys of the home's logs. `replies`: to one node, at most one about each log.
+
+        `may_have`: whether the home of an outbox may have a photograph; None to bring none.
+        """
+        self._may_have = may_have
         self._store = store
         self._keys = keys
         self._clock_ms = clock_ms
@@ -59,33 +82,34 @@ class Answer:
         self._outbox = newest if newest is not None and newest.epoch == epoch.current(store) else None
         outbox = (self._outbox.log, self._outbox.epoch) if self._outbox else None
         self._served = ServedLogs(store, self.log, keys, lambda _: outbox)
-        self._entries = 0
-        self._next: Carry | Delivery | None = None
+        self._entries = self._photos = 0
+        self._next: _Item | None = None
 
     def write(self, folder: Path, progress: Progress = lambda _: None) -> Iterator[Answered]:
         """Write one part after the other; each is durable when it is given. Raises OSError."""
-        pieces = self._pieces()
-        self._next = next(pieces, None)
+        items = self._items()
+        self._next = next(items, None)
         while True:
-            self._entries = 0
-            path = write_new(folder, recipient_of(self._keys[self.log]), self._part(pieces, progress))
-            yield Answered(path, self._entries)
+            self._entries = self._photos = 0
+            path = write_new(folder, recipient_of(self._keys[self.log]), self._part(items, progress))
+            yield Answered(path, self._entries, self._photos)
             if self._next is None:
                 return
 
-    def _part(self, pieces: Iterator[Carry | Delivery], progress: Progress) -> Iterator[bytes]:
+    def _part(self, items: Iterator[_Item], progress: Progress) -> Iterator[bytes]:
         writer = BundleWriter(self._store.identity)
         yield writer.begin(self._head())
         for message in self._beginning():
             yield writer.frame(wire.encode(message))
         left = self._part_size_bytes
-        while self._next is not None and left > 0:
-            frame = writer.frame(wire.encode(self._next))
-            left -= len(frame)
-            self._entries += len(self._next.push.rows)
+        while (item := self._next) is not None and (item.size_bytes <= left or left == self._part_size_bytes):
+            left -= item.size_bytes
+            self._entries += item.entries
+            self._photos += item.photos
             progress(self._entries)
-            yield frame
-            self._next = next(pieces, None)
+            for frame in item.frames:
+                yield writer.frame(frame)
+            self._next = next(items, None)
         yield writer.end()
 
     def _head(self) -> Head:
@@ -103,6 +127,7 @@ class Answer:
         for told in (self._served.logs(), self._served.outbox_at()):
             if told is not None:
                 yield told
+        yield from self._served.wanted()
 
     def _section(self, log: bytes) -> Iterator[Message]:
         """What is held of a log, and what the node must do about it; the root is that of all that is held."""
@@ -119,6 +144,27 @@ class Answer:
             if reply.refusal is not None:
                 yield reply.refusal
 
+    def _items(self) -> Iterator[_Item]:
+        for found in self._contents():
+            yield _Item([wire.encode(found)], entries=1)
+        for piece in self._pieces():
+            yield _Item([wire.encode(piece)], entries=len(piece.push.rows))
+        for group in self._photographs():
+            frames = [wire.encode(message, SEALED_LEVEL) for message in group]
+            yield _Item(frames, photos=sum(isinstance(message, Bring) for message in group))
+
+    def _photographs(self) -> Iterator[list[Message]]:
+        if self._outbox is None or self._may_have is None:
+            return
+        outbox, partly = self._outbox.log, dict[bytes, int]()
+        served = ServedShelf(self._store, outbox, partial(self._may_have, outbox))
+        marks = [reply.follows.get(served.id, 0) for reply in self._replies.values()]
+        for reply in self._replies.values():
+            merge_follows(partly, reply.partly)
+        size = shelf.size_of(self._store, outbox)
+        mark = min(marks)
+        yield from shelf.by_hand(served, mark if mark <= size else 0, size, partly, self.log)
+
     def _pieces(self) -> Iterator[Carry | Delivery]:
         follows: dict[bytes, int] = {}
         unreadable: dict[bytes, set[int]] = {}
@@ -128,6 +174,18 @@ class Answer:
                 unreadable.setdefault(log, set()).update(ordinals)
         for log, start in self._starts(follows):
             yield from self._from(log, start, unreadable.get(log, set()))
+
+    def _contents(self) -> Iterator[Content]:
+        """What the home lacks and may have, as far as it is here."""
+        asked = {(log, seq) for reply in self._replies.values() for log, seqs in reply.asked.items() for seq in seqs}
+        for log, seq in sorted(asked):
+            try:
+                (found,) = self._served.contents(Again(log, [seq]))
+            except RemoteProtocolError as error:  # of an epoch that is over, perhaps: the rest goes
+                logger.warning("content is not given: %s", error)
+                continue
+            if found.packed:
+                yield found
 
     def _starts(self, follows: Mapping[bytes, int]) -> Iterator[tuple[bytes, int]]:
         """What comes down, and from where on: the node's own log, its home's others, the outbox."""

@@ -1,10 +1,10 @@
 """The home's end of what goes up by hand: bundles out. What comes back is taken by `answer_taking`.
 
 `replicator.Sender` says what a bundle holds, as over the network: from where the hub is known to be, pushes to the end
-of the log, then Confirm; photographs behind that. A file acknowledges nothing, so every push counts as acknowledged
-once it is written, while that one bundle is being made. Parts are bundles that each stand alone: each says before Hello
-how its log came to be (a hub that was restored may have forgotten), and behind it what the home holds of all that may
-come down, so an answer can be made from any of them.
+of the log, then Confirm; behind that the content that the hub lost and asked for, and photographs. A file acknowledges
+nothing, so every push counts as acknowledged once it is written, while that one bundle is being made. Parts are bundles
+that each stand alone: each says before Hello how its log came to be (a hub that was restored may have forgotten), and
+behind it what the home holds of all that may come down, so an answer can be made from any of them.
 
 A bundle is about one log. The home's other logs, where the county lacks some of them, go in bundles of their own, under
 the signature of the log that the node writes now.
@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sync import wire
+from sync import damage, wire
 from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
 from sync.entry import log_id
 from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
 from sync.file_keeping import chunk_of, offer_of
 from sync.instructions import Instructions, Told
-from sync.messages import Ack, Introduction, Message, NoKey
+from sync.messages import Ack, Content, Introduction, Message, NoKey
 from sync.outgoing import push_of
 from sync.pacing import PUSH_SIZE_BYTES_MAX, Pace
 from sync.recipients import recipient_of
@@ -45,10 +45,11 @@ class Part(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """What is never divided: one push, or one photograph with all its chunks."""
+    """What is never divided: one push, the content of one entry, or one photograph with all its chunks."""
 
     frames: list[bytes]
-    end: int | None  # the log's size after it; None for a photograph
+    end: int | None  # the log's size after it; None for what is behind all pushes
+    photos: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -83,6 +84,8 @@ class Bundler:
         )  # fmt: skip
         if told.withheld:
             self._sender.receive(NoKey(self.start, sorted(told.withheld)))
+        said = instructions.logs.items() if self.log == store.log else ()
+        self._wanted = [(log, seq) for log, one in said for seq in sorted(one.wanted)]
         self._waiting = store.files.waiting() if photos else []
         self.damage: EntryDamaged | None = None  # of an entry of the log: bundles end before it
         self._photos = 0
@@ -97,7 +100,7 @@ class Bundler:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to carry but the question what the county has for this home."""
-        return self.start == self.size and not self._waiting and not self._enclosed
+        return self.start == self.size and not (self._wanted or self._waiting or self._enclosed)
 
     def write(self, folder: Path, progress: Progress) -> Iterator[Part]:
         """Write one bundle after the other; each is durable when it is given. Raises OSError."""
@@ -128,7 +131,7 @@ class Bundler:
                 if not confirmed:
                     yield from self._confirm(writer)
                     confirmed = True
-                self._photos += 1
+                self._photos += item.photos
             else:
                 self._end = item.end
                 progress(item.end - self.start)
@@ -162,6 +165,9 @@ class Bundler:
                 raise AssertionError(push.start)
             self._sender.receive(Ack(push.end))
             yield _Item([frame], push.end)
+        for log, seq in self._wanted:
+            if packed := damage.content(self._store, log, seq):  # else it is not here either
+                yield _Item([wire.encode(Content(log, seq, packed))], None)
         for name in self._waiting:
             try:
                 offer = offer_of(self._store, name)
@@ -169,7 +175,7 @@ class Bundler:
             except (KeyDestroyed, LogCorrupt):  # erased or damaged here: it stays behind, the others go on
                 continue
             messages: list[Message] = [offer, *chunks]
-            yield _Item([wire.encode(message, FILE_LEVEL) for message in messages], None)
+            yield _Item([wire.encode(message, FILE_LEVEL) for message in messages], None, photos=1)
 
 
 def receipted(store: StoredLog, log: bytes) -> int:

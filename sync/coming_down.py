@@ -17,38 +17,55 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from sync.damage import take_content
 from sync.entry import origin
 from sync.errors import Diverged, RemoteProtocolError, StaleVersion, VerificationError
 from sync.merkle import HASH_SIZE
-from sync.messages import Carry, Delivery, NoKey, Push
+from sync.messages import Bring, Carry, Chunk, Content, Delivery, Follow, NoKey, OutboxAt, Push, Took
 from sync.note import checkpoint_text, verify_signature
 from sync.outbox_receiving import OutboxReceiver
 from sync.outbox_taking import follow, take_delivery
 from sync.outbox_taking import receiver_of as outbox_receiver_of
 from sync.receiving import receiver_of
 from sync.replicator import Append, Effect, Receiver, Send
+from sync.shelf_taking import ShelfTaking
 from sync.store import Store
 
+Piece = Content | Carry | Delivery | Follow | Bring | Chunk | Took
 TRIES_MAX: Final = 100  # against exchanges over the network that bring the same at this moment
 
 
 class Down:
     """Takes the pieces of one answer in."""
 
-    def __init__(self, store: Store, keys: Mapping[bytes, bytes], hub_key: bytes, home: str, epoch: int | None) -> None:
-        """`keys`: the public keys of the logs of which pieces may come. `epoch`: the outbox's, if there is one."""
+    def __init__(
+        self, store: Store, keys: Mapping[bytes, bytes], hub_key: bytes, home: str, at: OutboxAt | None, clock_ms: int
+    ) -> None:
+        """`keys`: the public keys of the logs of which pieces may come. `at`: the outbox and its shelf, if any."""
         self.taken = 0  # entries that are new here
+        self.mended = 0  # entries of which the content is here again
         self.early: set[bytes] = set()
         self.apart: dict[bytes, int] = {}
         self.unreadable: dict[bytes, set[int]] = {}
         self._store = store
         self._keys = keys
-        self._outbox = follow(store, hub_key, home, epoch).log if epoch is not None else None
+        self._outbox = follow(store, hub_key, home, at.epoch).log if at is not None else None
+        self.shelf: ShelfTaking | None = None
+        if at is not None and self._outbox is not None:
+            self.shelf = ShelfTaking(store, self._outbox, at.files, clock_ms)
         self._receivers: dict[bytes, Receiver] = {}
         self._deliveries: OutboxReceiver | None = None
 
-    def take(self, piece: Carry | Delivery) -> None:
+    def take(self, piece: Piece) -> None:
         """Take one piece. Raises Diverged, and RemoteProtocolError or VerificationError for what is wrong."""
+        if isinstance(piece, Content):
+            self.mended += take_content(self._store, *piece)
+            return
+        if not isinstance(piece, Carry | Delivery):
+            if self.shelf is None:
+                raise RemoteProtocolError("photographs of a shelf that the answer does not name")
+            self.shelf.take(piece)
+            return
         for _ in range(TRIES_MAX):
             try:
                 if isinstance(piece, Delivery):

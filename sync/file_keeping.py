@@ -21,6 +21,11 @@ def offer_of(store: StoredLog, name: bytes) -> Offer:
     return Offer(file.manifest, key, subjects, sign(store.signer, offer_text(store.log, name, subjects)))
 
 
+def passed_on(store: StoredLog, log: bytes, name: bytes) -> Offer:
+    """A file as it is offered in an exchange about a log: this node's own, or as the log's own node signed it."""
+    return offer_of(store, name) if log == store.log else brought_of(store, name, 1).offer
+
+
 def brought_of(store: StoredLog, name: bytes, number: int) -> Bring:
     """A peer's file as it is offered on, under its own node's signature. Raises KeyDestroyed or LogCorrupt."""
     file = store.files.find(name)

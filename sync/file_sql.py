@@ -28,6 +28,8 @@ ADDED: Final = """
 CREATE TABLE IF NOT EXISTS offer(file INTEGER PRIMARY KEY, log BLOB NOT NULL, subjects BLOB NOT NULL,
     signature BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS arrived(n INTEGER PRIMARY KEY AUTOINCREMENT, file INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS sent_above(file INTEGER NOT NULL, hub BLOB NOT NULL, PRIMARY KEY(file, hub))
+    WITHOUT ROWID, STRICT;
 CREATE TABLE IF NOT EXISTS shelf_mark(shelf BLOB PRIMARY KEY, n INTEGER NOT NULL, told INTEGER NOT NULL)
     WITHOUT ROWID, STRICT;
 """
@@ -168,6 +170,28 @@ def set_sent(db: apsw.Connection, name: bytes, sent: Sent) -> None:
     db.execute("UPDATE file SET sent=? WHERE name=?", (sent, name))
 
 
+def waiting_above(db: apsw.Connection, hub: bytes) -> list[tuple[bytes, bytes]]:
+    """The logs and names of peers' whole files of which a hub above did not say that it holds them."""
+    if not db.table_exists(None, "sent_above"):
+        return []
+    rows: list[Any] = db.execute(
+        f"SELECT offer.log, name FROM file JOIN offer ON offer.file=id WHERE held * {HASH_SIZE} = length(hashes)"  # noqa: S608
+        " AND NOT EXISTS (SELECT 1 FROM sent_above WHERE file=id AND hub=?) ORDER BY id",
+        (hub,),
+    ).fetchall()
+    return [(bytes(log), bytes(name)) for log, name in rows]
+
+
+def note_above(db: apsw.Connection, name: bytes, hub: bytes) -> None:
+    """A hub above holds a file, or will never take it."""
+    db.execute("INSERT OR IGNORE INTO sent_above SELECT id, ? FROM file WHERE name=?", (hub, name))
+
+
+def forget_above(db: apsw.Connection, hub: bytes) -> None:
+    """A hub above has lost what it held."""
+    db.execute("DELETE FROM sent_above WHERE hub=?", (hub,))
+
+
 def set_waiting(db: apsw.Connection, log: bytes) -> None:
     """Files of a log that the county was said to hold are to be offered again."""
     db.execute("UPDATE file SET sent=? WHERE log=? AND sent=?", (Sent.WAITING, log, Sent.HELD))
@@ -194,6 +218,7 @@ def take_away(db: apsw.Connection, names: Iterable[bytes]) -> int:
             db.execute("DELETE FROM tie WHERE file=?", (file.id,))
             db.execute("DELETE FROM offer WHERE file=?", (file.id,))
             db.execute("DELETE FROM arrived WHERE file=?", (file.id,))
+            db.execute("DELETE FROM sent_above WHERE file=?", (file.id,))
             db.execute("DELETE FROM file WHERE id=?", (file.id,))
             count += 1
         db.execute("INSERT OR IGNORE INTO destroyed VALUES(?)", (name,))

@@ -107,6 +107,13 @@ class StoredFiles:
         with self._read() as db:
             return file_sql.coming(db)
 
+    def shelf_mark(self, shelf: bytes) -> int:
+        """Up to which number of a hub's shelf everything was looked at here."""
+        if not self.path.exists():
+            return 0
+        with self._read() as db:
+            return file_sql.shelf_mark(db, shelf)
+
     def after(self, number: int) -> StoredFile | None:
         """The file that came next behind this number of a file; None at the end."""
         return next(iter(self._files("WHERE id>? ORDER BY id LIMIT 1", number)), None)
@@ -114,6 +121,13 @@ class StoredFiles:
     def waiting(self) -> list[bytes]:
         """The names of this node's files that the county does not hold yet, as far as it said."""
         return [f.name for f in self._files("WHERE sent=? ORDER BY id", Sent.WAITING)]
+
+    def waiting_above(self, hub: bytes) -> list[tuple[bytes, bytes]]:
+        """The logs and names of the peers' files that the hub above of this id does not hold yet, as far as it said."""
+        if not self.path.exists():
+            return []
+        with self._read() as db:
+            return file_sql.waiting_above(db, hub)
 
     def count(self) -> tuple[int, int]:
         """How many files are here whole, and how many of this node's the county does not hold yet."""
@@ -296,12 +310,14 @@ class Files(StoredFiles):
         """Keep what the county answered about a file."""
         self._writing().submit(lambda db: file_sql.set_sent(db, name, sent)).result()
 
-    def shelf_mark(self, shelf: bytes) -> int:
-        """Up to which number of a hub's shelf everything was looked at here."""
-        if not self.path.exists():
-            return 0
-        with self._read() as db:
-            return file_sql.shelf_mark(db, shelf)
+    def note_above(self, name: bytes, hub: bytes) -> None:
+        """Keep that the hub above holds a peer's file, or will never take it."""
+        self._writing().submit(lambda db: file_sql.note_above(db, name, hub)).result()
+
+    def forget_above(self, hub: bytes) -> None:
+        """Offer the hub above all peers' files again: it has lost some. What it holds is not sent twice."""
+        if self.path.exists():
+            self._writing().submit(lambda db: file_sql.forget_above(db, hub)).result()
 
     def note_shelf(self, shelf: bytes, number: int, told: int) -> None:
         """Keep how far a hub's shelf was looked at, of so many numbers."""
@@ -379,8 +395,6 @@ def _create(path: Path, master: MasterKey) -> None:
     making = path.with_name(path.name + ".making")
     for suffix in ("", "-wal", "-shm"):
         making.with_name(making.name + suffix).unlink(missing_ok=True)
-    create_database(
-        making, master, APPLICATION_ID, FORMAT, file_sql.SCHEMA
-    ).close()  # the last to close folds the WAL in
+    create_database(making, master, APPLICATION_ID, FORMAT, file_sql.SCHEMA).close()  # folds the WAL in
     making.replace(path)
     sync_folder(path.parent)

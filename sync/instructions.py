@@ -2,7 +2,8 @@
 
 Nothing here is precious: whatever is lost, the next answer says again, which costs a round of the stick. What a home
 *holds* is never remembered but read from its disk: a Follow for each log of the home and for the outbox, behind Hello,
-and behind it a NoKey for the streams that must come in erased form.
+and behind it a NoKey for the streams that must come in erased form. Behind these comes what it has of its shelf, and it
+asks for the content that it lacks.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from sync.mending import wishes
 from sync.messages import Follow, Message, NoKey
 from sync.outbox import newest_outbox
+from sync.shelf_taking import held_of
 from sync.stored_log import StoredLog
 
 ORDINALS_COUNT_MAX: Final = 4_096  # of one NoKey
 CONTRADICTED: Final = ("fork", "invalid")  # refusals that may mean that the node's copy of a log is another one
-FOLLOWED_COUNT_MAX: Final = 512  # in one bundle: as many logs as the hub may name, and outboxes
+FOLLOWED_COUNT_MAX: Final = 512  # in one bundle: as many logs as the hub may name, outboxes and a shelf
 
 
 class Told(NamedTuple):
@@ -25,6 +28,8 @@ class Told(NamedTuple):
     `resume_at`: the hub holds so many entries, whatever its receipts say. `withheld`: the streams that the hub has no
     key for. `ask_from`: the hub's copy, which had `apart_at` entries then, is another one or goes on behind ours: it is
     to be carried from there. `unreadable`: streams that are not taken with content here, for want of their keys.
+    `wanted`: entries of which the hub lost the content, by seq. `heard`: what the newest answer to this log said that
+    the hub holds, and the hub's clock; so an older one that comes later does not say what is wanted.
     """
 
     resume_at: int | None = None
@@ -32,6 +37,8 @@ class Told(NamedTuple):
     ask_from: int | None = None
     unreadable: frozenset[int] = frozenset()
     apart_at: int = 0
+    wanted: frozenset[int] = frozenset()
+    heard: tuple[int, int] = (0, 0)
 
     def known_whole(self, hub_size: int) -> Told:
         """The hub's copy of this size is a beginning or an end of ours: so it did not part, unless this is old news."""
@@ -61,13 +68,15 @@ class Instructions(NamedTuple):
                 "ask_from": told.ask_from,
                 "unreadable": sorted(told.unreadable),
                 "apart_at": told.apart_at,
+                "wanted": sorted(told.wanted),
+                "heard": list(told.heard),
             }
             for log, told in self.logs.items()
         }
 
     @staticmethod
     def from_json(found: dict[str, Any]) -> Instructions:
-        """The same, read; raises what a damaged file leads to: ValueError, KeyError, TypeError or AttributeError."""
+        """The same, read; raises what a damaged file leads to: ValueError, LookupError, TypeError or AttributeError."""
 
         def number(value: Any) -> int | None:
             return None if value is None else int(value)
@@ -80,6 +89,8 @@ class Instructions(NamedTuple):
                     number(told["ask_from"]),
                     frozenset(map(int, told["unreadable"])),
                     int(told["apart_at"]),
+                    frozenset(map(int, told["wanted"])),
+                    (int(told["heard"][0]), int(told["heard"][1])),
                 )
                 for log, told in found.items()
             }
@@ -95,8 +106,10 @@ def holdings(store: StoredLog, hub_key: bytes, home: str, instructions: Instruct
     if outbox is not None:
         sizes[outbox.log] = outbox.size
     known = dict.fromkeys(log for log in instructions.logs if log != store.log)  # also what did not come yet
-    said = [*sizes, *(log for log in known if log not in sizes)][-FOLLOWED_COUNT_MAX:]
-    return [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
+    said = [*sizes, *(log for log in known if log not in sizes)][1 - FOLLOWED_COUNT_MAX :]  # and a shelf
+    held = [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
+    shelf = held_of(store, outbox.log) if outbox is not None else []
+    return [*held, *shelf, *wishes(store)]
 
 
 def _held(log: bytes, size: int, told: Told) -> list[Message]:

@@ -16,9 +16,11 @@ from typing import Final
 
 from sync import damage
 from sync.errors import RemoteProtocolError
+from sync.log_schema import Kind
 from sync.messages import Again, Content
 from sync.replicator import Wait
 from sync.store import Store
+from sync.stored_log import StoredLog
 from sync.wire_logs import AGAIN_COUNT_MAX
 
 ASKED_COUNT_MAX: Final = 256  # in one exchange
@@ -32,7 +34,7 @@ class Mending:
         self._store = store
         self._wanted: set[tuple[bytes, int]] = set()
         self._to_answer: list[tuple[bytes, int]] = []
-        self._unasked: list[Again] = questions(damage.lacking(store)) if asks else []
+        self._unasked: list[Again] = wishes(store) if asks else []
         self._awaited: list[tuple[bytes, int]] = []
 
     @property
@@ -80,6 +82,12 @@ class Mending:
     def ended(self) -> None:
         """A request has ended, answered in full: what was not answered is asked another time."""
         self._awaited = []
+
+
+def wishes(store: StoredLog) -> list[Again]:
+    """What to ask the hub for: nothing of logs that others push here, for those are theirs to send again."""
+    logs = {branch.log for branch in store.branches() if branch.kind not in (Kind.PEER, Kind.LOST)}
+    return questions(damage.lacking(store, logs))
 
 
 def questions(lacks: Iterable[damage.Lack]) -> list[Again]:

@@ -14,22 +14,25 @@ once more when it is offered: a scope may have changed since. Numbers that are n
 
 A Bring is the offer as the file's own node signed it: nobody but that node can say what belongs to a name and whom it
 shows. Files go one after the other, decided by the same `FileSender` that sends them up, some in each exchange.
+
+By hand nothing is answered: `by_hand` gives each file as a group of messages that stands alone (`shelf_taking`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import apsw
 
 from sync import outbox_sql, shelf_sql
+from sync.entry import log_id
 from sync.errors import KeyDestroyed, LogCorrupt, RemoteProtocolError
 from sync.file_keeping import brought_of, chunk_of
 from sync.file_sql import StoredFile
 from sync.file_transfer import FILES_COUNT_MAX, FileSender, MakeOffer, ReadChunk
-from sync.messages import Bring, Chunk, Declined, Follow, Holds, Took
+from sync.messages import Bring, Chunk, Declined, Follow, Holds, Message, Took
 from sync.stored_log import StoredLog
 
 TAG: Final = b"homeward/shelf/1"
@@ -113,3 +116,35 @@ class ServedShelf:
         if message.name not in self._numbers:
             raise RemoteProtocolError("the node speaks of a photograph that was not brought to it")
         self._sender.receive(message)
+
+
+def by_hand(
+    served: ServedShelf, number: int, size: int, partly: Mapping[bytes, int], node: bytes
+) -> Iterator[list[Message]]:
+    """What a stick brings to a home that has everything up to a number: a file at a time, in groups that stand alone.
+
+    `partly`: what the home holds of files that are not whole there. Of a file that the home's own `node` offered it is
+    brought the offer alone, for that node has it, unless it says otherwise.
+    """
+    while (start := number) < size:
+        served.follow(Follow(served.id, number))
+        group: list[Message] = []
+        while not isinstance(said := served.bring(), Took):
+            match said:
+                case Bring(at, public_key, offer):
+                    name, chunks = offer.name, len(offer.manifest.hashes)
+                    is_there = log_id(public_key) == node and name not in partly
+                    held = chunks if is_there else min(partly.get(name, 0), chunks)
+                    group = [Follow(served.id, number), said]
+                case Chunk(_, sent):
+                    group.append(said)
+                    held = sent + 1
+            served.receive(Holds(name, held))
+            if held == chunks:
+                yield [*group, Took(served.id, at)]
+                number = at
+        if said.size > number:
+            yield [Follow(served.id, number), said]
+        if said.size == start:
+            return
+        number = said.size

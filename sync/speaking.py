@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from sync import wire
 from sync.compression import NO_DICTIONARY
 from sync.effort import Effort
+from sync.entry import log_id
 from sync.errors import Diverged, KeyDestroyed, LogCorrupt, Unreachable
 from sync.fetching import Fetching
-from sync.file_keeping import chunk_of, offer_of
+from sync.file_keeping import chunk_of, passed_on
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
 from sync.log_schema import Kind
 from sync.mending import Mending
@@ -144,7 +145,7 @@ class Speaker:
         frames += self._frames_of(self.sender.start(self._clock_ms(), size))
         self._offered_again = self.files.current
         if self._offered_again is not None:
-            offer = await asyncio.to_thread(offer_of, self._store, self._offered_again)
+            offer = await asyncio.to_thread(passed_on, self._store, self.sender.log, self._offered_again)
             frames += self._count(wire.encode(offer, FILE_LEVEL))
         return frames
 
@@ -222,7 +223,7 @@ class Speaker:
     def _about_file(self, step: MakeOffer | ReadChunk) -> Offer | Chunk:
         match step:
             case MakeOffer(name):
-                return offer_of(self._store, name)
+                return passed_on(self._store, self.sender.log, name)
             case ReadChunk(name, number):
                 return chunk_of(self._store, name, number)
 
@@ -325,7 +326,10 @@ class Speaker:
             self._offered_again = None  # the answer to the repeated offer says nothing new
             return
         for name, sent in self.files.receive(message):
-            await asyncio.to_thread(self._store.files.note_sent, name, sent)
+            if self.sender.log == self._store.log:
+                await asyncio.to_thread(self._store.files.note_sent, name, sent)
+            else:
+                await asyncio.to_thread(self._store.files.note_above, name, log_id(self.sender.hub_key))
         if isinstance(message, Declined):
             self.declined.append(message.text)
         if await self._has_news():

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sync import wire
+from sync import damage, wire
 from sync.batch import SignedSize
 from sync.bundle import BundleReader, Kind
 from sync.bundle_file import Progress, read
@@ -35,9 +35,12 @@ from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
 from sync.hub_note import EPOCH_FIRST
 from sync.instructions import FOLLOWED_COUNT_MAX
+from sync.mending import ASKED_COUNT_MAX
 from sync.messages import (
+    Again,
     Chunk,
     Confirm,
+    Content,
     Declined,
     ErasedRow,
     Follow,
@@ -69,7 +72,9 @@ class Reply:
 
     `sender`: the log that the node writes, to which the answer goes. `begun`: what the hub's receipts covered when the
     oldest of the bundles was made. `follows`: what the node holds of other logs and its outbox, `unreadable` the
-    streams in them that must come in erased form.
+    streams in them that must come in erased form. `asked`: the entries of which the node lacks the content; `mended`:
+    of how many entries it brought content that was lacking here. `partly`: how many chunks the node holds of
+    photographs that came to it in part.
     """
 
     log: bytes
@@ -86,6 +91,9 @@ class Reply:
     enclosed: bytes = b""
     follows: dict[bytes, int] = field(default_factory=dict)
     unreadable: dict[bytes, set[int]] = field(default_factory=dict)
+    asked: dict[bytes, set[int]] = field(default_factory=dict)
+    mended: int = 0
+    partly: dict[bytes, int] = field(default_factory=dict)
     failure: Exception | None = None
 
     def add(self, other: Reply) -> None:
@@ -97,6 +105,10 @@ class Reply:
         merge_follows(self.follows, other.follows)
         for log, ordinals in other.unreadable.items():
             self.unreadable.setdefault(log, set()).update(ordinals)
+        for log, seqs in other.asked.items():
+            self.asked.setdefault(log, set()).update(seqs)
+        self.mended += other.mended
+        merge_follows(self.partly, other.partly)
         self.receipted = max(self.receipted, other.receipted)
         self.held = max(self.held, other.held)
         self.withheld |= other.withheld
@@ -275,12 +287,12 @@ class _Reading:
                 if reply.refusal is not None:
                     raise RefusedByPeer(reply.refusal.code, reply.refusal.text)
                 reply.hello = message
-            case Follow(log, size):
-                if len(reply.follows) >= FOLLOWED_COUNT_MAX:
-                    raise RemoteProtocolError(f"a bundle that follows more than {FOLLOWED_COUNT_MAX} logs")
-                reply.follows[log], self._followed = size, log
+            case Follow() | Again() | Holds():
+                self._note_wish(reply, message)
             case NoKey(_, ordinals) if self._followed:
                 reply.unreadable.setdefault(self._followed, set()).update(ordinals)
+            case Content():
+                self._take_content(message)
             case Push() if reply.parked:
                 reply.held = max(reply.held, message.end)
             case _ if reply.parked:
@@ -293,6 +305,22 @@ class _Reading:
                 self._take_file(message)
             case _:
                 self._perform(receiver.receive(message, self._taker.clock_ms()))
+
+    def _note_wish(self, reply: Reply, message: Follow | Again | Holds) -> None:
+        """What the node holds of what may come down, and what it lacks."""
+        match message:
+            case Follow(log, size):
+                if len(reply.follows) >= FOLLOWED_COUNT_MAX:
+                    raise RemoteProtocolError(f"a bundle that follows more than {FOLLOWED_COUNT_MAX} logs")
+                reply.follows[log], self._followed = size, log
+            case Holds(name, chunks):
+                if len(reply.partly) >= FOLLOWED_COUNT_MAX:
+                    raise RemoteProtocolError(f"a bundle that names more than {FOLLOWED_COUNT_MAX} photographs in part")
+                reply.partly[name] = chunks
+            case Again(log, seqs):
+                reply.asked.setdefault(log, set()).update(seqs)
+                if sum(map(len, reply.asked.values())) > ASKED_COUNT_MAX:
+                    raise RemoteProtocolError(f"a bundle asks for the content of at most {ASKED_COUNT_MAX} entries")
 
     def _take_push(self, push: Push) -> None:
         """A repeat, a gap behind a push that could not be read, or new entries."""
@@ -322,6 +350,13 @@ class _Reading:
         assert self.reply is not None
         if confirm.size < self.reply.held and self._store.root(self.reply.log, confirm.size) != confirm.root:
             self.reply.refusal = Refusal("fork", f"at {confirm.size} entries the hub holds other content than the node")
+
+    def _take_content(self, found: Content) -> None:
+        """What was lost here comes back; whatever else it may be changes nothing."""
+        assert self.reply is not None
+        is_theirs = found.log == self.reply.sender or found.log in self._taker.logs_of(self.reply.sender)
+        if found.packed and is_theirs:
+            self.reply.mended += damage.take_content(self._store, *found)
 
     def _take_file(self, message: Offer | Chunk) -> None:
         assert self.reply is not None

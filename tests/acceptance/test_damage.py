@@ -289,3 +289,44 @@ def key_pair(yard):
     identity = x25519.Identity.generate()
     (yard / "county.key").write_text(str(identity) + "\n")
     return yard / "county.key", str(identity.to_public())
+
+
+def test_by_stick_damaged_content_comes_back(yard):
+    """What the home's disk lost comes with the next answer; what the county's lost, with the bundle behind that."""
+    hub, home = yard.hub(), joined(yard)
+    assert hub.stop() == 0
+    stick = yard / "stick"
+    stick.mkdir()
+    child = record(yard, home)["subject"]
+    call(yard, home, child)
+    log = status(yard, home)["log"]
+
+    def round_trip(run=yard.quick):
+        run("site-node", "bundle", home, stick)
+        run("central-hub", "take", yard / "hub", stick, "--answer", stick)
+        return run("site-node", "take", home, stick)
+
+    round_trip()
+    before = yard.quick("site-node", "history", home, child, "--json").json()["entries"]
+    flip(home, log, 1)
+    call(yard, home, child)  # the form is made from the child's entries: that is how the node meets it
+    assert [(one["seq"], one["here"]) for one in status(yard, home)["damaged"]] == [(1, True)]
+    assert "补回 1 条" in round_trip(yard.run).err
+    assert status(yard, home)["damaged"] == []
+    assert yard.quick("site-node", "history", home, child, "--json").json()["entries"][: len(before)] == before
+
+    def lost_at_the_county():
+        there = yard.quick("central-hub", "status", yard / "hub", "--json").json()["damaged"]
+        return [(one["seq"], one["here"]) for one in there]
+
+    flip(yard / "hub", log, 2)
+    hub = yard.hub()  # reads everything anew
+    wait_until(lambda: lost_at_the_county() == [(2, True)])
+    round_trip()
+    assert lost_at_the_county() == [(2, True)]
+    assert hub.stop() == 0
+    round_trip(yard.run)
+    assert lost_at_the_county() == []
+    assert same_child(yard, home, child)
+    for program, folder in (("central-hub", yard / "hub"), ("site-node", home)):
+        yard.quick(program, "verify", folder)

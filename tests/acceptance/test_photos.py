@@ -190,3 +190,54 @@ def test_a_child_that_moves_brings_its_photographs(yard):
     left = [photo["name"] for home in (old, new, other) for photo in photos(yard, "site-node", home)]
     assert left == []
     assert hub.stop() == 0
+
+
+def test_photographs_come_down_by_stick(yard):
+    """A child that moves brings its photographs, a new computer gets them back; in parts, over several sticks."""
+    stick = yard / "stick"
+    stick.mkdir()
+    yard.quick("central-hub", "init", yard / "hub", "--name", "清溪县")
+
+    def far(name, code):
+        made = yard.home(name, code)
+        yard.quick("site-node", "join", made, yard.invite(code=code), "--offline")
+        return made
+
+    def carried(*homes, run=yard.quick, lost=0):
+        for path in stick.iterdir():
+            path.unlink()
+        for home in homes:
+            run("site-node", "bundle", home, stick, "--photos")
+        words = ("--answer", stick, "--photos", "--part-size", "100000", "--json")
+        answers = run("central-hub", "take", yard / "hub", stick, *words).json()["answers"]
+        for one in answers[len(answers) - lost :]:
+            (yard / one["file"]).unlink()
+        return [run("site-node", "take", home, stick, "--json").json() for home in homes]
+
+    old, new = far("old", "home-01"), far("new", "home-02")
+    child, other = registered(yard, old), registered(yard, old)
+    alone = [take_in(yard, old, seed, child) for seed in range(3)]
+    both = take_in(yard, old, 3, child, other)
+    carried(old, new)
+    assert {one["name"] for one in photos(yard, "central-hub", yard / "hub")} == {*alone, both}
+    assert carried(old)[0]["photos"] == 0, "what the home has is not sent to it"
+    record = ("--subject", child, "--by", "w")
+    yard.quick("site-node", "record", old, "child-transfer-requested/1", *record, "to_home=home-02", "on=2025-04-01")
+    yard.quick("site-node", "record", new, "child-transfer-accepted/1", *record, "on=2025-04-02")
+    some = carried(old, new, lost=1)[1]["photos"]
+    assert 0 < some < 3, "the last part was lost"
+    assert carried(new, run=yard.run)[0]["photos"] == 3 - some
+    assert {one["name"] for one in photos(yard, "site-node", new)} == set(alone)
+    for name in alone:
+        for program, folder, out in (("site-node", new, "a"), ("central-hub", yard / "hub", "b")):
+            (yard / out).unlink(missing_ok=True)
+            yard.quick(program, "photo-out", folder, name, yard / out)
+        assert (yard / "a").read_bytes() == (yard / "b").read_bytes()
+
+    pc2 = far("pc2", "home-01")
+    carried(pc2)
+    carried(pc2)
+    assert {one["name"] for one in photos(yard, "site-node", pc2)} == {*alone, both}
+    assert yard.quick("site-node", "status", pc2, "--json").json()["photos_coming"] == 0
+    for program, folder in (("central-hub", yard / "hub"), ("site-node", new), ("site-node", pc2)):
+        yard.quick(program, "verify", folder)

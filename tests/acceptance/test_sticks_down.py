@@ -116,6 +116,26 @@ def test_a_child_moves_between_homes_that_live_by_stick(yard, road):
     verified(yard, old, new)
 
 
+def test_what_a_home_erases_is_erased_by_stick(yard, road):
+    """The county erases what the stick orders, and the next one tells the home that the child had come from."""
+    old, new = road.home("old", "home-01"), road.home("new", "home-02")
+    child = record(yard, old, "child-registered/1", "new", *CHILD)
+    record(yard, old, "child-transfer-requested/1", child, "to_home=home-02", "on=2024-10-01")
+    road.round(old)
+    record(yard, new, "child-transfer-accepted/1", child, "on=2024-10-03")
+    road.round(new)
+    assert file_of(yard, "site-node", new, child) is not None
+    yard.quick("site-node", "erase", new, child, "--by", "li", "--ground", "家长申请", "--yes")
+    road.clean()
+    road.up(new)
+    road.at_the_county(run=yard.run)
+    assert file_of(yard, "central-hub", yard / "hub", child) is None
+    assert [one["erased"] for one in road.round(old, new)] == [1, 0]
+    assert file_of(yard, "site-node", old, child) is None
+    assert yard.quick("central-hub", "status", yard / "hub", "--json").json()["orders_left"] == []
+    verified(yard, old, new)
+
+
 def test_a_new_computer_gets_all_by_stick(yard, road, lines_of, write_lines):
     """The old one was stolen; the new one joins by stick and shows what the old one showed, from parts in any order."""
     home = road.home("home", "home-01")

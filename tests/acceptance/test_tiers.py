@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.test_erasing_served import keys_of, remains
+from tests.acceptance.test_photos import photos, take_in
+
 FIELDS = ("sex=female", "registered_on=2024-09-01")
 WHY = ("--by", "li", "--ground", "家长申请", "--yes")
 
@@ -123,6 +126,67 @@ def test_what_a_county_or_the_province_erases_is_erased_on_every_tier(tiers, yar
         assert ids(yard, "site-node", f"home-of-{county}") & everybody == left
         assert "王小雨" not in tiers[county].page()[0]
     require_all_above(yard)
+
+
+def test_what_a_home_erases_is_erased_wherever_it_came(tiers, yard):
+    """The home that a child moved to erases it: gone from the home before, the county and both tiers above it."""
+    second = yard.home("second", "home-02")
+    yard.quick("site-node", "join", second, yard.invite("qingxi", "home-02"))
+    child = register(yard, "qingxi", "金丝雀小明")
+    strange = register(yard, "qingxi", "周小满")
+    record = ("--subject", child, "--by", "w")
+    first = yard / "home-of-qingxi"
+    yard.quick("site-node", "record", first, "child-transfer-requested/1", *record, "to_home=home-02", "on=2025-04-01")
+    sync(yard, "qingxi")
+    yard.quick("site-node", "record", second, "child-transfer-accepted/1", *record, "on=2025-04-02")
+    for _ in range(2):
+        yard.quick("site-node", "sync", second)
+        sync(yard, "qingxi")
+    everywhere = [second, first, *(yard / hub for hub in ("qingxi", "hejian", "hebei"))]
+    wait_until(lambda: child in ids(yard, "central-hub", "hebei"))
+    assert child in ids(yard, "site-node", "second")
+    keys = {key for folder in everywhere for key in keys_of(folder, child)}
+    assert all(remains(folder, *keys) for folder in everywhere)
+
+    yard.run("site-node", "erase", second, child, *WHY)
+    yard.run("site-node", "erase", second, strange, *WHY)  # it never had anything of that one
+    yard.quick("site-node", "sync", second)
+    wait_until(lambda: child not in ids(yard, "central-hub", "qingxi"))
+    sync(yard, "qingxi")
+    for folder in everywhere:
+        wait_until(lambda folder=folder: remains(folder, *keys) == [])
+    wait_until(lambda: status(yard, "qingxi")["parent"]["waiting"] == 0)
+    for hub in ("qingxi", "hejian", "hebei"):
+        assert strange in ids(yard, "central-hub", hub)
+        assert {one["subject"] for one in status(yard, hub)["orders_left"]} == {strange.replace("-", "")}
+        assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
+    assert strange in ids(yard, "site-node", "home-of-qingxi")
+    for home in (first, second):
+        assert yard.quick("site-node", "verify", home, "--json").json()["ok"]
+
+
+def test_photographs_arrive_at_the_top(tiers, yard):
+    """Above the county as its home signed them, and gone everywhere with the child whom they show."""
+    home = yard / "home-of-baihe"
+    child, kept = register(yard, "baihe", "陈小禾"), register(yard, "baihe", "陈小麦")
+    names = {one: take_in(yard, home, seed, one) for seed, one in enumerate((child, kept))}
+    sync(yard, "baihe")
+    hubs = ("baihe", "hejian", "hebei")
+
+    def names_at(hub):
+        return {one["name"] for one in photos(yard, "central-hub", yard / hub)}
+
+    for hub in hubs:
+        for name in names.values():
+            words = ("photo-out", yard / hub, name, yard / f"{name}-{hub}.jpg")
+            wait_until(lambda words=words: yard.quick("central-hub", *words, code=None).code == 0)
+    assert len({(yard / f"{names[kept]}-{hub}.jpg").read_bytes() for hub in hubs}) == 1
+    assert names_at("qingxi") & set(names.values()) == set()
+    yard.run("site-node", "erase", home, child, *WHY)
+    sync(yard, "baihe")
+    for hub in hubs:
+        wait_until(lambda hub=hub: names_at(hub) & set(names.values()) == {names[kept]})
+        assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
 
 
 def test_what_is_refused_of_hubs(yard):

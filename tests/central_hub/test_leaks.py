@@ -174,6 +174,7 @@ def test_no_byte_outside_its_scope_is_in_an_outbox(tmp_path, seed):
         for home in HOMES:
             pictures = town.brought(home)
             assert [name for name in pictures if not diary.may_see_picture(home, name)] == []
+            assert town.brought_by_stick(home) == pictures
             brought += sum(diary.shown[name][0] != home for name in pictures)
             said = contents(town, home)
             foreign = [one for one in diary.written if one.home != home]

@@ -61,7 +61,7 @@ class Serving:
         folder, store, admissions = hub
         self.owner = Control(folder.path)
         self.taker = ServedTaker(folder, store, admissions, self.owner, lambda: CLOCK_MS,
-                                 Router(store, admissions, lambda: CLOCK_MS))  # fmt: skip
+                                 Router(store, admissions, lambda: CLOCK_MS), lambda: True)  # fmt: skip
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run)

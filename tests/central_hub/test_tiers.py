@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import threading
 from typing import Any
 
@@ -21,10 +22,12 @@ from node.erasing import Order
 from node.folder import Config, Folder, Hub, create_folder
 from node.records import draft_of
 from node.revocation import REVOKED, Revocations
-from sync import above, epoch, outbox, outbox_sql
+from sync import above, damage, epoch, log_sql, outbox, outbox_sql
 from sync.batch import Draft
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, Unreachable
+from sync.file_keeping import chunk_of, keep, offer_of
+from sync.file_transfer import FileReceiver
 from sync.note import Signer
 from sync.outgoing import push_of
 from sync.receiving import receiver_of
@@ -32,6 +35,7 @@ from sync.replicator import Append
 from sync.server import ExchangeServer
 from sync.store import Store
 from sync.succession import vouch
+from sync.verify import verify
 from tests.domain.domain_samples import DAY, registered, talk
 from tests.sync.test_exchange import listening
 
@@ -280,6 +284,40 @@ def test_a_county_orders_the_erasure_of_its_own_only(offices):
     assert top.store.entries_of_subject(CHILD) == []
 
 
+def test_a_home_orders_the_erasure_of_its_own_only(offices):
+    """Its own child is erased at its county and above; what another home has, or wrote of, is left open and shown."""
+    qingxi, other, moved = offices["qingxi"], b"other kid" + bytes(7), b"moved kid" + bytes(7)
+    second = Store(_made(qingxi.store.folder.parent / "second-of-qingxi"))
+    try:
+        qingxi.admit("home-02", second.signer.public_key)
+        for home, subject in ((qingxi.home, CHILD), (second, other), (qingxi.home, moved)):
+            home.record([draft_of(subject, registered("王小雨", on=DAY), "w", NOW_MS)]).result()
+        asked, accepted = e.ChildTransferRequested(to_home="home-02", on=DAY), e.ChildTransferAccepted(on=DAY)
+        qingxi.home.record([draft_of(moved, asked, "w", NOW_MS)]).result()
+        second.record([draft_of(moved, accepted, "w", NOW_MS)]).result()
+        claimed = e.ChildTransferAccepted(on=DAY + dt.timedelta(days=9))  # the picture shows the child there meanwhile
+        qingxi.home.record([draft_of(other, claimed, "w", NOW_MS)]).result()
+        qingxi.take(second, second.log)
+        bring(offices)
+        bad = (b"x", 5, qingxi.store.log, second.log, qingxi.home.log)
+        qingxi.home.erase([CHILD, moved, other], by="w", ground="asked", now_ms=NOW_MS)
+        payload = {"subjects": list(bad), "ground": "asked"}
+        qingxi.home.record([Draft("erasure-ordered/1", "x", qingxi.home.log, NOW_MS, payload)]).result()
+        bring(offices)
+        for name in ("qingxi", "hejian", "hebei"):
+            office = offices[name]
+            office.take(second, second.log) if name != "qingxi" else None
+            assert Obedience(office.store, office.registry, office.erase, clock).follow()
+            assert office.store.entries_of_subject(CHILD) == []
+            assert all(office.store.entries_of_subject(one) for one in (moved, other))
+            left = {(one["from"].rpartition("/")[2], one["subject"]) for one in shown(office.store, office.registry)}
+            assert {("home-01", moved.hex()), ("home-01", other.hex())} <= left
+            assert not any(office.store.size(log) == 0 for log in (qingxi.home.log, second.log))
+            assert verify(office.store, None, lambda _: None).first_bad is None
+    finally:
+        second.close()
+
+
 def test_an_order_reaches_what_arrives_behind_it(offices):
     """Content that comes after the order, because its exchange was slow, is erased the next time."""
     home = offices["qingxi"].home
@@ -336,6 +374,56 @@ def test_one_logs_trouble_keeps_no_other_back(offices):
     assert (found["waiting"], found["last_failure"]) == (0, None)
     assert above.sizes(qingxi.store, key(9)) == {}  # another hub's receipts would be its own
     second.close()
+
+
+def test_photographs_are_passed_on_once_and_again_to_a_hub_that_lost_them(offices):
+    """As the home signed them, also where no entry waits; one that was erased above is not offered again."""
+    qingxi, hejian = offices["qingxi"], offices["hejian"]
+    home, hub_above = qingxi.home, log_id(hejian.store.signer.public_key)
+    home.record([draft_of(CHILD, talk(), "w", NOW_MS)]).result()
+    qingxi.take(home, home.log)
+    forwarder = Forwarder(qingxi.folder, qingxi.store, qingxi.registry, clock)
+    exchange(offices, forwarder)
+    names = [home.files.add(home.log, bytes([n]) * 40_000, "image/jpeg", [CHILD], NOW_MS) for n in range(2)]
+    receiver = FileReceiver(home.log, home.signer.public_key)
+    for name in names:
+        for message in (offer_of(home, name), *(chunk_of(home, name, n) for n in range(3))):
+            for effect in receiver.receive(message):
+                keep(qingxi.store.files, home.log, effect, NOW_MS)
+    assert qingxi.store.files.waiting_above(hub_above) == [(home.log, name) for name in names]
+    exchange(offices, forwarder)
+    assert qingxi.store.files.waiting_above(hub_above) == []
+    for name in names:
+        assert hejian.store.files.read(name) == home.files.read(name)
+        assert hejian.store.files.offered(hejian.store.files.find(name)).log == home.log
+    hejian.store.files.destroy((), names[:1])
+    qingxi.store.files.forget_above(hub_above)
+    exchange(offices, forwarder)
+    assert qingxi.store.files.waiting_above(hub_above) == []
+    assert [hejian.store.files.find(name) is None for name in names] == [True, False]
+    assert qingxi.store.files.find(names[0]) is not None
+    qingxi.store.erase([CHILD], by="w", ground="x", now_ms=NOW_MS)
+    qingxi.store.files.forget_above(hub_above)
+    assert qingxi.store.files.waiting_above(hub_above) == []
+
+
+def test_content_that_a_hub_lost_is_asked_for_below(offices):
+    """A hub asks its homes for what it lost of theirs, and not the hub above, which gives it nothing of that."""
+    qingxi, home = offices["qingxi"], offices["qingxi"].home
+    home.record([draft_of(CHILD, talk(), "w", NOW_MS)]).result()
+    qingxi.take(home, home.log)
+    branch = qingxi.store.branch_id(home.log)
+
+    def spoil(db):
+        at = log_sql.position_of(db, branch, 1)
+        db.execute("UPDATE entry SET body=zeroblob(length(body)) WHERE position=?", (at,)).fetchall()
+        damage.note(qingxi.store, db, home.log, 1, damage.DOES_NOT_OPEN)
+
+    qingxi.store.submit(spoil).result()
+    assert [(one.log, one.seq) for one in damage.lacking(qingxi.store)] == [(home.log, 1)]
+    exchange(offices, Forwarder(qingxi.folder, qingxi.store, qingxi.registry, clock))
+    found = status_of(qingxi.folder, qingxi.store, qingxi.registry)
+    assert (found["waiting"], found["last_failure"]) == (0, None)
 
 
 def test_a_false_receipt_is_found(offices):

@@ -8,23 +8,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from central_hub import shelving
 from central_hub.registry import Admissions
 from central_hub.router import Router
 from domain.views import TABLES
 from node.mailbox import HomesByMailbox
 from node.records import draft_of
 from node.views import Follower, Views
-from sync import epoch, outbox, shelf
+from sync import bundle_file, epoch, outbox, shelf, wire
+from sync.answering import Answer
+from sync.bundle import BundleReader
 from sync.file_form import Sent
 from sync.file_keeping import chunk_of, keep, offer_of
 from sync.file_transfer import FileReceiver
-from sync.messages import Ack, Bring, Follow, Holds, NoKey, Took
+from sync.messages import Ack, Bring, Chunk, Follow, Holds, Message, NoKey, Took
 from sync.outbox_receiving import TakeIn
 from sync.outbox_taking import follow, receiver_of, take_in
 from sync.outgoing import push_of
+from sync.recipients import identities_of
 from sync.replicator import Append, Receiver
 from sync.shelf import ServedShelf
 from sync.store import Store
+from sync.taking import Reply
 from sync.verify import verify
 
 NOW_MS = 1_725_148_800_000
@@ -122,6 +127,26 @@ class Town:
                     case Took(_, end):
                         size = end
         return names
+
+    def by_stick(self, code: str) -> list[Message]:
+        """All that an answer by stick would bring to a home that says that it has nothing."""
+        log, may_have = self.homes[code].log, partial(shelving.may_have_now, self.hub, self.registry)
+        replies, size = [Reply(log, log)], 10**6
+        answer = Answer(self.hub, self.registry.logs_of(log), code, replies, NOW_MS, size, may_have)
+        said: list[Message] = []
+        for part in answer.write(self.path):
+            reader = BundleReader()
+            take = lambda data, reader=reader: said.extend(map(wire.decode, reader.feed(data)))  # noqa: E731
+            bundle_file.read(part.path, identities_of(self.homes[code]), take, lambda _: None)
+            reader.require_whole()
+        return said
+
+    def brought_by_stick(self, code: str) -> set[bytes]:
+        """The photographs of which an answer by stick would bring anything."""
+        said = self.by_stick(code)
+        named = {one.offer.name for one in said if isinstance(one, Bring)}
+        assert {one.name for one in said if isinstance(one, Chunk)} <= named
+        return named
 
     def route(self, batch_count: int = 500) -> None:
         for _ in self.router.catch_up(batch_count):

@@ -80,7 +80,7 @@ class Courier(County):
         route(self.router, nothing)
         part_size = self.dice.choice([1, 800, 10**6])
         told = [reply for reply in replies if reply.hello is not None]
-        found = answer(Folder(self.hub_path, "hub"), self.stick, by_node(told), part_size)
+        found = answer(Folder(self.hub_path, "hub"), self.stick, by_node(told), part_size, photos=True)
         return [Path(one["file"]) for one in found]
 
     def to_home(self, computer: Computer, files: list[Path]) -> int:

@@ -65,7 +65,7 @@ class Sticks:
         replies = [reply for reply in [*replies, *taker.follow_all(nothing)] if reply.hello is not None]
         taking.route(hub.router, nothing)
         part_size = self._dice.choice(PARTS_SIZE_BYTES)
-        for answer in taking.answer(hub.folder, self._folder, taking.by_node(replies), part_size):
+        for answer in taking.answer(hub.folder, self._folder, taking.by_node(replies), part_size, photos=True):
             self.down = [*self.down, (answer["code"], Path(answer["file"]))][-CARRIED_MAX:]
 
     def _take(self, taker: taking.Taker, path: Path) -> list[Reply]:

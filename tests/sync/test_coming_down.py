@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sync import bundle_file, carrying, log_sql, outbox, wire
+from sync import bundle_file, carrying, damage, log_sql, outbox, recipients, wire
 from sync.answer_taking import Heard, take_answer
 from sync.answering import Answer
-from sync.bundle import BundleWriter, Head, Kind
+from sync.bundle import BundleReader, BundleWriter, Head, Kind
 from sync.bundling import Bundler
 from sync.errors import RefusedByPeer, RemoteProtocolError, VerificationError
 from sync.instructions import FOLLOWED_COUNT_MAX, Instructions, Told, holdings
-from sync.messages import Ack, Carry, Follow, Held, LogAt, Logs, Message, NoKey, OutboxAt
+from sync.mending import ASKED_COUNT_MAX
+from sync.messages import Ack, Again, Carry, Content, Follow, Held, LogAt, Logs, Message, NoKey, OutboxAt
 from sync.outgoing import signed_push_of
 from sync.parking import Parking
 from sync.recipients import recipient_of
@@ -267,9 +268,90 @@ def test_what_a_home_says_that_it_holds_is_bounded(two):
 
 def test_what_answers_asked_for_is_kept_as_it_was():
     """The small file gives back what was put into it; what is learned of one log leaves the others alone."""
-    told = Told(3, frozenset({1, 2}), 0, frozenset({9}), 44)
+    told = Told(3, frozenset({1, 2}), 0, frozenset({9}), 44, frozenset({7}), (5, 17))
     kept = Instructions({b"a" * 16: told, b"b" * 16: Told(resume_at=0)})
     assert Instructions.from_json(kept.to_json()) == kept
     assert kept.learned(b"a" * 16, Told()).logs == {b"b" * 16: Told(resume_at=0)}
     assert told.known_whole(43) == told
     assert told.known_whole(44).ask_from is None
+
+
+def spoil(store: Store, log: bytes, seq: int) -> None:
+    """The disk changes the content of an entry, and the node meets it."""
+    branch = store.branch_id(log)
+
+    def work(db) -> None:
+        at = log_sql.position_of(db, branch, seq)
+        db.execute("UPDATE entry SET body=zeroblob(length(body)) WHERE position=?", (at,)).fetchall()
+
+    store.submit(work).result()
+    store.submit(lambda db: damage.note(store, db, log, seq, damage.DOES_NOT_OPEN)).result()
+    assert damage.content(store, log, seq) == b""
+
+
+def test_what_the_home_lost_comes_with_the_next_answer(two, authors, draft):
+    """Its own content and that of others, as it was; asked for no more once it is here."""
+    author = authors(1).write_many(8, 2)
+    two.home.record([draft(n, payload={"n": n}) for n in range(3)]).result()
+    two.receive(author)
+    two.route(0, 1)
+    two.hear(two.answers(two.take(two.bundle()))[0])
+    before = [damage.content(two.home, log, 2) for log in (two.home.log, author.log)]
+    for log in (two.home.log, author.log):
+        spoil(two.home, log, 2)
+    reply = two.take(two.bundle())
+    assert reply.asked == {two.home.log: {2}, author.log: {2}}
+    (answer,) = two.answers(reply)
+    assert two.hear(answer).mended == 2
+    assert [damage.content(two.home, log, 2) for log in (two.home.log, author.log)] == before
+    assert two.hear(answer).mended == 0
+    assert two.take(two.bundle()).asked == {}
+
+
+def test_what_the_hub_lost_comes_with_the_next_bundle(two, draft):
+    """The answer asks, the bundle behind it brings, the answer behind that asks no more."""
+    two.home.record([draft(n, payload={"n": n}) for n in range(3)]).result()
+    (old,) = two.answers(two.take(two.bundle()))
+    before = damage.content(two.hub, two.home.log, 2)
+    two.home.record([draft(0)]).result()
+    reply = two.take(two.bundle())
+    spoil(two.hub, two.home.log, 2)
+    two.hear(two.answers(reply)[0])
+    two.hear(old)  # a courier found it in the bag: it says nothing of what is wanted now
+    assert two.told.of(two.home.log).wanted == {2}
+    reply = two.take(two.bundle())
+    assert reply.mended == 1
+    assert damage.content(two.hub, two.home.log, 2) == before
+    two.hear(two.answers(reply)[0])
+    assert two.told.of(two.home.log).wanted == frozenset()
+
+
+def test_content_is_given_to_whom_it_belongs(two, authors):
+    """A home that asks for what was not given to it gets nothing of it, and everything else; nor does it ask much."""
+    author, stranger = authors(1).write_many(4, 1), authors(2).write_many(3, 3)
+    for one in (author, stranger):
+        two.receive(one)
+    two.route(0)
+    asked = [Again(stranger.log, [2, 3]), Again(author.log, [1])]
+    said = two.answers(two.take(two.bundle(holds=asked)))
+    given = []
+    bundle_file.read(said[0], recipients.identities_of(two.home), given.append, nothing)
+    reader = BundleReader()
+    messages = [wire.decode(frame) for data in given for frame in reader.feed(data)]
+    assert [(one.log, one.seq) for one in messages if isinstance(one, Content)] == [(author.log, 1)]
+    greedy = [Again(author.log, list(range(at, at + 16))) for at in range(1, ASKED_COUNT_MAX + 2, 16)]
+    assert isinstance(two.take(two.bundle(holds=greedy)).failure, RemoteProtocolError)
+
+
+def test_what_an_answer_asks_for_is_bounded_and_only_of_the_homes(two, authors):
+    """A home gives its own logs' content only; an answer that asks for more than an exchange may is refused."""
+    author = authors(1).write_many(4, 1)
+    two.receive(author)
+    two.route(0)
+    two.hear(two.answers(two.take(two.bundle()))[0])
+    held = Held(0, CLOCK_MS, two.home.root(two.home.log, 0))
+    two.hear(two.forged([held, Again(author.log, [1])]))
+    assert two.told.of(author.log).wanted == frozenset()
+    greedy = [Again(two.home.log, list(range(at, at + 16))) for at in range(1, ASKED_COUNT_MAX + 2, 16)]
+    with pytest.raises(RemoteProtocolError, match="more than"):
+        two.hear(two.forged([held, *greedy]))
