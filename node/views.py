@@ -100,7 +100,8 @@ class Views:
         A `log.db` that was put back beside it may have grown past the mark again: then another entry stands there.
         """
         with self._readers() as db:
-            marks = dict(db.execute("SELECT name, value FROM mark").fetchall())
+            rows: Any = db.execute("SELECT name, value FROM mark").fetchall()
+        marks: dict[str, int] = dict(rows)
         position = marks["position"]
         row = store.reading(lambda log: log_sql.entry_at(log, position))
         return not position or (row is not None and marks.get("last") == _witness(row.commitment))

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from node import incarnations
+from node.folder import VIEWS_FILE
+from node.views import remove
 from sync.errors import RefusedByPeer
 from sync.file_form import CHUNK_SIZE_BYTES
 from tests.simulation import sticks
@@ -347,6 +349,7 @@ class World:
     def _computer(self, code: str, path: Path, hub_key: bytes = b"") -> None:
         computer = Computer(path, code, self.network, self._clock_of(path.name), self._fate, hub_key)
         computer.be_of(is_later=self.dice.random() < 0.2, is_earlier=self.dice.random() < 0.2)
+        remove(path / VIEWS_FILE)  # what a copy brings along may be of another release
         self.fired["home of a later release"] += computer.is_later
         self.fired["home of an earlier release"] += computer.is_earlier
         self.computers.append(computer)
