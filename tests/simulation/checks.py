@@ -48,7 +48,7 @@ class Checker:
             self._prefixes(computer, held)
             self._receipt(computer, held)
             self._only_what_it_may_see(computer)
-            if not self._world.hub_was_put_back and computer.exchanger._store.log == log:
+            if not self._world.hub_was_put_back and computer.exchanger._log == log:
                 acknowledged, there = computer.exchanger.acknowledged, held.get(log, 0)
                 assert acknowledged <= there, f"{acknowledged} entries were acknowledged, the hub holds {there}"
 
