@@ -82,6 +82,7 @@ class Folders:
         if self._hub_backups:
             self._world.fired["hub put back"] += 1
             self._world.hub_was_put_back = True
+            self._world.spoke_to_both |= {one for one in self._world.computers if one.task is not None}
             self._world.hub.stop()
             self._world.hub.path = Path(
                 shutil.copytree(self._world.dice.choice(self._hub_backups), self._world.name("hub"))

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from node.folder import VIEWS_FILE
 from node.views import remove
-from sync.errors import RefusedByPeer
+from sync.errors import RefusedByPeer, RemoteProtocolError
 from sync.file_form import CHUNK_SIZE_BYTES
 from tests.simulation import sticks
 from tests.simulation.checks import Checker
@@ -91,6 +91,7 @@ class World:
         self.copies = dice.random() < 0.5
         self.hub_falls_back = self.copies and dice.random() < 0.5
         self.hub_was_put_back = False
+        self.spoke_to_both: set[Computer] = set()  # in one exchange, to the hub as it was and to what was put back
         self.now_ms = START_MS
         self.offsets_ms: Counter[str] = Counter()
         self.copied: set[bytes] = set()  # logs that more than one folder may have written
@@ -205,9 +206,13 @@ class World:
         try:
             task.result()
         except RefusedByPeer as refusal:
-            if not (self.hub_was_put_back and refusal.code.startswith("unknown")):
+            if self.hub_was_put_back and refusal.code.startswith("unknown"):
+                self._invite(computer)  # a person acts
+            elif computer not in self.spoke_to_both:
                 raise
-            self._invite(computer)  # a person acts
+        except RemoteProtocolError:
+            if computer not in self.spoke_to_both:
+                raise
 
     def record(self, computer: Computer, count: int) -> None:
         """People save, and look whether it is there where the computer could not say so."""
@@ -240,6 +245,7 @@ class World:
         if computer.task is None and (computer.code not in self.by_hand or not self.is_faulty):
             if any(wire.server.is_lost is False and wire.client.is_lost for wire in self.network.wires):
                 self.fired["late exchange beside a newer one"] += 1
+            self.spoke_to_both.discard(computer)
             computer.begin(computer.exchanger.turn())
 
     def move(self) -> bool:
