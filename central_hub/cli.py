@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from central_hub import forwarding, obeying, ordering, parents, reports, revoking, taking
+from central_hub import forwarding, obeying, ordering, parents, reports, revoking, routed, taking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
@@ -129,6 +129,7 @@ def status(arguments: argparse.Namespace) -> int:
             status_of(folder, store, registry, returned)
             | {"parked": taking.parked(folder, registry)}
             | {"epoch": epoch.current(store), "healed": incarnations.shown(store)}
+            | {"routed_again": routed.shown(store)}
             | {"photos": store.files.count()[0]}
             | {"damaged": damages.shown(store, registry.code_of)}
             | {"last_backup": folder.last_backup(system_clock()())}

@@ -10,6 +10,8 @@ What a home of another hub wrote came from that hub: the order goes into the hub
 
 from __future__ import annotations
 
+from typing import Final
+
 import apsw
 
 from central_hub.registry import Registry
@@ -18,6 +20,9 @@ from node.erasing import Order
 from sync import erasure, log_sql, outbox_sql
 from sync.log_schema import STREAM_SHIFT
 from sync.store import Store
+
+SHARED_BY: Final = "homeward"
+SHARED_GROUND: Final = "因有家迁移而转达 (passed on because a home moved)"
 
 
 def address(store: Store, order: Order, now_ms: int) -> None:
@@ -53,7 +58,11 @@ def address_late(store: Store, db: apsw.Connection, registry: Registry, now_ms: 
 
 
 def share(store: Store, registry: Registry, now_ms: int) -> None:
-    """Tell all who name one log what any of them was told: a home may have moved with what was to be erased."""
+    """Tell all who name one log what any of them was told: a home may have moved with what was to be erased.
+
+    Nothing leads from what was erased to the logs it stood in, so this is all that they were told. By it they learn
+    random ids and nothing else: who asked, and why, stays between this hub and those to whom it was said.
+    """
     key = store.identity.public_key
     drafts = []
     for log in registry.twice():
@@ -64,7 +73,7 @@ def share(store: Store, registry: Registry, now_ms: int) -> None:
             for order in (one for other in homes for one in orders[other]):
                 if fresh := [subject for subject in order.subjects if subject not in said]:
                     said.update(fresh)
-                    said_to = [mailbox.order(mailbox.mailbox_of(key, home), fresh, order.by, order.ground, now_ms)]
+                    said_to = [mailbox.order(mailbox.mailbox_of(key, home), fresh, SHARED_BY, SHARED_GROUND, now_ms)]
                     drafts += mailbox.introduced(store, home, said_to, set(), now_ms)
     if drafts:
         store.record(drafts).result()

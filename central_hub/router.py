@@ -16,6 +16,12 @@ from them, and decides itself.
 Where an entry about a subject cannot be read here, because the disk has damaged it, nothing new is decided about that
 subject until its content is here again (`damage`): what cannot be read may be what took it away from a home.
 
+Beside its position the router keeps how far the outboxes are routed by *today's* rules (`domain.routing`). After an
+upgrade that brought new ones this lags behind: the old entries are gone through again, a batch at a time, wherever
+nothing new waits, and what is owed now is sent. There everything is decided by all entries up to the position, not by
+those up to an old entry: who lost a child long ago is not given it once more. *A power cut costs a batch.* What the
+rules before had given, and today's would not, is not taken back; from now on it is followed no more.
+
 When the hub begins a new epoch (`sync.epoch`), the router begins at the first entry again, for new outboxes. A batch on
 its way at that moment is dropped: who decides is the log that the hub writes when the batch is committed.
 """
@@ -27,12 +33,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import apsw
 
-from central_hub import ordering
+from central_hub import ordering, routed
+from central_hub.loading import Load, Step
 from central_hub.registry import Registry, is_direct
 from central_hub.shelving import Shelving, may_have_now
 from domain import schema
@@ -52,47 +58,12 @@ from sync.log_schema import STREAM_SHIFT, Row, Stream
 from sync.outbox_sql import Outbox
 from sync.store import Store
 
-MARK: Final = "homeward/router"  # among the tracked applications
 BATCH_COUNT: Final = 500
 IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved only now and then
 A_MOMENT_S: Final = 0.2  # of what a home waits for; what it does not get now comes with its next exchange
 PAUSE_S: Final = 1.0
 REST_S_MAX: Final = 1.0  # after working it rests three times as long: homes that push wait for nobody's outbox
 PAUSE_DAMAGED_S: Final = 60.0  # only an operator helps
-
-
-class Step(NamedTuple):
-    """Up to a position: give homes what is granted of a subject, or (grants None) go on with those that follow it."""
-
-    subject: bytes
-    position: int
-    grants: dict[str, Grant] | None
-    author: str  # the home that wrote the entry
-    urgency: tuple[int, bytes]
-    child: bytes  # whose file it goes with; itself, unless it hangs on a child
-
-
-@dataclass(slots=True)
-class Load:
-    """What one batch adds to one outbox: rows of whole subjects with their urgency, and rows that go on."""
-
-    whole: list[tuple[tuple[int, bytes], Row]] = field(default_factory=list)
-    live: list[Row] = field(default_factory=list)
-    positions: set[int] = field(default_factory=set)
-
-    def rows(self) -> list[Row]:
-        """All of them, in the order in which they are appended; a stream's rows stay together and in their order.
-
-        A home can be given the beginning of a stream on its own, and then the whole subject, in one batch.
-        """
-        urgencies: dict[int, tuple[int, bytes]] = {}
-        for need, row in self.whole:
-            urgencies.setdefault(row.stream, need)
-        rows = [*self.live, *(row for _, row in self.whole)]
-        urgent = [row for row in rows if row.stream in urgencies]
-        urgent.sort(key=lambda row: (urgencies[row.stream], row.position))
-        rest = [row for row in rows if row.stream not in urgencies]
-        return urgent + sorted(rest, key=lambda row: row.position)
 
 
 class Router:
@@ -105,6 +76,7 @@ class Router:
         self._one_at_a_time = threading.Lock()
         self._life = (b"", 0)  # the log that the hub writes, and its epoch
         self.position = self._marked = 0
+        self._ruled = self._ruled_marked = 0  # routed by today's rules up to here
         self._begin()
 
     def _begin(self) -> None:
@@ -112,7 +84,8 @@ class Router:
         if self._life[0] != self._store.log:
             self._life = (self._store.log, epoch.current(self._store))
             self._shelving = Shelving(self._store, self._registry, self.epoch)
-            self.position = self._marked = self._store.reading(lambda db: log_sql.tracked(db, _mark(self.epoch))) or 0
+            self.position, self._ruled = self._store.reading(lambda db: routed.marks(db, self.epoch))
+            self._marked, self._ruled_marked = self.position, self._ruled
 
     @property
     def epoch(self) -> int:
@@ -133,6 +106,8 @@ class Router:
             end, found = headlines.after(self._store, self.position, batch_count)
             if end > self.position:
                 self.take(end, found)
+            elif self._ruled < self.position:
+                self._take_again(batch_count)
             elif self._shelving.arrived():
                 self._store.submit(self._shelve).result()
             else:
@@ -143,7 +118,7 @@ class Router:
 
     def _shelve(self, db: apsw.Connection) -> None:
         if self._store.writes(self._life[0]):
-            boxes = _Batch(self._store, self._registry, self._clock, self._life, self.position).boxes(db)
+            boxes = _Batch(self._store, self._registry, self._clock, self._life, self.position, 0).boxes(db)
             self._shelving.shelve_arrived(db, boxes.values())
 
     def may_have(self, log: bytes, file: StoredFile) -> bool:
@@ -166,6 +141,9 @@ class Router:
 
     async def keep_up(self) -> None:
         """Follow for ever, beside a node that serves."""
+        if again := routed.shown(self._store):
+            words = "分发规则有更新，正在按新规则核对旧记录，不影响使用 (new rules: old entries are routed again)"
+            print(f"{words}: {again['at']} / {again['of']}", file=sys.stderr, flush=True)
         while True:
             await asyncio.to_thread(self._follow_once)
 
@@ -182,7 +160,8 @@ class Router:
 
     def take(self, end: int, entries: Sequence[Headline]) -> None:
         """Route what a batch of entries changes, up to a position."""
-        routing = _Batch(self._store, self._registry, self._clock, self._life, end)
+        is_ruled = self._ruled >= self.position
+        routing = _Batch(self._store, self._registry, self._clock, self._life, end, end if is_ruled else 0)
         for entry in entries:
             routing.note(entry)
         if not routing.is_idle() or end - self._marked >= IDLE_COUNT_MAX:
@@ -190,30 +169,54 @@ class Router:
                 return
             self._marked = end
         self.position = end
+        self._ruled = max(self._ruled, end) if is_ruled else self._ruled
 
-
-def _mark(number: int) -> str:
-    return MARK if number == epoch.FIRST else f"{MARK}/{number}"
+    def _take_again(self, batch_count: int) -> None:
+        """Send what is owed by entries that were routed by rules before today's, a batch of them."""
+        end, found = headlines.after(self._store, self._ruled, batch_count)
+        end = min(end, self.position) if end > self._ruled else self.position
+        routing = _Batch(self._store, self._registry, self._clock, self._life, self.position, end)
+        for entry in found:
+            if entry.position <= end:
+                routing.note_again(entry)
+        if not routing.is_idle() or end == self.position or end - self._ruled_marked >= IDLE_COUNT_MAX:
+            if not self._store.submit(routing.commit).result():
+                return
+            self._ruled_marked = end
+        self._ruled = end
 
 
 class _Batch:
     """One batch on its way: steps worked out beside the writer, then one transaction."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock, life: tuple[bytes, int], end: int) -> None:
-        self._store, self._registry, self._clock, self._end = store, registry, clock, end
+    def __init__(
+        self, store: Store, registry: Registry, clock: Clock, life: tuple[bytes, int], end: int, ruled: int
+    ) -> None:
+        """Up to position `end`; up to `ruled` everything is routed by today's rules then."""
+        self._store, self._registry, self._clock, self._end, self._ruled = store, registry, clock, end, ruled
         self._log, self._epoch = life
         self._own, self._key = set(store.own_logs()), store.identity.public_key
         self._mailboxes = {
             mailbox.mailbox_of(self._key, one.code.removesuffix(SEPARATOR)) for one in registry.children()
         }
         self._steps: list[Step] = []
+        self._decided: set[bytes] = set()
         self._has_mail = False
         self._hubs: set[str] = set()
         self._ties: list[tuple[bytes, bytes]] = []
         self._shelving = Shelving(store, registry, self._epoch)
 
-    def note(self, headline: Headline) -> None:
-        """Work out what follows from one entry; of most the headline says that nothing does."""
+    def note_again(self, headline: Headline) -> None:
+        """Work out what is owed by the batch's end because of an older entry: nothing, unless it moves a subject."""
+        if headline.type in TIES or (headline.type in DECIDES and headline.subject not in self._decided):
+            self._decided.add(headline.subject)
+            self.note(headline, self._end)
+
+    def note(self, headline: Headline, until: int = 0) -> None:
+        """Work out what follows from one entry, by the entries up to it, or up to a later position.
+
+        Of most the headline says that nothing does.
+        """
         is_own = headline.log in self._own
         if is_own and headline.type == damage.MENDED:
             body = self._body_of(headline)
@@ -227,6 +230,7 @@ class _Batch:
         child = self._tied_to(headline) if headline.type in TIES else None
         if child is not None and child not in self._mailboxes:
             self._ties.append((child, headline.subject))
+        headline = headline._replace(position=until or headline.position)
         if headline.type in DECIDES:
             self._decide(headline, headline.subject)
         else:
@@ -295,7 +299,7 @@ class _Batch:
                 rows = [*self._mail(db, box), *rows]
             if rows:
                 outbox.append(self._store, db, box, rows)
-        log_sql.track(db, _mark(self._epoch), self._end)
+        routed.move(db, self._epoch, self._end, self._ruled)
         return True
 
     def boxes(self, db: apsw.Connection) -> dict[str, Outbox]:

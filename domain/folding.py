@@ -171,14 +171,13 @@ class Folding:
     def _put(self, field: str, head: Head, sight: Sight) -> None:
         replaced = self._fields.put(field, head, sight)
         if field == HOME and len(replaced) > 1:
-            self._moves.replaced(head, replaced, self._records)
+            self._moves.replaced(head, replaced)
 
     def _move(self, record: Record) -> None:
         """Note a move; an acceptance counts as having seen the request that it answers, and all before that."""
         self._moves.note(record)
         if isinstance(record.event, e.ChildTransferRequested):
-            shown = self._moves.request(record, self._deps.get(record.log, {}))
-            for acceptance in self._moves.answering(record):
+            for acceptance, shown in self._moves.request(record, self._deps.get(record.log, {})):
                 self._raise_deps(acceptance.log, shown)
                 self._fields.reveal(acceptance, Sight(acceptance.log, shown, self._repeats.places))
         elif isinstance(record.event, e.ChildTransferAccepted):
@@ -302,7 +301,7 @@ class Folding:
         moves = self._moves.standing(amended)
         claims = registers.get(HOME, ())
         provisional = {}
-        losers = set(self._moves.overruled)
+        losers = self._moves.overruled(self._records)
         if len(claims) > 1:
             provisional[HOME] = claim_winner(claims, self._records)
             losers.update(one.origin for one in claims if one.value != provisional[HOME].value)

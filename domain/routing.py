@@ -36,6 +36,10 @@ from domain.state import State
 from domain.stays import answers
 from domain.tiers import governs
 
+ROUTING_VERSION = 1
+"""A change of what is given to whom needs a new one: a fold that says another holder, a type that decides or ties.
+Hubs then go through what they routed by the rules before, and send what is owed now."""
+
 ALL: Mapping[bytes, int] | None = None
 
 DECIDES = frozenset(

@@ -54,7 +54,7 @@ class Projection:
             views = Views(self._path, self._store.master)
         except (SyncError, apsw.Error):
             return Views.create(self._path, self._store.master)
-        if views.version != VIEWS_VERSION or not views.is_sound() or views.position() > self._store.position():
+        if views.version != VIEWS_VERSION or not views.is_sound() or not views.follows(self._store):
             views.close()
             return Views.create(self._path, self._store.master)
         return views

@@ -3,7 +3,9 @@
 Three witnesses: the system's date, the date of the county's last receipt, and that of the newest entry of the home's
 own. Time does not run backwards, so the latest of them counts, with two exceptions: a system's date that is years away
 from both others is not believed (a dead battery, a typing error), and neither is an entry that lies years ahead of a
-system and a county that agree (it was recorded under such a clock). Where the system's date is not what counts, a
+system and a county that agree (it was recorded under such a clock). Nor is a receipt that lies years ahead of a system
+and an entry that agree, if the county's clock had said the same as this one before, and this one has not gone back
+since: then it was the county's that jumped. Where the system's date is not what counts, a
 banner says so; the next entry or receipt under a right clock takes it away.
 
 A home that was switched off for years looks like one with a wrong clock, until its next entry or receipt.
@@ -17,6 +19,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from node.clock import Clock, local_date
+from sync import receipt_series
 from sync.errors import LogCorrupt
 from sync.stored_log import StoredLog
 
@@ -31,8 +34,15 @@ class Today(NamedTuple):
     banner: str = ""
 
 
-def judge(system: dt.date, receipt: dt.date | None, entry: dt.date | None) -> Today:
-    """The day that counts; `receipt` and `entry`: of the last receipt and of the newest own entry."""
+def judge(system: dt.date, receipt: dt.date | None, entry: dt.date | None, agreed_on: dt.date | None = None) -> Today:
+    """The day that counts; `receipt` and `entry`: of the last receipt and of the newest own entry.
+
+    `agreed_on`: the county's date when both clocks last said nearly the same.
+    """
+    if receipt is not None and agreed_on is not None and receipt - system >= CONTRADICTION:
+        here = max(system, entry) if entry is not None else system
+        if agreed_on <= here and receipt - here >= CONTRADICTION and _agree(system, here):
+            return Today(here, _receipt_words(receipt, here))
     agreed = max(system, receipt) if receipt is not None and _agree(system, receipt) else None
     if agreed is not None and entry is not None and entry - agreed >= CONTRADICTION:
         return Today(agreed, _entry_words(entry, agreed))
@@ -44,7 +54,7 @@ def judge(system: dt.date, receipt: dt.date | None, entry: dt.date | None) -> To
 
 def of(store: StoredLog, clock: Clock) -> Today:
     """The day at the home whose log this is."""
-    return judge(local_date(clock()), _receipt_date(store), _entry_date(store))
+    return judge(local_date(clock()), _receipt_date(store), _entry_date(store), _agreed_on(store))
 
 
 def _agree(one: dt.date, other: dt.date) -> bool:
@@ -57,6 +67,14 @@ def _receipt_date(store: StoredLog) -> dt.date | None:
         kept = store.last_checkpoint(branch.log, with_receipt=True) if branch.own else None
         if kept is not None and kept.receipt is not None:
             return local_date(int.from_bytes(kept.receipt[:8], "big") * 1000)
+    return None
+
+
+def _agreed_on(store: StoredLog) -> dt.date | None:
+    for branch in reversed(store.branches()):
+        within_ms = CONTRADICTION // dt.timedelta(milliseconds=1)
+        if branch.own and (kept := receipt_series.agreed(store, branch.log, within_ms)) is not None:
+            return local_date(kept.note.time_ms)
     return None
 
 
@@ -74,6 +92,14 @@ def _system_words(system: dt.date, date: dt.date) -> str:
         f"本机日期是 {system}，与县里的回执或最近的记录不符，提醒按 {date} 计算，请检查电脑的日期"
         f" (the system's date is {system}, which the county's receipt or the newest entry contradicts: what is due goes"
         f" by {date}; check the computer's date)"
+    )
+
+
+def _receipt_words(receipt: dt.date, date: dt.date) -> str:
+    return (
+        f"县里最近的回执日期是 {receipt}，县里电脑的日期大概错了，提醒按 {date} 计算，请告诉县里"
+        f" (the county's last receipt is dated {receipt}, and its computer's date seems wrong: what is due goes by"
+        f" {date}; tell the county)"
     )
 
 

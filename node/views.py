@@ -10,7 +10,9 @@ that of a hub below, says that a log was revoked, or counts again, every subject
 
 When the own log says that a subject was erased, that subject is folded again too: its rows vanish. What SQLite may keep
 of them in unused parts of pages goes by `clear_traces`, which a mark in the file asks for until it was done. A file
-that knows nothing of an erasure, because it was put back or built meanwhile, is brought in line when it is opened.
+that knows nothing of an erasure, because it was put back or built meanwhile, is brought in line when it is opened. One
+that was made from another log, because an older `log.db` was put back beside it, is made anew: the mark names the entry
+that stands at its position.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from domain.records import Record, canonical
 from domain.views import TABLES, VIEWS_VERSION
 from node.records import of_the_domain, record_of
 from node.revocation import Revocations
+from sync import log_sql
 from sync.batch import Entry
 from sync.cipher import MasterKey
 from sync.damage import mended_subject
@@ -91,6 +94,18 @@ class Views:
         with self._readers() as db:
             return int(db.execute("SELECT value FROM mark WHERE name='position'").get)
 
+    def follows(self, store: StoredLog) -> bool:
+        """Whether the file was made from this very log.
+
+        A `log.db` that was put back beside it may have grown past the mark again: then another entry stands there.
+        """
+        with self._readers() as db:
+            rows: Any = db.execute("SELECT name, value FROM mark").fetchall()
+        marks: dict[str, int] = dict(rows)
+        position = marks["position"]
+        row = store.reading(lambda log: log_sql.entry_at(log, position))
+        return not position or (row is not None and marks.get("last") == _witness(row.commitment))
+
     def query(self, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
         """Rows of one reading."""
         with self._readers() as db:
@@ -101,9 +116,18 @@ class Views:
         return self.query(f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}")  # noqa: S608 -- our names
 
     def replace(
-        self, position: int, gone: Iterable[tuple[str, Row]], fresh: Iterable[tuple[str, Row]], *, erased: bool = False
+        self,
+        position: int,
+        gone: Iterable[tuple[str, Row]],
+        fresh: Iterable[tuple[str, Row]],
+        *,
+        last: bytes = b"",
+        erased: bool = False,
     ) -> None:
-        """Take rows away by key, write rows, move the mark: all or none. `erased` rows must leave no trace."""
+        """Take rows away by key, write rows, move the mark: all or none. `erased` rows must leave no trace.
+
+        `last`: the commitment of the entry at the position, where that is another one than before.
+        """
         with transaction(self._db):
             if erased:
                 self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', ?)", (IN_PAGES,))
@@ -114,6 +138,8 @@ class Views:
                 marks = ",".join("?" * len(TABLES[name].columns))
                 self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
             self._db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
+            if last:
+                self._db.execute("INSERT OR REPLACE INTO mark VALUES('last', ?)", (_witness(last),))
 
     def clear_traces(self) -> bool:
         """Write the file anew if rows were erased from it; False if that cannot be finished while others read it."""
@@ -175,6 +201,11 @@ def remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def _witness(commitment: bytes) -> int:
+    """Of an entry as much as fits a mark."""
+    return int.from_bytes(commitment[:7], "big")
+
+
 class Remembered:
     """A subject's fold and the rows that it gave the last time."""
 
@@ -227,7 +258,7 @@ class Follower:
                 subject.folding = self._fold_again(body.subject, position)
             elif not subject.folding.add(record):
                 subject.folding = self._fold_again(body.subject, position)
-        self._write(position, touched)
+        self._write(position, touched, entries[-1].commitment)
         self._limit_memory()
 
     def _record(self, entry: Entry, body: Body) -> Record:
@@ -270,13 +301,13 @@ class Follower:
                 one.erased = True
             self._write(self.position, subjects)
 
-    def _write(self, position: int, touched: dict[bytes, Remembered]) -> None:
+    def _write(self, position: int, touched: dict[bytes, Remembered], last: bytes = b"") -> None:
         gone: list[tuple[str, Row]] = []
         fresh: list[tuple[str, Row]] = []
         for name, subject in touched.items():
             self._difference(name, subject, gone, fresh)
         erased = any(subject.erased for subject in touched.values()) and bool(gone)
-        self.views.replace(position, gone, fresh, erased=erased)
+        self.views.replace(position, gone, fresh, last=last, erased=erased)
         self.position = position
         if erased:
             self.views.clear_traces()

@@ -20,15 +20,14 @@ from typing import Final
 
 import apsw
 
-from sync import log_sql, outbox_sql
-from sync.entry import FORMAT_SUITE, HEADER, derive, origin, stream_id, unpack_body
-from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
+from sync import log_sql, outbox_sql, outgoing
+from sync.entry import FORMAT_SUITE, HEADER, origin, unpack_body
+from sync.errors import EntryDamaged, LogCorrupt
 from sync.log_schema import Row, Stream
 from sync.merkle import HASH_SIZE, Frontier, frontier_numbers, leaf_hash
 from sync.messages import Beginning, Delivery, ErasedRow, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
 from sync.outbox_sql import Outbox, Place
-from sync.outgoing import BODIES_SIZE_BYTES_MAX
 from sync.store import Store
 from sync.stored_log import StoredLog
 
@@ -139,7 +138,7 @@ def _delivery(
         out.append(row_of(row, ordinal, ordinal in withheld))
         seqs.append(row.seq)
         size_bytes += len(row.body or b"")
-        if size_bytes > BODIES_SIZE_BYTES_MAX:
+        if size_bytes > outgoing.BODIES_SIZE_BYTES_MAX:
             break
     before = Frontier(start, tuple(node(db, outbox, number) for number in frontier_numbers(start)))
     frontier, trees = before.extend(leaves[: len(out)])
@@ -185,14 +184,7 @@ def beginning_of(db: apsw.Connection, store: StoredLog, number: int, log: bytes,
     """A stream of a log as it begins in an outbox."""
     stream = log_sql.stream_by_id(db, number)
     assert stream is not None
-    if is_withheld or stream.subject is None:
-        return Beginning(None, None, stream.name)
-    try:
-        key = store.keyring.stream_key(stream.key)
-    except KeyDestroyed:
-        return Beginning(None, None, stream.name)
-    implied = stream_id(derive(key).label, log, stream.subject)
-    return Beginning(stream.subject, key, None if stream.name == implied else stream.name)
+    return outgoing.beginning_of(store, stream, log, is_withheld)
 
 
 def is_in(store: StoredLog, log: bytes, written_in: bytes, seqs: Iterable[int]) -> bool:

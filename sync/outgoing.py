@@ -17,7 +17,7 @@ import apsw
 from sync import damage, log_sql
 from sync.entry import commitment, derive, leaf, origin, stream_id, unpack_body
 from sync.errors import EntryDamaged, KeyDestroyed, LocalProtocolError, LogCorrupt
-from sync.log_schema import ORDINAL_MASK, STREAM_SHIFT
+from sync.log_schema import ORDINAL_MASK, STREAM_SHIFT, Stream
 from sync.messages import Beginning, ErasedRow, Push, PushRow
 from sync.note import checkpoint_text, sign
 from sync.stored_log import LOG_FILE, StoredLog
@@ -151,6 +151,11 @@ def _beginning(db: apsw.Connection, store: StoredLog, number: int, is_withheld: 
     if stream is None:
         which = f"stream {number & ORDINAL_MASK} of log {log.hex()}"
         raise LogCorrupt(f"{store.folder / LOG_FILE} has entries of {which}, but not the stream: run verify")
+    return beginning_of(store, stream, log, is_withheld)
+
+
+def beginning_of(store: StoredLog, stream: Stream, log: bytes, is_withheld: bool) -> Beginning:
+    """A stream of a log as it begins on the wire: erased where it is withheld, or its key is destroyed."""
     if is_withheld or stream.subject is None:
         return Beginning(None, None, stream.name)
     try:

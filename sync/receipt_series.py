@@ -26,6 +26,12 @@ def bracket(store: StoredLog, log: bytes, seq: int) -> Bracket:
     return store.reading(lambda db: Bracket(receipt_sql.before(db, branch, seq), receipt_sql.covering(db, branch, seq)))
 
 
+def agreed(store: StoredLog, log: bytes, within_ms: int) -> Kept | None:
+    """The newest receipt of a log at whose exchange the node's clock and the hub's said nearly the same."""
+    branch = store.branch_id(log)
+    return store.reading(lambda db: receipt_sql.agreed(db, branch, within_ms))
+
+
 def count(store: StoredLog, log: bytes) -> int:
     """How many signed sizes of a log have a receipt."""
     branch = store.branch_id(log)

@@ -91,6 +91,12 @@ def before(db: apsw.Connection, branch: int, seq: int) -> Kept | None:
     return next(iter(found), None)
 
 
+def agreed(db: apsw.Connection, branch: int, within_ms: int) -> Kept | None:
+    """The newest one at whose exchange both clocks said nearly the same."""
+    found = _rows(db, "abs(said_node_ms-said_hub_ms)<? ORDER BY size DESC, last DESC LIMIT 1", (branch, within_ms))
+    return next(iter(found), None)
+
+
 def covering(db: apsw.Connection, branch: int, seq: int) -> Kept | None:
     """The first receipt that covers an entry."""
     return next(iter(_rows(db, "last=0 AND size>=? ORDER BY size LIMIT 1", (branch, seq))), None)

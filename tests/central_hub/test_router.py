@@ -8,8 +8,8 @@ from uuid import UUID
 import msgpack
 import pytest
 
+from central_hub.loading import Load
 from central_hub.ordering import address
-from central_hub.router import Load
 from domain import events as e
 from node import mailbox
 from node.erasing import Order

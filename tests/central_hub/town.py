@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 from central_hub import shelving
 from central_hub.registry import Admissions
 from central_hub.router import Router
@@ -15,7 +17,7 @@ from domain.views import TABLES
 from node.mailbox import HomesByMailbox
 from node.records import draft_of
 from node.views import Follower, Views
-from sync import bundle_file, epoch, outbox, shelf, wire
+from sync import bundle_file, epoch, outbox, outbox_sql, shelf, wire
 from sync.answering import Answer
 from sync.bundle import BundleReader
 from sync.file_form import Sent
@@ -154,6 +156,15 @@ class Town:
 
     def box(self, code: str) -> bytes:
         return outbox.outbox_id(self.key, code, epoch.current(self.hub))
+
+    def followers(self, subject: bytes) -> set[str]:
+        """The homes that are sent whatever comes about a subject."""
+
+        def work(db: apsw.Connection) -> set[str]:
+            homes = {box.id: box.home for box in outbox_sql.outboxes(db)}
+            return {homes[number] for number in outbox_sql.scope(db, subject)}
+
+        return self.hub.reading(work)
 
     def deliveries(self, code: str, count: int = 20) -> list[Any]:
         """Everything that is in a home's outbox, as deliveries."""

@@ -225,6 +225,24 @@ def test_an_acceptance_may_arrive_before_its_request() -> None:
     assert [stay.home for stay in state.stays] == ["home-01", "home-02"]
 
 
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=9), st.permutations(range(4)), st.randoms())
+def test_a_child_handed_on_and_on_is_where_it_was_handed_last(steps: list[int], names: list[int], random: Any) -> None:
+    """However little the homes had heard of each other when they handed it on, nobody else's claim stands."""
+    homes = [Writer(f"home-{name}") for name in names]
+    here, seen = homes[0], [homes[0].write(registered())]
+    for n, step in enumerate(steps):
+        there = [home for home in homes if home is not here][step]
+        asked = e.ChildTransferRequested(to_home=there.home, on=DAY + dt.timedelta(days=2 * n + 1))
+        seen.append(here.write(asked, *random.sample(seen, random.randint(0, 1))))
+        taken = e.ChildTransferAccepted(on=DAY + dt.timedelta(days=2 * n + 2))
+        seen.append(there.write(taken, *random.sample(seen, random.randint(0, 1))))
+        here = there
+    state = folded(*seen)
+    assert state.holder == here.home
+    assert state.conflicts() == {}
+    assert len(state.stays) == len(steps) + 1
+
+
 def test_a_request_alone_leaves_the_child_where_it_is() -> None:
     """Until another home accepts, the child belongs to the home that gave it over."""
     home = Writer("home-01")

@@ -195,6 +195,32 @@ def test_a_file_of_no_use_is_made_anew(store, expected, tmp_path, how):
     projection.close()
 
 
+def test_a_log_that_was_put_back_and_has_grown_makes_its_read_models_anew(tmp_path):
+    """An older `log.db` beside newer read models: what only they knew is gone, also once the log is as long again."""
+    folder, kept, path = tmp_path / "home", tmp_path / "kept", tmp_path / "home" / "views.db"
+    folder.mkdir()
+    Store.create(folder)
+    shutil.copytree(folder, kept)
+
+    def shown(subjects):
+        opened = Store(folder)
+        opened.record([Draft("moon-visited/1", "w", bytes(15) + bytes([n]), 1, {}) for n in subjects]).result()
+        projection = Projection(opened, path, home_of)
+        for _ in projection.catch_up():
+            pass
+        found = {row[0][-1] for row in projection.views.rows_of("unknown_entry")}
+        projection.close()
+        opened.close()
+        return found
+
+    assert shown([1, 2]) == {1, 2}
+    assert shown([3]) == {1, 2, 3}
+    for name in ("log.db", "keys.db"):
+        (folder / f"{name}-wal").unlink(missing_ok=True)
+        shutil.copy(kept / name, folder)
+    assert shown([4, 5, 6, 7]) == {4, 5, 6, 7}
+
+
 def test_a_reading_that_a_swap_disturbs_is_made_again(store, expected, tmp_path):
     """Whoever reads while the file is swapped gets an answer from the new one; a real error is still raised."""
     projection = Projection(store, tmp_path / "views.db", home_of)

@@ -9,6 +9,7 @@ import pytest
 from node.clock import local_date
 from node.today import judge, of
 from sync.batch import Draft
+from sync.receipts import Greeted
 from sync.store import Store
 
 DAY = dt.timedelta(days=1)
@@ -44,6 +45,27 @@ def test_the_day_that_counts(system, receipt, entry, expected, is_told):
     assert bool(found.banner) == is_told
     if is_told:
         assert str(expected) in found.banner
+
+
+@pytest.mark.parametrize(
+    ("system", "receipt", "entry", "agreed_on", "expected"),
+    [
+        (NOW, FAR, NOW, NOW - DAY, NOW),  # the county's clock jumped
+        (NOW, FAR, NOW + DAY, NOW - 900 * DAY, NOW + DAY),  # after years without a network
+        (NOW, FAR, None, NOW - DAY, NOW),
+        (NOW, FAR, FAR, NOW - DAY, FAR),  # an entry bears the county out
+        (NOW, FAR, NOW, None, FAR),  # by hand alone: nobody knows whose clock it was
+        (NOW, FAR, NOW, NOW + 9 * DAY, FAR),  # this clock has gone back since
+        (LONG_AGO, NOW, LONG_AGO, NOW - 9 * DAY, NOW),  # as it does when the battery dies
+        (NOW, NOW - DAY, NOW, NOW - 9 * DAY, NOW),
+    ],
+)
+def test_a_county_whose_clock_jumped_moves_nothing(system, receipt, entry, agreed_on, expected):
+    """A receipt years ahead is left out, and a person told, where both clocks had agreed and this one went on."""
+    found = judge(system, receipt, entry, agreed_on)
+    assert found.date == expected
+    assert bool(found.banner) == (receipt == FAR or system == LONG_AGO)
+    assert ("告诉县里" in found.banner) == (receipt == FAR and expected != FAR)
 
 
 def test_years_are_what_contradicts():
@@ -85,5 +107,29 @@ def test_what_the_log_bears_witness_of(tmp_path):
         assert of(store, lambda: instant(NOW)).date == later
         store.succeed(store.size(store.log), "backup", instant(LONG_AGO))
         assert of(store, lambda: instant(NOW)).date == later
+    finally:
+        store.close()
+
+
+def test_the_log_knows_when_both_clocks_agreed(tmp_path):
+    """After good receipts a county in 2100 moves nothing, as long as this clock goes on; gone back, it is believed."""
+    Store.create(tmp_path)
+    store = Store(tmp_path)
+
+    def receipt(county: dt.date, here: dt.date) -> None:
+        store.record([Draft("x/1", "w", bytes(16), instant(here), {})]).result(10)
+        signed = store.sign(store.size(store.log))
+        greeted = Greeted(signed.size, instant(here), instant(county))
+        at_ms = instant(county)
+        store.give_receipt(store.log, signed, greeted, epoch=1, backed_up_to=0, clock_ms=at_ms)[0].result(10)
+
+    try:
+        receipt(NOW, NOW)
+        for day in range(1, 4):
+            receipt(FAR, NOW + day * DAY)
+            assert of(store, lambda day=day: instant(NOW + day * DAY)).date == NOW + day * DAY
+        assert of(store, lambda: instant(NOW - 30 * DAY)).date == NOW + 3 * DAY
+        receipt(NOW + 9 * DAY, NOW - 900 * DAY)
+        assert of(store, lambda: instant(NOW - 900 * DAY)).date == NOW + 9 * DAY
     finally:
         store.close()

@@ -20,6 +20,7 @@ from sync import carrying, parking
 from sync.errors import ParkingFull, RefusedByPeer, WrongKey
 from sync.taking import Reply
 from tests.simulation.copies import Computer, County, KilledError
+from tests.simulation.naming import a_life
 
 FAULTS = (
     "old copy put back",
@@ -151,13 +152,8 @@ async def live(seed: int, folder: Path, steps_count: int) -> Counter[str]:
 
 
 def run(seed: int, folder: Path, steps_count: int) -> Counter[str]:
-    """One life of the home; the faults that really happened. A failure names its seed."""
-    folder.mkdir()
-    try:
-        with patch.object(carrying, "CARRY_ROWS_MAX", 3):  # so that answers have parts
-            fired = asyncio.run(live(seed, folder, steps_count))
+    """One life of the home; the faults that really happened."""
+    with a_life(seed, folder, steps_count), patch.object(carrying, "CARRY_ROWS_MAX", 3):  # so that answers have parts
+        fired = asyncio.run(live(seed, folder, steps_count))
         del fired["line cut"]  # there is none
         return fired
-    except BaseException as error:
-        error.add_note(f"seed {seed}, {steps_count} steps")
-        raise

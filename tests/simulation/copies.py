@@ -31,6 +31,7 @@ from sync.server import ExchangeServer
 from sync.store import Store
 from sync.verify import verify
 from tests.domain.domain_samples import DAY, phone, registered, talk
+from tests.simulation.naming import a_life, standing
 from tests.sync.test_exchange import Line, listening
 
 START_MS = 1_741_392_000_000
@@ -358,14 +359,12 @@ async def live(seed: int, folder: Path, steps_count: int) -> Counter[str]:
     try:
         async with listening(county.exchange_routes()) as url:
             county.line = Line(url)
-            server = await asyncio.start_server(county.line.connected, "127.0.0.1", 0)
             try:
-                through = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-                for _ in range(steps_count):
-                    await county.step(through)
-                await county.settle(url)
+                async with standing(county.line.connected) as through:
+                    for _ in range(steps_count):
+                        await county.step(through)
+                    await county.settle(url)
             finally:
-                server.close()
                 await asyncio.sleep(0.05)  # its connections see the end
                 await county.end_exchanges()
     finally:
@@ -374,10 +373,6 @@ async def live(seed: int, folder: Path, steps_count: int) -> Counter[str]:
 
 
 def run(seed: int, folder: Path, steps_count: int) -> Counter[str]:
-    """One life of the home; the faults that really happened. A failure names its seed."""
-    folder.mkdir()
-    try:
+    """One life of the home; the faults that really happened."""
+    with a_life(seed, folder, steps_count):
         return asyncio.run(live(seed, folder, steps_count))
-    except BaseException as error:
-        error.add_note(f"seed {seed}, {steps_count} steps")
-        raise

@@ -17,6 +17,8 @@ import msgpack
 from domain import schema
 from sync import wire
 from sync.compression import NO_DICTIONARY, SHIPPED, compress
+from sync.errors import UnreadableForm
+from sync.messages import Push
 from sync.server import ExchangeServer
 
 LATER_DICTIONARY: Final = 2
@@ -33,11 +35,18 @@ def frame_of(kind: int, *elements: Any) -> bytes:
 
 
 def relabelled(frame: bytes) -> bytes:
-    """The frame, as if it were packed with a dictionary that only a later release has."""
-    if frame[8] != SHIPPED:
+    """The frame, as if it were packed with a dictionary that only a later release has; only of a push it may be."""
+    if frame[8] != SHIPPED or not _is_push(frame):
         return frame
     rest = bytes([LATER_DICTIONARY]) + frame[9:]
     return frame[:4] + struct.pack(">I", zlib.crc32(rest)) + rest
+
+
+def _is_push(frame: bytes) -> bool:
+    try:
+        return isinstance(wire.decode(frame), Push)
+    except UnreadableForm:  # it names streams by their numbers, as only a push does
+        return True
 
 
 class LaterSession:

@@ -40,6 +40,7 @@ from sync.store import Store
 from sync.verify import verify
 from tests.domain.domain_samples import DAY, phone, registered, talk
 from tests.simulation.copies import Clock, KilledError
+from tests.simulation.naming import a_life, standing
 from tests.sync.test_exchange import Line, listening
 
 FAULTS = (
@@ -416,9 +417,7 @@ async def live(seed: int, folder: Path, steps_count: int) -> Counter[str]:
         async with contextlib.AsyncExitStack() as stack:
             for tier in world.hubs:
                 line = world.lines[tier] = Line(await stack.enter_async_context(listening(tier.routes())))
-                server = await asyncio.start_server(line.connected, "127.0.0.1", 0)
-                stack.callback(server.close)
-                world.urls[tier] = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+                world.urls[tier] = await stack.enter_async_context(standing(line.connected))
             for _ in range(steps_count):
                 await world.step()
                 world.check()
@@ -432,10 +431,6 @@ async def live(seed: int, folder: Path, steps_count: int) -> Counter[str]:
 
 
 def run(seed: int, folder: Path, steps_count: int) -> Counter[str]:
-    """One life of all tiers; the faults that really happened. A failure names its seed."""
-    folder.mkdir()
-    try:
+    """One life of all tiers; the faults that really happened."""
+    with a_life(seed, folder, steps_count):
         return asyncio.run(live(seed, folder, steps_count))
-    except BaseException as error:
-        error.add_note(f"seed {seed}, {steps_count} steps")
-        raise

@@ -3,7 +3,7 @@
 A seed decides how many homes there are, which of them have a line, how lines and disks fail, whether folders are
 copied and put back. Then one thing happens after the other: somebody records, an exchange begins, some bytes arrive, a
 line is cut at any byte, power fails before or after a write, a stick is taken, a clock jumps. After every step
-`checks` asks what must hold at any moment; `settle` stops all faults and asks what must hold in the end.
+`checks` asks what must hold at any moment; `settling` stops all faults and asks what must hold in the end.
 
 What runs is the real exchange at both ends, HTTP included, over `wires` instead of sockets.
 """
@@ -13,26 +13,28 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from node import incarnations
-from sync.errors import RefusedByPeer
+from node.folder import VIEWS_FILE
+from node.views import remove
+from sync.errors import RefusedByPeer, RemoteProtocolError
 from sync.file_form import CHUNK_SIZE_BYTES
 from tests.simulation import sticks
-from tests.simulation.checks import Checker, events_of
+from tests.simulation.checks import Checker
+from tests.simulation.folders import COMPUTERS_MAX, Folders
+from tests.simulation.naming import a_life
 from tests.simulation.nodes import AFTER, BEFORE, Computer, Hub, PowerCutError
 from tests.simulation.people import People
+from tests.simulation.settling import settle
 from tests.simulation.sticks import Sticks
 from tests.simulation.wires import Loop, Network, Pipe, Wire
 
 START_MS: Final = 1_741_392_000_000
 YEAR_MS: Final = 365 * 24 * 3600 * 1000
 LONG_S: Final = 5.0
-COMPUTERS_MAX: Final = 5
 WRITES: Final = (
     "record",
     "append",
@@ -89,11 +91,11 @@ class World:
         self.copies = dice.random() < 0.5
         self.hub_falls_back = self.copies and dice.random() < 0.5
         self.hub_was_put_back = False
+        self.spoke_to_both: set[Computer] = set()  # in one exchange, to the hub as it was and to what was put back
         self.now_ms = START_MS
         self.offsets_ms: Counter[str] = Counter()
         self.copied: set[bytes] = set()  # logs that more than one folder may have written
-        self.backups: list[tuple[str, Path]] = []
-        self.hub_backups: list[Path] = []
+        self.folders = Folders(self)
         self.past: list[bytes] = []
         self.names = 0
         self._true_secrets = secrets.token_bytes, secrets.randbelow
@@ -139,7 +141,8 @@ class World:
             self.fired[f"{kind}: {fate}"] += 1
         return fate
 
-    def _name(self, of: str) -> Path:
+    def name(self, of: str) -> Path:
+        """Where a folder may be made."""
         self.names += 1
         return self.folder / f"{of}.{self.names}"
 
@@ -203,9 +206,13 @@ class World:
         try:
             task.result()
         except RefusedByPeer as refusal:
-            if not (self.hub_was_put_back and refusal.code.startswith("unknown")):
+            if self.hub_was_put_back and refusal.code.startswith("unknown"):
+                self._invite(computer)  # a person acts
+            elif computer not in self.spoke_to_both:
                 raise
-            self._invite(computer)  # a person acts
+        except RemoteProtocolError:
+            if computer not in self.spoke_to_both:
+                raise
 
     def record(self, computer: Computer, count: int) -> None:
         """People save, and look whether it is there where the computer could not say so."""
@@ -238,6 +245,7 @@ class World:
         if computer.task is None and (computer.code not in self.by_hand or not self.is_faulty):
             if any(wire.server.is_lost is False and wire.client.is_lost for wire in self.network.wires):
                 self.fired["late exchange beside a newer one"] += 1
+            self.spoke_to_both.discard(computer)
             computer.begin(computer.exchanger.turn())
 
     def move(self) -> bool:
@@ -285,13 +293,9 @@ class World:
         dice = self.dice
         acts: list[Callable[[], None]] = [self._replay, lambda: self._jump_clock(computer), self._follow, self._follow]
         if self.copies:
-            acts += [
-                lambda: self.save(computer), lambda: self.save(computer), self.put_back,
-                lambda: self.put_databases_back(computer), lambda: self.clone(computer),
-                lambda: self.new_pc(computer.code),
-            ]  # fmt: skip
+            acts += self.folders.acts(computer)
         if self.hub_falls_back:
-            acts += [self.save_hub, self.save_hub, self.put_hub_back, self.put_hub_back]
+            acts += self.folders.acts_at_the_hub()
         dice.choice(acts)()
 
     def _replay(self) -> None:
@@ -335,18 +339,13 @@ class World:
         except PowerCutError:
             self.turn()
 
-    # -- copies
+    # -- computers
 
-    def _stopped(self, node: Hub | Computer) -> Path:
-        """A copy of a folder, taken while its power is off."""
-        node.stop()
-        copy = Path(shutil.copytree(node.path, self._name(node.path.name.partition(".")[0])))
-        node.start()
-        return copy
-
-    def _computer(self, code: str, path: Path, hub_key: bytes = b"") -> None:
+    def add(self, code: str, path: Path, hub_key: bytes = b"") -> None:
+        """A folder, or with the hub's key a new one, is some computer's from now on."""
         computer = Computer(path, code, self.network, self._clock_of(path.name), self._fate, hub_key)
         computer.be_of(is_later=self.dice.random() < 0.2, is_earlier=self.dice.random() < 0.2)
+        remove(path / VIEWS_FILE)  # what a copy brings along may be of another release
         self.fired["home of a later release"] += computer.is_later
         self.fired["home of an earlier release"] += computer.is_earlier
         self.computers.append(computer)
@@ -361,123 +360,25 @@ class World:
         """Another computer joins for a home."""
         if len(self.computers) < COMPUTERS_MAX:
             self.fired["new PC"] += self.is_faulty
-            self._computer(code, self._name("pc"), self.hub.store.identity.public_key)
+            self.add(code, self.name("pc"), self.hub.store.identity.public_key)
             self._invite(self.computers[-1])
 
-    def save(self, computer: Computer) -> None:
-        self.copied |= {branch.log for branch in computer.store.branches()}
-        self.backups.append((computer.code, self._stopped(computer)))
-
-    def put_back(self) -> None:
-        """A computer fails; an older copy of some computer takes its place."""
-        if self.backups:
-            self.fired["old copy put back"] += 1
-            code, path = self.dice.choice(self.backups)
-            self._lose(self.dice.choice([one for one in self.computers if one.code == code]))
-            self._computer(code, Path(shutil.copytree(path, self._name("pc"))))
-
-    def _lose(self, computer: Computer) -> None:
+    def lose(self, computer: Computer) -> None:
+        """A computer is gone with its disk."""
         self.fired["computer lost"] += 1
         computer.stop()
         self.computers.remove(computer)
 
-    def put_databases_back(self, computer: Computer) -> None:
-        """The same, but checkpoint.txt survives."""
-        key = (computer.path / "node.key").read_bytes()
-        own = [path for _, path in self.backups if (path / "node.key").read_bytes() == key]
-        if own:
-            self.fired["old databases put back beside a newer checkpoint.txt"] += 1
-            computer.stop()
-            backup = self.dice.choice(own)
-            for name in ("log.db", "keys.db", "files.db"):
-                for suffix in ("", "-wal", "-shm"):
-                    (computer.path / (name + suffix)).unlink(missing_ok=True)
-                    if (backup / (name + suffix)).exists():
-                        shutil.copy(backup / (name + suffix), computer.path)
-            computer.start()
-
-    def clone(self, computer: Computer) -> None:
-        if len(self.computers) < COMPUTERS_MAX:
-            self.fired["clone"] += 1
-            self.copied |= {branch.log for branch in computer.store.branches()}
-            self._computer(computer.code, self._stopped(computer))
-
-    def save_hub(self) -> None:
-        self.hub_backups.append(self._stopped(self.hub))
-
-    def put_hub_back(self) -> None:
-        if self.hub_backups:
-            self.fired["hub put back"] += 1
-            self.hub_was_put_back = True
-            self.hub.stop()
-            self.hub.path = Path(shutil.copytree(self.dice.choice(self.hub_backups), self._name("hub")))
-            self.hub.start()
-
-    # -- the end
-
-    def settle(self) -> None:
-        """Faults stop; some exchanges later everybody has everything that is its own."""
-        self.is_faulty = self.sticks.is_faulty = False
-        self.offsets_ms.clear()
-        self.turn()
-        had: set[bytes] = set()
-        for node in (self.hub, *self.computers):
-            had |= events_of(node.store, self.people.children).keys()
-        if not self.copies:
-            assert had == self.people.known.keys(), "what was saved is gone"
-            self._settle_by_hand()
-        for _ in range(5):
-            for computer in self.computers:
-                self.begin(computer)
-                self._drain(computer)
-        for computer in self.computers:
-            self.checker.upgrade(computer)
-        self.checker.check()
-        self.checker.check_end(had)
-        for computer in self.computers:
-            for change in incarnations.shown(computer.store):
-                self.fired[f"healed: {change['why']}"] += 1
-        self.fired["child moved"] += sum(len(self.people._accepted[child]) for child in self.people.children)
-
-    def _settle_by_hand(self) -> None:
-        """Where there is no line, sticks alone bring everything to the county, and its receipt back."""
-        for computer in self.computers:
-            if computer.code not in self.by_hand:
-                continue
-            for _ in range(6):
-                self.sticks.up.clear()
-                self.sticks.down.clear()
-                self.sticks.bundle(computer)
-                self.sticks.take_at_the_hub(self.hub)
-                assert self.sticks.take_at_home(computer)
-                while self.sticks.take_at_home(computer):
-                    pass
-            receipt = computer.store.last_checkpoint(computer.store.log, with_receipt=True)
-            assert receipt is not None or not computer.store.size(computer.store.log)
-            assert receipt is None or receipt.size == computer.store.size(computer.store.log)
-            assert computer.store.files.waiting() == []
-
-    def _drain(self, computer: Computer) -> None:
-        for _ in range(100_000):
-            self.turn()
-            if computer.task is None and not any(pipe.can_move for wire in self.network.wires for pipe in wire.pipes):
-                return
-            assert self.move(), "everybody waits"
-        raise AssertionError("the exchanges do not end")
-
 
 def run(seed: int, folder: Path, steps_count: int) -> Counter[str]:
-    """One life of the county; the faults that really happened. A failure names its seed."""
-    folder.mkdir()
-    world = World(seed, folder)
-    try:
-        for _ in range(steps_count):
-            world.step()
-            world.checker.check()
-        world.settle()
-    except Exception as error:
-        error.add_note(f"seed {seed}, {steps_count} steps")
-        raise
-    finally:
-        world.close()
-    return world.fired
+    """One life of the county; the faults that really happened."""
+    with a_life(seed, folder, steps_count):
+        world = World(seed, folder)
+        try:
+            for _ in range(steps_count):
+                world.step()
+                world.checker.check()
+            settle(world)
+        finally:
+            world.close()
+        return world.fired

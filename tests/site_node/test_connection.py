@@ -7,103 +7,23 @@ import contextlib
 import gc
 import random
 import time
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from node import exchanging
-from node.exchanging import Exchanger
-from node.folder import Config, Folder, Hub, create_folder
 from sync import client, receipt_series, wire
 from sync.errors import Unreachable
 from sync.messages import Hello
 from sync.outgoing import push_of
-from sync.store import Store
+from tests.site_node.homes import NOW_MS, Home, kept, served
 from tests.sync.proxies import Proxy, buffering, needs_nginx, nginx, tapped
 from tests.sync.test_exchange import Hub as Server
-from tests.sync.test_exchange import drafts, run, serving, through_a_line
+from tests.sync.test_exchange import run, serving, through_a_line
 
-NOW_MS = 1_741_392_000_000
 DAY_MS = 24 * 3600 * 1000
 POLLS_A_DAY = 288  # every five minutes
 ONE = (1).to_bytes(16, "big")
-
-
-class Home:
-    """A home that belongs to a hub, and a clock that a test sets."""
-
-    def __init__(self, path: Path, hub: Server) -> None:
-        create_folder(path, Config(kind="home", name="n", code=path.name))
-        self.folder, self.store, self._hub = Folder(path, "home"), Store(path), hub
-        self.now_ms = NOW_MS
-        hub.register(self.store)
-
-    def record(self, count: int) -> None:
-        self.store.record(drafts(count)).result(10)
-
-    def exchanger(self, url: str) -> Exchanger:
-        self.folder.save_config(hub=Hub(url=url, key=self._hub.key.hex(), name="清溪县"))
-        return Exchanger(self.folder, self.store, lambda: self.now_ms)
-
-    @property
-    def is_up_to_date(self) -> bool:
-        signed = self.store.last_checkpoint(self.store.log, with_receipt=True)
-        size = self.store.size(self.store.log)
-        return signed is not None and signed.size == size and self._hub.store.size(self.store.log) == size
-
-
-@asynccontextmanager
-async def kept(home: Home, url: str):
-    """An exchanger that keeps its connection, as in `keep_up`."""
-    made = home.exchanger(url)
-    async with client.connect() as made._http:
-        yield made
-
-
-@asynccontextmanager
-async def served(hub: Server):
-    """The hub as it is served, with short answers."""
-    app = web.Application()
-    hub.server.add_to(app)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-def hub(tmp_path):
-    """A county's hub."""
-    (tmp_path / "hub").mkdir()
-    Store.create(tmp_path / "hub")
-    opened = Server(Store(tmp_path / "hub"))
-    yield opened
-    opened.store.close()
-
-
-@pytest.fixture
-def homes(tmp_path, hub):
-    """Makes homes of the hub's."""
-    made: list[Home] = []
-
-    def make() -> Home:
-        made.append(Home(tmp_path / f"home-{len(made)}", hub))
-        return made[-1]
-
-    yield make
-    for home in made:
-        home.store.close()
-
-
-@pytest.fixture
-def home(homes):
-    """One home."""
-    return homes()
 
 
 PROXIES = [pytest.param(buffering, id="ours"), pytest.param(nginx, id="nginx", marks=needs_nginx)]

@@ -10,7 +10,7 @@ import pytest
 
 from node import exchanging
 from node.exchanging import Exchanger
-from node.folder import Config, Folder, Hub, create_folder
+from node.folder import Hub
 from sync.batch import Draft
 from sync.errors import RefusedByPeer, RemoteProtocolError, Unreachable
 from sync.file_transfer import FILES_COUNT_MAX
@@ -32,24 +32,11 @@ def impatient(monkeypatch):
 
 
 @pytest.fixture
-def hub(tmp_path):
-    """A county's hub."""
-    (tmp_path / "hub").mkdir()
-    Store.create(tmp_path / "hub")
-    opened = Server(Store(tmp_path / "hub"))
-    yield opened
-    opened.store.close()
-
-
-@pytest.fixture
-def home(tmp_path, hub):
+def home(homes):
     """A home with some entries that belongs to the hub: its folder and its store."""
-    create_folder(tmp_path / "home", Config(kind="home", name="n", code="home-01"))
-    store = Store(tmp_path / "home")
-    hub.register(store)
-    store.record([Draft("a/1", "w", ONE, NOW_MS, n) for n in range(5)]).result(10)
-    yield Folder(tmp_path / "home", "home"), store
-    store.close()
+    made = homes()
+    made.store.record([Draft("a/1", "w", ONE, NOW_MS, n) for n in range(5)]).result(10)
+    return made.folder, made.store
 
 
 def add(store, count: int, size: int = 300) -> list[bytes]:

@@ -1,4 +1,5 @@
-"""What stands between home and hub: a proxy that keeps requests until they are whole, nginx as it comes, a tap."""
+"""What stands between home and hub: a proxy that keeps requests until they are whole, nginx as it comes, a tap,
+a line that changes bits."""
 
 from __future__ import annotations
 
@@ -146,10 +147,29 @@ class Tap:
         sink.close()
 
 
+class Flipping(Tap):
+    """Flips one bit in every so many bytes, up and down; only in what no text of HTTP can be."""
+
+    every_bytes = 4_000
+
+    async def _carry(self, way: str, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        left = self.every_bytes
+        with contextlib.suppress(ConnectionError):
+            while data := bytearray(await source.read(4096)):
+                left -= len(data)
+                at = next((n for n, byte in enumerate(data) if byte > 0x80), None)
+                if left < 0 and at is not None:
+                    data[at] ^= 1
+                    left = self.every_bytes
+                    self.portions.append((way, 1))
+                sink.write(data)
+        sink.close()
+
+
 @contextlib.asynccontextmanager
-async def tapped(hub_url: str) -> AsyncIterator[Tap]:
+async def tapped(hub_url: str, tap: Tap | None = None) -> AsyncIterator[Tap]:
     """A tap before the hub."""
-    tap, port = Tap(), int(hub_url.rpartition(":")[2])
+    tap, port = tap or Tap(), int(hub_url.rpartition(":")[2])
     server = await asyncio.start_server(lambda r, w: tap.serve(port, r, w), "127.0.0.1", 0)
     tap.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
