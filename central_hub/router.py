@@ -56,7 +56,7 @@ from sync.outbox_sql import Outbox
 from sync.store import Store
 
 MARK: Final = "homeward/router"  # among the tracked applications
-BATCH_COUNT: Final = 500
+BATCH_COUNT: Final = 1000
 IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved only now and then
 A_MOMENT_S: Final = 0.2  # of what a home waits for; what it does not get now comes with its next exchange
 PAUSE_S: Final = 1.0
