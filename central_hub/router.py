@@ -13,6 +13,9 @@ another home's mailbox, whatever anybody wrote about it.
 A hub that joined has an outbox, too, for this hub's own word to it and nothing else: what its homes may see, it has
 from them, and decides itself.
 
+Of most entries the headline says that they decide nothing, and of most corrections the field that they name
+(`may_change`). What decides is read from its own entry backwards, so a router that is behind pays nothing for it.
+
 Where an entry about a subject cannot be read here, because the disk has damaged it, nothing new is decided about that
 subject until its content is here again (`damage`): what cannot be read may be what took it away from a home.
 
@@ -43,7 +46,7 @@ from central_hub.registry import Registry, is_direct
 from central_hub.shelving import Shelving, may_have_now
 from domain import schema
 from domain.folding import fold
-from domain.routing import ALL, DECIDES, EVERYTHING, TIES, Grant, grants, hangs_on, urgency
+from domain.routing import ALL, DECIDES, EVERYTHING, SELDOM, TIES, Grant, grants, hangs_on, may_change, urgency
 from domain.tiers import SEPARATOR
 from node import mailbox
 from node.clock import Clock
@@ -58,7 +61,7 @@ from sync.log_schema import STREAM_SHIFT, Row, Stream
 from sync.outbox_sql import Outbox
 from sync.store import Store
 
-BATCH_COUNT: Final = 500
+BATCH_COUNT: Final = 1000
 IDLE_COUNT_MAX: Final = 2000  # where nothing is to be routed, the mark is moved only now and then
 A_MOMENT_S: Final = 0.2  # of what a home waits for; what it does not get now comes with its next exchange
 PAUSE_S: Final = 1.0
@@ -230,8 +233,9 @@ class _Batch:
         child = self._tied_to(headline) if headline.type in TIES else None
         if child is not None and child not in self._mailboxes:
             self._ties.append((child, headline.subject))
+        changes = headline.type in DECIDES and (headline.type not in SELDOM or self._may_change(headline))
         headline = headline._replace(position=until or headline.position)
-        if headline.type in DECIDES:
+        if changes:
             self._decide(headline, headline.subject)
         else:
             author = self._registry.code_of(headline.log)
@@ -243,8 +247,13 @@ class _Batch:
         body = self._body_of(headline)
         return None if body is None else hangs_on(schema.decode(body.type, body.payload))
 
+    def _may_change(self, headline: Headline) -> bool:
+        """Whether an entry's content can change who may see its subject; yes, if it was erased meanwhile."""
+        body = self._body_of(headline)
+        return body is None or may_change(schema.decode(body.type, body.payload))
+
     def _body_of(self, headline: Headline) -> Body | None:
-        entries = self._store.entries_of_subject(headline.subject, headline.position)
+        entries = self._store.entries_after(headline.position - 1, 1)
         return next((entry.body() for entry in entries if entry.position == headline.position), None)
 
     def _decide(self, headline: Headline, subject: bytes) -> None:
@@ -266,12 +275,12 @@ class _Batch:
         def followed(db: apsw.Connection) -> list[Step]:
             self._has_mail |= bool(outbox_sql.again(db))
             homes = {box.id: box.home for box in outbox_sql.outboxes(db)}
+            scopes = outbox_sql.scopes(db, {step.child for step in self._steps if step.grants is None})
+            follow = {child: {homes[number] for number in numbers} for child, numbers in scopes.items()}
             return [
                 step
                 for step in self._steps
-                if step.grants is not None
-                or step.child in decided
-                or {homes[number] for number in outbox_sql.scope(db, step.child)} - {step.author}
+                if step.grants is not None or step.child in decided or follow.get(step.child, set()) - {step.author}
             ]
 
         self._steps = self._store.reading(followed)

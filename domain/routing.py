@@ -56,6 +56,12 @@ DECIDES = frozenset(
 )
 """The stored names of entries that can change who may see a subject; after any other, what was decided stands."""
 
+SELDOM = frozenset({e.FactCorrected.meta.name})
+"""Those of them of which the content says whether they can (`may_change`); any other can."""
+
+_OF_MOVES = frozenset({"registered_on", "on", "home", "to_home", "accepted", "field", "value"})
+"""What a correction can name that may change where a child belongs: fields of moves, and of other corrections."""
+
 TIES = frozenset({e.AidPaid.meta.name})
 """The stored names of entries for which `hangs_on` may name a child; for any other it need not be asked."""
 
@@ -71,6 +77,11 @@ class Grant(NamedTuple):
 
 
 EVERYTHING = Grant(ALL)
+
+
+def may_change(event: Any) -> bool:
+    """Whether an entry of a type that decides can change a grant; most corrections are of minutes and notes."""
+    return not isinstance(event, e.FactCorrected) or event.field in _OF_MOVES
 
 
 def grants(state: State) -> dict[str, Grant]:

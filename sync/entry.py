@@ -53,6 +53,8 @@ EXT_STOOD: Final = 4  # [log, seq, id, lamport] of a hub's own entry in a log of
 EXT_STAFF_SIGNATURE: Final = 2  # [person, key id, signature] over the seven other elements
 EXT_SOURCE: Final = 3  # [source name, number]: what an imported entry was made from; unique among a home's entries
 
+_NO_SALT: Final = bytes(32)
+_KEY_INFOS: Final = (b"homeward/stream/1\x01", b"homeward/salt/1\x01", b"homeward/seal/1\x01")
 _KEY_KINDS: Final = frozenset({str, bytes, int})
 _PLAIN_KINDS: Final = frozenset({bytes, bool, type(None)})
 _pack = msgpack.Packer().pack  # made once; it keeps nothing from one call to the next
@@ -81,19 +83,10 @@ class StreamKeys(NamedTuple):
     seal: bytes
 
 
-def _hkdf(key: bytes, info: bytes) -> bytes:
-    """RFC 5869 with SHA-256, no salt, one block of output."""
-    pseudorandom = hmac.digest(bytes(32), key, "sha256")
-    return hmac.digest(pseudorandom, info + b"\x01", "sha256")
-
-
 def derive_unremembered(stream_key: bytes) -> StreamKeys:
     """The keys of a stream, kept by nobody: for a received key, which may be that of somebody who was erased here."""
-    return StreamKeys(
-        _hkdf(stream_key, b"homeward/stream/1"),
-        _hkdf(stream_key, b"homeward/salt/1"),
-        _hkdf(stream_key, b"homeward/seal/1"),
-    )
+    extracted = hmac.digest(_NO_SALT, stream_key, "sha256")  # RFC 5869 with SHA-256, no salt, one block of output
+    return StreamKeys._make(hmac.digest(extracted, info, "sha256") for info in _KEY_INFOS)
 
 
 @lru_cache(maxsize=16384)

@@ -71,13 +71,18 @@ def streams_named(db: apsw.Connection, names: Collection[bytes]) -> list[Stream]
     if not names:
         return []
     rows = db.execute("SELECT id, name FROM stream WHERE subject IS NOT NULL")
-    found = [stream_by_id(db, number) for number, name in rows if name in names]
-    return [stream for stream in found if stream is not None]
+    return [found for number, name in rows if name in names and (found := stream_by_id(db, number)) is not None]
 
 
 def stream_by_id(db: apsw.Connection, number: int) -> Stream | None:
     """The stream with this local number."""
     return _stream(db, f"{STREAM_QUERY} WHERE id=?", (number,))
+
+
+def streams_by_id(db: apsw.Connection, numbers: Collection[int]) -> dict[int, Stream]:
+    """Those of the streams with these local numbers that there are."""
+    query = f"{STREAM_QUERY} WHERE id IN ({','.join('?' * len(numbers))})"
+    return {found.id: found for found in map(Stream._make, db.execute(query, tuple(numbers)).fetchall())}
 
 
 def _stream(db: apsw.Connection, query: str, bindings: tuple[Any, ...]) -> Stream | None:

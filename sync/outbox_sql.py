@@ -17,7 +17,7 @@ Folders were made before there were outboxes: whoever opens one for writing make
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 import apsw
@@ -194,6 +194,17 @@ def last_signed(db: apsw.Connection, number: int) -> int:
 def scope(db: apsw.Connection, subject: bytes) -> set[int]:
     """The outboxes that follow a subject."""
     return {number for (number,) in db.execute("SELECT outbox FROM outbox_scope WHERE subject=?", (subject,))}
+
+
+def scopes(db: apsw.Connection, subjects: Collection[bytes]) -> dict[bytes, set[int]]:
+    """The same of many subjects at once; those that nobody follows are left out."""
+    found: dict[bytes, set[int]] = {}
+    marks = ",".join("?" * len(subjects))
+    query = f"SELECT subject, outbox FROM outbox_scope WHERE subject IN ({marks})"
+    rows: list[Any] = db.execute(query, tuple(subjects)).fetchall()
+    for subject, number in rows:
+        found.setdefault(subject, set()).add(number)
+    return found
 
 
 def followers(db: apsw.Connection, subject: bytes) -> set[int]:

@@ -106,7 +106,6 @@ def _read(
 ) -> _Portion:
     portion = _Portion([], [], 1, [], [])
     log = store.log_of(db, branch)
-    names: dict[int, tuple[bytes, bytes]] = {}
     size_bytes = 0
     for seq, row in enumerate(
         store.opened_rows(db, log_sql.entries_of_branch(db, branch, start + 1, count)), start + 1
@@ -114,11 +113,11 @@ def _read(
         ordinal, body = row.stream & ORDINAL_MASK, row.body
         if row.seq != seq:
             raise EntryDamaged(log, seq, f"it is missing, the next one is {row.seq}")
+        _, name, _, salt = store.seal_of(db, row.stream)
         if row.prev is None:
             if not portion.streams:
                 portion = portion._replace(first_ordinal=ordinal)
-            portion.streams.append(_beginning(db, store, row.stream, ordinal in withheld))
-        name, salt = names.get(row.stream) or names.setdefault(row.stream, _name_and_salt(db, store, row.stream))
+            portion.streams.append(_beginning(db, store, row.stream, name, ordinal in withheld))
         if body is not None and commitment(salt, log, seq, body) != row.commitment:
             store.note_unreadable(log, seq, damage.WRONG)
             body = None
@@ -135,23 +134,13 @@ def _read(
     return portion
 
 
-def _name_and_salt(db: apsw.Connection, store: StoredLog, number: int) -> tuple[bytes, bytes]:
-    """What leaves and commitments in a stream are made with; no salt once its key was destroyed."""
-    found = log_sql.stream_seal(db, number)
-    if found is None:
-        raise LocalProtocolError(f"stream {number & ORDINAL_MASK} has entries but is not known")
-    try:
-        return found[0], derive(store.keyring.stream_key(found[1])).salt
-    except KeyDestroyed:
-        return found[0], b""
-
-
-def _beginning(db: apsw.Connection, store: StoredLog, number: int, is_withheld: bool) -> Beginning:
+def _beginning(db: apsw.Connection, store: StoredLog, number: int, name: bytes, is_withheld: bool) -> Beginning:
+    """How a stream begins; under the name that its leaves were made with."""
     stream, log = log_sql.stream_by_id(db, number), store.log_of(db, number >> STREAM_SHIFT)
     if stream is None:
         which = f"stream {number & ORDINAL_MASK} of log {log.hex()}"
         raise LogCorrupt(f"{store.folder / LOG_FILE} has entries of {which}, but not the stream: run verify")
-    return beginning_of(store, stream, log, is_withheld)
+    return beginning_of(store, stream._replace(name=name), log, is_withheld)
 
 
 def beginning_of(store: StoredLog, stream: Stream, log: bytes, is_withheld: bool) -> Beginning:

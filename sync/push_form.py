@@ -56,8 +56,8 @@ def pack_push(before: list[Any], push: Push, ordinal_of: OrdinalOf | None, size_
     Raises:
         ValueError: the push is too large for one message.
     """
-    for marks in (_Marks(push, ordinal_of, with_texts=True), _Marks(push, ordinal_of, with_texts=False)):
-        packed = _pack(before, push, marks)
+    for with_texts in (True, False):
+        packed = _pack(before, push, _Marks(push, ordinal_of, with_texts=with_texts))
         if len(packed) <= size_bytes_max:  # else: many short texts take more room apart than in their places
             return _raw(push), packed
     raise ValueError(f"a message may have {size_bytes_max} bytes, this one has {len(packed)}")
@@ -76,16 +76,19 @@ class _Marks:
 
     def __init__(self, push: Push, ordinal_of: OrdinalOf | None, *, with_texts: bool) -> None:
         self.texts: list[bytes] = []
-        self.unit, self.day = _unit_and_day(push)
+        self.sources = [_source(row) if isinstance(row, PushRow) else None for row in push.rows]
+        self.unit, self.day = _unit_and_day(push, self.sources)
         self._with_texts = with_texts
         self._ordinal_of = ordinal_of
         self._ordinals: dict[bytes, int | None] = {}
+        self._ascii: dict[str, Any] = {}  # dates and codes, which come again and again
 
     def marked(self, value: Any) -> Any:
         """The value with marks in it; the order of a map's keys is kept."""
         kind = type(value)
         if kind is str:
-            return self._text(value)
+            known = self._ascii.get(value)
+            return self._text(value) if known is None else known
         if kind is bytes:
             return self._id(value) if len(value) == ID_SIZE and self._ordinal_of is not None else value
         if kind is dict:
@@ -96,7 +99,8 @@ class _Marks:
 
     def _text(self, text: str) -> Any:
         if text.isascii():
-            return self._date(text) if len(text) == 10 and _DATE.fullmatch(text) else text
+            found = self._ascii[text] = self._date(text) if len(text) == 10 and _DATE.fullmatch(text) else text
+            return found
         if not self._with_texts or "\0" in text:
             return text
         packed = text.encode("utf-16-be")
@@ -131,15 +135,18 @@ def _source(row: PushRow) -> tuple[str, int] | None:
     """The name and number of an entry's source, if that is all its extensions and it has no deps."""
     if row.deps or len(row.extensions) != 1:
         return None
-    match row.extensions.get(EXT_SOURCE):
-        case [str(name), int(number)] if type(number) is int and 0 <= number <= TIME_MS_MAX and len(name) <= NAME_MAX:
-            return name, number
-    return None
+    source = row.extensions.get(EXT_SOURCE)
+    if type(source) not in (list, tuple) or len(source) != 2:
+        return None
+    name, number = source
+    if type(name) is not str or len(name) > NAME_MAX or type(number) is not int or not 0 <= number <= TIME_MS_MAX:
+        return None
+    return name, number
 
 
-def _unit_and_day(push: Push) -> tuple[int, int]:
+def _unit_and_day(push: Push, sources: list[tuple[str, int] | None]) -> tuple[int, int]:
     """In what the numbers of sources are counted, and the day on which the first of the entries was made."""
-    numbers = [source[1] for row in push.rows if isinstance(row, PushRow) and (source := _source(row)) is not None]
+    numbers = [source[1] for source in sources if source is not None]
     first = next((row.recorded_at_ms for row in push.rows if isinstance(row, PushRow)), 0)
     unit = next(unit for unit in UNITS if all(number % unit == 0 for number in numbers))
     return unit, max(0, min(DAY_MAX, (numbers[0] if numbers else first) // DAY_MS))
@@ -173,14 +180,14 @@ def _packed_rows(push: Push, marks: _Marks) -> Iterator[Any]:
     lamports: dict[int, int] = {}
     recorded_at_ms = marks.day * DAY_MS
     number_before = recorded_at_ms
-    for row in push.rows:
+    for row, source in zip(push.rows, marks.sources, strict=True):
         if isinstance(row, ErasedRow):
             yield row.ordinal
             continue
         later, recorded_at_ms = row.recorded_at_ms - recorded_at_ms, row.recorded_at_ms
         higher = row.lamport - lamports.get(row.ordinal, 0)
         lamports[row.ordinal] = row.lamport
-        if (source := _source(row)) is not None:
+        if source is not None:
             name, number = source
             beyond, number_before = (number - number_before) // marks.unit, number
             yield [

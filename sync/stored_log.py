@@ -53,11 +53,12 @@ def open_log(path: Path, master: MasterKey) -> apsw.Connection:
 
 
 class StreamSeal(NamedTuple):
-    """What opens the bodies of a stream: its log, its name, and the key unless that was destroyed."""
+    """What opens and proves the bodies of a stream: its log, its name, and the keys unless they were destroyed."""
 
     log: bytes
     name: bytes
     key: Seal | None
+    salt: bytes
 
 
 class StoredLog:
@@ -186,11 +187,11 @@ class StoredLog:
             return None
         return open_body(seal.key, log, row.seq, seal.name, row.commitment, row.body)
 
-    def _seal_of(self, db: apsw.Connection, stream: int) -> StreamSeal:
-        """The seal of a stream that is committed, at hand the next time."""
+    def seal_of(self, db: apsw.Connection, stream: int) -> StreamSeal:
+        """The seal of a stream that is committed, at hand the next time. For the modules of this package only."""
         seals = self._seals  # an erasure meanwhile puts another in its place
-        seal = self.find_seal(db, stream)
-        if seal.key is None:
+        seal = seals.get(stream) or self.find_seal(db, stream)
+        if seal.key is None or stream in seals:
             return seal
         if len(seals) >= SEALS_CACHED_MAX:
             seals.clear()
@@ -205,9 +206,10 @@ class StoredLog:
         name, number = found
         log = self.log_of(db, stream >> STREAM_SHIFT)
         try:
-            return StreamSeal(log, name, Seal(derive(self.keyring.stream_key(number)).seal))
+            keys = derive(self.keyring.stream_key(number))
         except KeyDestroyed:
-            return StreamSeal(log, name, None)
+            return StreamSeal(log, name, None, b"")
+        return StreamSeal(log, name, Seal(keys.seal), keys.salt)
 
     def note_unreadable(self, log: bytes, seq: int, why: str) -> None:
         """The content of an entry was met damaged."""
@@ -217,13 +219,13 @@ class StoredLog:
         """Rows as they are stored and committed, with their bodies opened. For the modules of this package only."""
         opened = []
         for row in rows:
-            seal = self._seals.get(row.stream) or self._seal_of(db, row.stream)
+            seal = self.seal_of(db, row.stream)
             try:
                 body = self.open_row(row, seal.log, seal)
             except DoesNotOpen:
                 body = None
                 self.note_unreadable(seal.log, row.seq, damage.DOES_NOT_OPEN)
-            opened.append(row._replace(body=body))
+            opened.append(Row._make((*row[:-1], body)))
         return opened
 
     def check_content(self, entry: Entry) -> None:
@@ -284,11 +286,11 @@ class StoredLog:
 
     def _entries(self, db: apsw.Connection, rows: Iterable[log_sql.Body]) -> list[Entry]:
         """Rows as entries; the way of everything that is read, so nothing in it is looked up twice."""
-        seals, seal_of = self._seals, self._seal_of
+        seals, seal_of = self._seals, self.seal_of
         entries: list[Entry] = []
         add = entries.append
         for position, seq, stream, committed, sealed in rows:
-            log, name, key = seals.get(stream) or seal_of(db, stream)
+            log, name, key, _ = seals.get(stream) or seal_of(db, stream)
             try:
                 packed = None if sealed is None or key is None else open_body(key, log, seq, name, committed, sealed)
             except DoesNotOpen:
@@ -300,7 +302,11 @@ class StoredLog:
     def entries_of_subject(self, subject: bytes, until: int | None = None) -> list[Entry]:
         """Every log's entries about a subject, each stream in its own order; those up to a position, if it is given."""
         with self._read() as db, one_state(db):
-            chains = [log_sql.chain_bodies(db, s.head) for s in log_sql.live_streams_of_subject(db, subject)]
+            last = log_sql.entry_at(db, until) if until else None  # most who ask for a subject ask as of an entry of it
+            heads = {s.id: s.head for s in log_sql.live_streams_of_subject(db, subject)}
+            if last is not None and last.stream in heads:
+                heads[last.stream] = until  # what came after it in its stream is not even looked at
+            chains = [log_sql.chain_bodies(db, head) for head in heads.values()]
             rows = (row for newest_first in chains for row in reversed(newest_first))
             return self._entries(db, rows if until is None else (row for row in rows if row[0] <= until))
 

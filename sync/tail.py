@@ -270,13 +270,15 @@ class Tail:
             raise StaleVersion(f"log {batch.log.hex()} holds {branch.size} entries, the batch starts at {batch.start}")
         begun = list(self._receive(branch, batch.streams))
         heads = {stream.id: stream for stream in begun}
+        first = branch.id << STREAM_SHIFT
+        heads |= log_sql.streams_by_id(db, {first + arrived.ordinal for arrived in batch.entries} - heads.keys())
         seals: dict[int, Seal] = {}
         types: dict[str, int] = {}
         rows: list[EntryColumns] = []
         position, seq = self.position, batch.start
         for arrived, tree in zip(batch.entries, batch.trees, strict=True):
-            number = (branch.id << STREAM_SHIFT) + arrived.ordinal
-            head = heads.get(number) or log_sql.stream_by_id(db, number)
+            number = first + arrived.ordinal
+            head = heads.get(number)
             if head is None:
                 raise LocalProtocolError(f"the batch names stream {arrived.ordinal}, which has not begun")
             position, seq = position + 1, seq + 1

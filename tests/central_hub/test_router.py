@@ -102,6 +102,20 @@ def test_late_entries_of_the_former_home_follow(town):
     town.require_whole()
 
 
+@pytest.mark.parametrize(("field", "value"), [("minutes", 3), ("on", "2024-09-02"), ("nonsense", "3")])
+def test_a_late_correction_of_the_former_home_follows(town, field, value):
+    """Whether a correction decides anything (a day may) or not (minutes do not), the new home has it."""
+    register(town)
+    said = town.record(OLD, CHILD, talk(3))
+    move(town)
+    town.exchange()
+    named = town.record(OLD, CHILD, e.FactCorrected(target=UUID(bytes=said), field=field, value=value))
+    town.exchange()
+    assert named in {entry.id for entry in town.homes[NEW].entries_of_subject(CHILD)}
+    assert town.rows(NEW, CHILD) == town.rows("", CHILD)
+    town.require_whole()
+
+
 def test_the_former_home_learns_that_the_child_was_taken_in_and_no_more(town):
     """The former home shows the child as the new home's, and holds nothing that the new home wrote afterwards."""
     register(town)

@@ -9,12 +9,13 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain import events as e
 from domain.folding import fold
 from domain.records import Record
-from domain.routing import DECIDES, EVERYTHING, Grant, grants, hangs_on, urgency
-from tests.domain.domain_samples import DAY, SUBJECT, Writer, phone, registered, talk, withdrawal
+from domain.routing import DECIDES, EVERYTHING, Grant, grants, hangs_on, may_change, urgency
+from tests.domain.domain_samples import DAY, SUBJECT, Writer, correction, phone, registered, talk, withdrawal
 from tests.domain.histories import histories
 
 
@@ -180,6 +181,25 @@ def test_only_named_types_decide(history):
     """An entry of any other type changes no grant: who was given what stands until one that decides."""
     decides = [one for one in history if one.event is not None and _name(one) in DECIDES]
     assert given_to(*decides) == given_to(*history)
+
+
+@settings(max_examples=300, deadline=None)
+@given(histories(), st.randoms(use_true_random=False))
+def test_a_grant_stands_until_an_entry_that_may_change_it(history, dice):
+    """However the logs arrive between each other, each in its order: what may not change a grant does not."""
+    logs = {one.log: [each for each in history if each.log == one.log] for one in history}
+    arrived: list[Record] = []
+    for log in dice.sample([one.log for one in history], len(history)):
+        before, one = given_to(*arrived), logs[log].pop(0)
+        arrived.append(one)
+        may = one.event is not None and _name(one) in DECIDES and may_change(one.event)
+        assert may or given_to(*arrived) == before
+
+
+def test_a_correction_of_minutes_decides_nothing_and_one_of_a_home_does(homes):
+    """The router asks again about a child only where a correction names where the child belongs, or when."""
+    assert not may_change(correction(homes[OLD].write(talk(day(3))), "minutes", 20))
+    assert may_change(correction(homes[OLD].write(request(NEW)), "to_home", OTHER))
 
 
 def _name(record: Record) -> str:

@@ -57,6 +57,21 @@ def test_content_that_does_not_open_is_no_content(stores, draft, sealed):
     assert said.body().payload == {"log": node.log, "seq": 2, "why": "its content does not open"}
 
 
+def test_a_subject_as_of_a_position_is_what_was_stored_up_to_it(stores, authors, draft):
+    """As of any position, of the subject or of another one: of every log's entries those that had come by then."""
+    hub, author = stores("hub"), authors(1).write_many(6)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(batch_of(author, 0, 3)).result(10)
+    subject = next(body.subject for entry in hub.entries_after(0) if (body := entry.body()))
+    hub.record([draft(0)._replace(subject=subject), draft(1)]).result(10)
+    hub.append(batch_of(author, 3, 6)).result(10)
+    hub.record([draft(2)._replace(subject=subject)]).result(10)
+    whole = hub.entries_of_subject(subject)
+    assert len({entry.log for entry in whole}) == 2
+    for position in range(hub.position() + 2):
+        assert hub.entries_of_subject(subject, position) == [one for one in whole if one.position <= position]
+
+
 def test_few_keys_at_hand_open_as_much(stores, draft, monkeypatch):
     """However few streams' keys are kept at hand, every body is opened, again and again."""
     monkeypatch.setattr(stored_log, "SEALS_CACHED_MAX", 2)
