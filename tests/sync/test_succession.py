@@ -196,11 +196,11 @@ def test_another_log_of_the_home_is_cut_where_its_key_signed(node, stores):
     follower.set_aside(node.log, 10, "lost", NOW_MS)
     assert events(follower) == before
     assert {b.log: b.size for b in follower.branches()} == {node.log: 7, follower.log: 6}
-    assert succession.changes(follower) == [(succession.SET_ASIDE, node.log, follower.log, 7, "lost", 5, NOW_MS)]
+    assert succession.changes(follower) == [(succession.SET_ASIDE, node.log, follower.log, 7, "lost", 5, NOW_MS, 0)]
     require_verified(follower)
     follower.set_aside(node.log, 7, "nothing behind it", NOW_MS)
     assert succession.changes(follower)[1] == (
-        succession.SET_ASIDE, node.log, follower.log, 7, "nothing behind it", 0, NOW_MS,
+        succession.SET_ASIDE, node.log, follower.log, 7, "nothing behind it", 0, NOW_MS, 0,
     )  # fmt: skip
 
 
