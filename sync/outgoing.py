@@ -139,7 +139,7 @@ def _name_and_salt(db: apsw.Connection, store: StoredLog, number: int) -> tuple[
     """What leaves and commitments in a stream are made with; no salt once its key was destroyed."""
     found = log_sql.stream_seal(db, number)
     if found is None:
-        raise LocalProtocolError(f"stream {number & ORDINAL_MASK} has entries but is not known")
+        raise _lost_stream(store, number, store.log_of(db, number >> STREAM_SHIFT))
     try:
         return found[0], derive(store.keyring.stream_key(found[1])).salt
     except KeyDestroyed:
@@ -149,8 +149,7 @@ def _name_and_salt(db: apsw.Connection, store: StoredLog, number: int) -> tuple[
 def _beginning(db: apsw.Connection, store: StoredLog, number: int, is_withheld: bool) -> Beginning:
     stream, log = log_sql.stream_by_id(db, number), store.log_of(db, number >> STREAM_SHIFT)
     if stream is None:
-        which = f"stream {number & ORDINAL_MASK} of log {log.hex()}"
-        raise LogCorrupt(f"{store.folder / LOG_FILE} has entries of {which}, but not the stream: run verify")
+        raise _lost_stream(store, number, log)
     if is_withheld or stream.subject is None:
         return Beginning(None, None, stream.name)
     try:
@@ -159,3 +158,8 @@ def _beginning(db: apsw.Connection, store: StoredLog, number: int, is_withheld: 
         return Beginning(None, None, stream.name)
     implied = stream_id(derive(key).label, log, stream.subject)
     return Beginning(stream.subject, key, None if stream.name == implied else stream.name)
+
+
+def _lost_stream(store: StoredLog, number: int, log: bytes) -> LogCorrupt:
+    which = f"stream {number & ORDINAL_MASK} of log {log.hex()}"
+    return LogCorrupt(f"{store.folder / LOG_FILE} has entries of {which}, but not the stream: run verify")
