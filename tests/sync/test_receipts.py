@@ -5,12 +5,13 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from sync import receipt_series
+from sync import above, receipt_series
 from sync.batch import SignedSize
 from sync.client import Exchange
+from sync.entry import TIME_MS_MAX
 from sync.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 from sync.hub_note import HubNote, note_text, signed_note, verify_note
-from sync.note import Signer, checkpoint_text, verify_signature
+from sync.note import Signer, checkpoint_text, cosign, verify_signature
 from sync.receipts import Bracket, Greeted, Kept
 from sync.replicator import Sender
 from sync.store import Store
@@ -180,6 +181,27 @@ def test_the_series_goes_with_the_part_that_is_set_aside(made):
     assert receipt_series.bracket(made, old, 5).before_ms is None
 
 
+def test_the_receipt_of_a_hub_above_stands_apart(stores, authors):
+    """Of a peer's log it is kept beside the node's own, for each hub the last one; of the own log in series."""
+    hub, author = stores("hub"), authors(1).write_many(5)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(author.receiver(0).receive(author.push(0, 5), 0)[0].batch).result(10)
+    hub.record(drafts(3)).result(10)
+    for size in (3, 5, 4):
+        root = author.frontier(size).root()
+        cosigned = cosign(OTHER, checkpoint_text(f"homeward/{author.log.hex()}", size, root), 9)
+        signed = SignedSize(size, root, author.signature(size), cosigned)
+        hub.keep_receipt_of(OTHER.public_key, author.log, signed, Kept(size, GOOD)).result(10)
+    assert above.sizes(hub, OTHER.public_key) == {author.log: 5}
+    assert above.sizes(hub, HUB.public_key) == {}
+    assert above.first_bad(hub, OTHER.public_key) == ""
+    assert receipt_series.all_of(hub, author.log) == []
+    signed = hub.sign(3)._replace(receipt=hub.receipt(hub.log, 3, hub.root(hub.log, 3), 9))
+    hub.keep_receipt_of(OTHER.public_key, hub.log, signed, Kept(3, GOOD)).result(10)
+    assert [kept.size for kept in receipt_series.all_of(hub, hub.log)] == [3, 3]
+    assert above.sizes(hub, OTHER.public_key) == {author.log: 5}
+
+
 @pytest.fixture
 def line(stores):
     """A hub and a node with five entries that belongs to it."""
@@ -276,4 +298,5 @@ def test_any_clock_gives_a_receipt_that_holds(made, clock_ms):
     kept.result(10)
     verify_note(made.signer.public_key, made.log, 3, made.root(made.log, 3), receipt.note)
     assert (receipt.epoch, receipt.backed_up_to) == (9, 3)
+    assert receipt.note.time_ms == min(max(clock_ms, 0), TIME_MS_MAX)
     assert receipt_series.newest(made, made.log) == receipt

@@ -366,6 +366,15 @@ def test_a_lost_stream_key_is_found(hub):
     assert (bad.log, bad.seq) == (author.log, 2)
 
 
+def test_content_whose_key_was_destroyed_is_erased(stores, draft):
+    """Where a power cut came behind the keys' destruction, what is still there is nobody's content: the log holds."""
+    node = stores()
+    node.record([draft(1), draft(2), draft(1)]).result(10)
+    node.keyring.destroy([1], [], [])
+    node.forget_seals()
+    assert verify(node, None, lambda _: None) == Verdict(3, None)
+
+
 def test_an_own_log_is_checked_like_a_peers(hub):
     """A changed entry of the node's own is named under its own log."""
     folder, _ = hub

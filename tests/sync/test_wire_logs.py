@@ -172,7 +172,7 @@ def test_a_proof_is_a_signature_or_a_cosignature(size):
     """What a hub is shown is its own signature on an outbox or its receipt: both are read, and no third length."""
     for proof in (SIGNATURE, COSIGNATURE):
         assert message(23, [LOG, 1, 0, ROOT, proof]).proof == proof
-    with pytest.raises(RemoteProtocolError, match="^proof must be 64 bytes"):
+    with pytest.raises(RemoteProtocolError, match=r"^proof must be 64 bytes"):
         message(23, [LOG, 1, 0, ROOT, bytes(size)])
 
 
