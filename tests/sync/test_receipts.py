@@ -237,6 +237,23 @@ def test_both_sides_keep_the_same_of_an_exchange(line):
         assert verify(store, key, lambda _: None).ok
 
 
+def test_receipts_stand_under_the_hubs_first_key(line):
+    """A hub that goes on in a new log signs and checks its receipts with the same key; a false one is still found."""
+    hub, node = line
+    exchanged(hub, node, sender_of(node, hub.key))
+    hub.store.succeed(hub.store.size(hub.store.log), "restored", NOW_MS)
+    assert verify(hub.store, None, lambda _: None).ok
+    node.record(drafts(1, start=5)).result(10)
+    exchanged(hub, node, sender_of(node, hub.key, 5))
+    assert receipt_series.count(hub.store, node.log) == receipt_series.count(node, node.log) == 2
+    for store, key in ((node, hub.key), (hub.store, None)):
+        assert verify(store, key, lambda _: None).ok
+        store.submit(lambda db: db.execute("UPDATE receipt SET epoch=7 WHERE size=6 AND last=1").get).result(10)
+        found = verify(store, key, lambda _: None).first_bad
+        assert found.log == node.log
+    assert not verify(node, OTHER.public_key, lambda _: None).ok
+
+
 def test_what_is_recorded_while_an_exchange_begins_is_in_no_earlier_bound(line):
     """The greeting says how many entries there are when it is made, so neither side calls the sixth one later."""
     hub, node = line
