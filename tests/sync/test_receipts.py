@@ -118,6 +118,16 @@ def test_an_idle_home_does_not_grow_its_series(made):
     assert receipt_series.newest(made, made.log).backed_up_to == 1
 
 
+def test_a_node_without_receipts_has_no_series(made):
+    """Before the first receipt there is nothing to say, and nothing is made for it."""
+    made.record(drafts(3)).result(10)
+    assert receipt_series.newest(made, made.log) is None
+    assert receipt_series.all_of(made, made.log) == []
+    assert receipt_series.bracket(made, made.log, 2) == Bracket(None, None)
+    assert receipt_series.count(made, made.log) == 0
+    assert Greeted(3, NOW_MS + 60, NOW_MS).offset_ms == 60
+
+
 def test_an_entry_was_recorded_between_two_receipts(made):
     """After the node last said that it had fewer entries, before the first receipt that covers it."""
     made.record(drafts(9)).result(10)

@@ -682,6 +682,18 @@ def test_a_refusal_reaches_the_person():
     assert refusal.value.code == "unknown"
 
 
+def test_how_many_entries_were_refused_is_known():
+    """Of pushes under way the first one behind what is acknowledged was refused; where none is, nothing."""
+    made = sender(acknowledged=40)
+    assert made.refused_rows == 0
+    assert [send_next(made), send_next(made)] == [(40, 50), (50, 60)]
+    assert made.refused_rows == 10
+    made.receive(Ack(45))
+    assert made.refused_rows == 5
+    made.receive(Ack(60))
+    assert made.refused_rows == 0
+
+
 # Both together
 
 

@@ -231,6 +231,13 @@ def test_what_was_taken_back_is_found_beside_damage_and_erasure(stores, draft):
     assert node.record([draft(1)]).exception(10) is None
 
 
+def test_what_is_recorded_again_has_the_lamport_that_it_had(stores, draft):
+    """It is given, not worked out from deps that need not be here; but it never falls behind its own stream."""
+    node = stores()
+    node.record([draft(1, lamport=40, deps={b"L" * 16: 7}), draft(1, lamport=12), draft(2, lamport=1)]).result(10)
+    assert [entry.body().lamport for entry in node.entries_after(0)] == [40, 41, 1]
+
+
 def test_whoever_works_in_a_transaction_knows_which_log_is_written(stores, draft):
     """The one that the node writes, and no other of its own."""
     node = stores()

@@ -196,6 +196,7 @@ def test_an_older_log_of_this_node_is_signed_by_its_own_key(stores, draft):
     node.succeed(3, "forked", 0)
     assert node.sign(2, old) == before
     assert node.sign(1, node.log) == node.sign(1) != before
+    assert node.own_logs() == [old, node.log]
 
 
 def test_an_author_has_seen_what_came_first_and_can_be_read(stores, authors, draft):
