@@ -157,7 +157,8 @@ def test_a_receipt_by_hand_is_a_later_bound_only(made):
     assert bounds(made, 4) == (None, None)
     assert receipt_series.all_of(made, made.log)[1].note.backed_up_to == 3
     keep(made, 3, NOW_MS + 2 * DAY_MS, by_hand=True, backed_up_to=2)
-    assert [kept.note.time_ms for kept in receipt_series.all_of(made, made.log)] == [NOW_MS, NOW_MS + 2 * DAY_MS]
+    kept = receipt_series.all_of(made, made.log)
+    assert [(one.note.time_ms, one.greeted) for one in kept] == [(NOW_MS, None), (NOW_MS + 2 * DAY_MS, None)]
 
 
 def test_a_corrected_clock_of_the_hubs_is_taken_as_it_is(made):
