@@ -210,3 +210,16 @@ def test_an_author_has_seen_what_came_first_and_can_be_read(stores, authors, dra
     assert node.seen(draft(2).subject) == {second.log: 1}
     node.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(70) WHERE position=2").fetchall()).result(10)
     assert node.seen(draft(2).subject) == {}
+
+
+def test_what_was_known_of_a_subject_at_a_position_can_be_read(stores, draft):
+    """Entries that came later are left out; the one at the position itself is not."""
+    node = stores()
+    node.record([draft(n) for n in (1, 2)]).result(10)
+    node.succeed(2, "forked", 0)
+    node.record([draft(n) for n in (1, 2, 1)]).result(10)
+    subject, found = draft(1).subject, {}
+    for until in range(1, 7):
+        found[until] = [entry.position for entry in node.entries_of_subject(subject, until)]
+    assert found == {1: [1], 2: [1], 3: [1], 4: [1, 4], 5: [1, 4], 6: [1, 4, 6]}
+    assert [entry.position for entry in node.entries_of_subject(subject)] == [1, 4, 6]
