@@ -223,3 +223,16 @@ def test_what_was_known_of_a_subject_at_a_position_can_be_read(stores, draft):
         found[until] = [entry.position for entry in node.entries_of_subject(subject, until)]
     assert found == {1: [1], 2: [1], 3: [1], 4: [1, 4], 5: [1, 4], 6: [1, 4, 6]}
     assert [entry.position for entry in node.entries_of_subject(subject)] == [1, 4, 6]
+
+
+def test_what_each_body_takes_is_known(stores, authors, draft):
+    """Of the log that was asked for, in its order; nothing of what was erased."""
+    hub, author = stores("hub"), authors(1).write_many(3)
+    hub.record([draft(1, payload="x" * 100), draft(2)]).result(10)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(batch_of(author, 0, 3)).result(10)
+    hub.submit(lambda db: db.execute("UPDATE entry SET body=NULL WHERE position=4").fetchall()).result(10)
+    bodies = [row.body for row in hub.reading(lambda db: log_sql.entries_after(db, 0, 9))]
+    for log, expected in ((hub.log, bodies[:2]), (author.log, bodies[2:])):
+        sizes = hub.reading(lambda db, number=hub.branch_id(log): log_sql.body_sizes_of_branch(db, number))
+        assert sizes == [len(body or b"") for body in expected]
