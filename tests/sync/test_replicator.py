@@ -685,7 +685,7 @@ def test_a_refusal_reaches_the_person():
 @pytest.mark.parametrize("code", ["gap", "later", "damaged"])
 def test_some_refusals_are_waited_out(code):
     """What began behind what the hub holds, met a hub without room or a bad line is like a cut: try again, in time."""
-    with pytest.raises(Unreachable, match="^in these words$"):
+    with pytest.raises(Unreachable, match=r"^in these words$"):
         sender().receive(Refusal(code, "in these words"))
 
 
