@@ -205,16 +205,23 @@ def mended_subject(store: StoredLog, body: Body) -> bytes | None:
 
 
 def first_unreadable(store: StoredLog, log: bytes, start: int, end: int) -> int:
-    """The first entry behind `start` that cannot be read from the disk: the range is halved until it is named."""
+    """The first entry behind `start` that cannot be read from the disk: the range is halved until it is named.
+
+    Where all of them can be read it is the tree in front of them that cannot: then no root behind `start` can be made.
+    """
     branch = store.branch_id(log)
 
     def reads(after: int, until: int) -> bool:
         try:
-            store.reading(lambda db: log_sql.entries_of_branch(db, branch, after + 1, until - after))
+            store.reading(
+                lambda db: store.opened_rows(db, log_sql.entries_of_branch(db, branch, after + 1, until - after))
+            )
         except (LogCorrupt, apsw.Error):
             return False
         return True
 
+    if reads(start, end):
+        return start + 1
     while end - start > 1:
         middle = (start + end) // 2
         start, end = (start, middle) if not reads(start, middle) else (middle, end)

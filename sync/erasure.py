@@ -38,8 +38,8 @@ from sync.batch import Draft, Entry, Erased
 from sync.entry import ID_SIZE, bytes_ok, text_ok
 from sync.errors import ErasureUnfinished, LocalProtocolError
 from sync.files import FILES_FILE
-from sync.log_schema import Stream
-from sync.stored_log import KEYS_FILE, LOG_FILE
+from sync.log_schema import LOG_FILE, Stream
+from sync.stored_log import KEYS_FILE
 
 if TYPE_CHECKING:
     from threading import Event

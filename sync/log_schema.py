@@ -28,8 +28,12 @@ STRICT, so that bytes can never become text, which no reader expects.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 from typing import Final, NamedTuple
 
+from sync.errors import LogCorrupt
+
+LOG_FILE: Final = "log.db"
 APPLICATION_ID: Final = 0x48574C47  # "HWLG"
 OLDEST_FORMAT: Final = 2  # none before it was ever released
 FORMAT: Final = 3  # 3: with outboxes (`outbox_sql`), whose tables are made when a folder of format 2 is opened
@@ -149,3 +153,9 @@ class Run(NamedTuple):
     position: int
     branch: int
     seq: int
+
+
+def lost_stream(folder: Path, number: int, log: bytes) -> LogCorrupt:
+    """Entries of a stream that the file does not have: nothing can be made up in its place."""
+    which = f"stream {number & ORDINAL_MASK} of log {log.hex()}"
+    return LogCorrupt(f"{folder / LOG_FILE} has entries of {which}, but not the stream: run verify")

@@ -68,9 +68,7 @@ def stream_by_name(db: apsw.Connection, name: bytes) -> Stream | None:
 
 def streams_named(db: apsw.Connection, names: Collection[bytes]) -> list[Stream]:
     """The streams with these pseudonyms that still have a subject; looks at all streams."""
-    if not names:
-        return []
-    rows = db.execute("SELECT id, name FROM stream WHERE subject IS NOT NULL")
+    rows = db.execute("SELECT id, name FROM stream WHERE subject IS NOT NULL") if names else ()
     return [found for number, name in rows if name in names and (found := stream_by_id(db, number)) is not None]
 
 
@@ -93,11 +91,8 @@ def _stream(db: apsw.Connection, query: str, bindings: tuple[Any, ...]) -> Strea
 
 def stream_names(db: apsw.Connection, numbers: Iterable[int]) -> dict[int, bytes]:
     """The pseudonyms of streams, by local number."""
-    found = {}
-    for number in numbers:
-        for (name,) in db.execute("SELECT name FROM stream WHERE id=?", (number,)):
-            found[number] = bytes(name)
-    return found
+    query = "SELECT name FROM stream WHERE id=?"
+    return {number: bytes(name) for number in numbers for (name,) in db.execute(query, (number,))}
 
 
 def streams_of_branch(db: apsw.Connection, branch: int, first_ordinal: int, count: int) -> list[Stream]:

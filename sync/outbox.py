@@ -23,7 +23,7 @@ import apsw
 from sync import log_sql, outbox_sql, outgoing
 from sync.entry import FORMAT_SUITE, HEADER, origin, unpack_body
 from sync.errors import EntryDamaged, LogCorrupt
-from sync.log_schema import Row, Stream
+from sync.log_schema import Row, Stream, lost_stream
 from sync.merkle import HASH_SIZE, Frontier, frontier_numbers, leaf_hash
 from sync.messages import Beginning, Delivery, ErasedRow, Push, PushRow
 from sync.note import Signer, checkpoint_text, sign
@@ -103,7 +103,7 @@ def _origin(store: StoredLog, db: apsw.Connection, row: Row) -> tuple[bytes, byt
     """The log that an entry is of, and its stream's pseudonym."""
     found = log_sql.stream_seal(db, row.stream)
     if found is None:
-        raise LogCorrupt(f"log.db has entries of stream {row.stream}, but not the stream: run verify")
+        raise lost_stream(store.folder, row.stream, store.log_of(db, row.branch))
     return store.log_of(db, row.branch), found[0]
 
 

@@ -17,10 +17,10 @@ import apsw
 from sync import damage, log_sql
 from sync.entry import commitment, derive, leaf, origin, stream_id, unpack_body
 from sync.errors import EntryDamaged, KeyDestroyed, LocalProtocolError, LogCorrupt
-from sync.log_schema import ORDINAL_MASK, STREAM_SHIFT, Stream
+from sync.log_schema import ORDINAL_MASK, STREAM_SHIFT, Stream, lost_stream
 from sync.messages import Beginning, ErasedRow, Push, PushRow
 from sync.note import checkpoint_text, sign
-from sync.stored_log import LOG_FILE, StoredLog
+from sync.stored_log import StoredLog
 
 Withheld = Collection[int]
 """The ordinals of streams that go in erased form; a single entry, whose content the hub refuses, as minus its seq."""
@@ -138,8 +138,7 @@ def _beginning(db: apsw.Connection, store: StoredLog, number: int, name: bytes, 
     """How a stream begins; under the name that its leaves were made with."""
     stream, log = log_sql.stream_by_id(db, number), store.log_of(db, number >> STREAM_SHIFT)
     if stream is None:
-        which = f"stream {number & ORDINAL_MASK} of log {log.hex()}"
-        raise LogCorrupt(f"{store.folder / LOG_FILE} has entries of {which}, but not the stream: run verify")
+        raise lost_stream(store.folder, number, log)
     return beginning_of(store, stream._replace(name=name), log, is_withheld)
 
 

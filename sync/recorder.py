@@ -47,9 +47,8 @@ from sync.batch import Draft
 from sync.database import NotStored
 from sync.entry import ERASED, unpack_body
 from sync.errors import LocalProtocolError, RemoteProtocolError, StaleVersion, SubjectErased
-from sync.log_schema import Row
+from sync.log_schema import LOG_FILE, Row
 from sync.store import Store
-from sync.stored_log import LOG_FILE
 
 T = TypeVar("T")
 

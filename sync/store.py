@@ -32,12 +32,12 @@ from sync.errors import LocalProtocolError
 from sync.files import Files
 from sync.hub_note import signed_note
 from sync.keyring import Keyring
-from sync.log_schema import Kind
+from sync.log_schema import LOG_FILE, Kind
 from sync.messages import Receipt
 from sync.note import Signer
 from sync.receipts import Greeted, Kept
 from sync.slots import Slots
-from sync.stored_log import KEYS_FILE, LOG_FILE, StoredLog, open_log
+from sync.stored_log import KEYS_FILE, StoredLog, open_log
 from sync.tail import Tail
 from sync.writer import Head, Owner, Writer
 

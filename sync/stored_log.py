@@ -22,14 +22,13 @@ from sync.entry import derive, origin
 from sync.errors import FolderError, KeyDestroyed, LocalProtocolError, LogCorrupt
 from sync.files import FILES_FILE, StoredFiles
 from sync.keyring import Keyring
-from sync.log_schema import STREAM_SHIFT, Branch, Kind, Row
+from sync.log_schema import LOG_FILE, STREAM_SHIFT, Branch, Kind, Row, lost_stream
 from sync.merkle import Frontier, consistency_proof, frontier_numbers, inclusion_proof, node_number, root_at
 from sync.note import Signer, checkpoint_text, cosign, sign
 from sync.sealing import DoesNotOpen, Seal, open_body
 from sync.slots import unlock
 
 T = TypeVar("T")
-LOG_FILE: Final = "log.db"
 KEYS_FILE: Final = "keys.db"
 APPLICATION_IDS: Final = {
     LOG_FILE: log_schema.APPLICATION_ID,
@@ -202,7 +201,7 @@ class StoredLog:
         """The seal of a stream, which need not be committed. For the modules of this package only."""
         found = log_sql.stream_seal(db, stream)
         if found is None:
-            raise LogCorrupt(f"{self.folder / LOG_FILE} has entries of stream {stream}, but not the stream: run verify")
+            raise lost_stream(self.folder, stream, self.log_of(db, stream >> STREAM_SHIFT))
         name, number = found
         log = self.log_of(db, stream >> STREAM_SHIFT)
         try:

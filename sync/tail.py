@@ -33,7 +33,7 @@ from sync.entry import (
 )
 from sync.errors import LocalProtocolError, StaleVersion, SubjectErased
 from sync.keyring import NO_KEY
-from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Kind, Run, Stream
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Branch, Kind, Row, Run, Stream
 from sync.merkle import Frontier, leaf_hash
 from sync.sealing import DoesNotOpen, Seal, seal_body
 from sync.stored_log import StoredLog
@@ -234,10 +234,8 @@ class Tail:
     def _lamport_where_it_stood(self, db: apsw.Connection, dep: tuple[bytes, int], subject: bytes) -> int | None:
         """The lamport of an entry about a subject that a hub took back; see `taken_back`."""
         for stream in log_sql.live_streams_of_subject(db, subject):
-            seal = self._store.find_seal(db, stream.id)
             for row in log_sql.chain(db, stream.head):
-                packed = self._store.open_row(row, seal.log, seal)
-                body = unpack_body(packed) if packed is not None else None
+                body = self._readable(db, row)
                 match body.extensions.get(EXT_STOOD) if body is not None else None:
                     case [bytes(log), int(seq), bytes(), int(lamport)] if (log, seq) == dep:
                         return lamport
@@ -246,14 +244,18 @@ class Tail:
     def lamport_at(self, db: apsw.Connection, log: bytes, seq: int) -> int | None:
         """The lamport of an entry of any log; None where it is not here, or its content cannot be read any more."""
         for row in log_sql.entries_of_branch(db, self._store.branch_id(log), seq, 1):
-            # Its stream may not be committed, so nothing of it is remembered.
-            try:
-                packed = self._store.open_row(row, log, self._store.find_seal(db, row.stream))
-            except DoesNotOpen:
-                return None
-            if row.seq == seq and packed is not None:
-                return unpack_body(packed).lamport
+            body = self._readable(db, row) if row.seq == seq else None
+            return body.lamport if body is not None else None
         return None
+
+    def _readable(self, db: apsw.Connection, row: Row) -> Body | None:
+        """An entry's content, if it can be read. Its stream may not be committed, so nothing of it is remembered."""
+        seal = self._store.find_seal(db, row.stream)
+        try:
+            packed = self._store.open_row(row, seal.log, seal)
+        except DoesNotOpen:
+            return None
+        return unpack_body(packed) if packed is not None else None
 
     def _type(self, name: str, added: dict[str, int]) -> int:
         """A type's number; a new type gets the next one, `added` until the request is good."""

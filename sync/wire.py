@@ -55,7 +55,6 @@ from sync.messages import (
     Receipt,
     Refusal,
     Returned,
-    Welcome,
 )
 from sync.push_form import OrdinalOf, SubjectOf, pack_push, unpack_push
 
@@ -109,8 +108,6 @@ def _framed(dictionary: int, raw: bytes, content: bytes, level: int) -> bytes:
 
 def _elements(message: Message) -> list[Any]:
     match message:
-        case Welcome(epoch, size, logs):
-            return [wire_logs.WELCOME, epoch, size, [list(one) for one in logs]]
         case Offer((media, size, hashes), key, subjects, signature):
             return [OFFER, media, size, list(hashes), key, list(subjects), signature]
         case Bring(number, public_key, offer):

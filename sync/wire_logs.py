@@ -197,11 +197,6 @@ def _count_ok(items: list[Any], count_max: int) -> None:
         raise RemoteProtocolError(f"an array must have from 1 to {count_max} elements, found {len(items)}")
 
 
-def _keys_ok(*keys: bytes) -> None:
-    for key in keys:
-        bytes_ok(key, "public key", KEY_SIZE)
-
-
 def _log(value: bytes) -> bytes:
     bytes_ok(value, "log", ID_SIZE)
     return value

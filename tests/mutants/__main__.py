@@ -9,10 +9,12 @@ modules and which tests. What is printed is counted here, twice, so that no figu
     behaviour  without those that only change the words of an error, and without those in equivalent.toml, which no
                test could notice and which each have their reason there
 
-The modules are the log as it is stored, the tree, and the wire: the form of every message, and what is read from or
-written to a log for it. Not the exchange (`speaking`, `pacing`, `client`, `server`): what matters there `replicator`
-decides, and the rest is sockets and waiting, which the tests with real processes are about. `messages` and `log_schema`
-only say what things consist of; they hold nothing that could be mutated.
+The modules are the log as it is stored, the tree, and the wire: the form of every message, what is read from or
+written to a log for it, what receipts prove, and which epoch a log is of. Not the exchange (`speaking`, `pacing`,
+`client`, `server`): what matters there `replicator` decides, and the rest is sockets and waiting, which the tests with
+real processes are about. `messages`, `receipts` and `log_schema` only say what things consist of; they hold nothing
+that could be mutated. Not yet what mends, cuts or completes a log (`damage`, `fork_sql`, `wholeness` and their SQL):
+their tests are whole histories.
 
 A mutant that runs until its time is up counts as noticed; these have a column of their own, for on a busy machine they
 may only have been slow (`plugin` ends a test that hangs). Not mutated are constants, defaults that are calls, and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 
@@ -143,6 +144,20 @@ def test_a_cipher_that_is_not_ours_is_refused(path, monkeypatch):
     monkeypatch.setattr(cipher, "CIPHER", (("cipher", "rot13"),))
     with pytest.raises(NoCipher):
         opened(path)
+
+
+def test_a_pragma_that_is_not_answered_is_refused(path, monkeypatch):
+    """Who does not know a pragma says nothing to it, as every SQLite does: that is no cipher."""
+    monkeypatch.setattr(cipher, "CIPHER", (*cipher.CIPHER, ("no_such_pragma", "1")))
+    with pytest.raises(NoCipher, match="does not take our cipher"):
+        opened(path)
+
+
+def test_a_file_that_cannot_be_made_is_named(tmp_path):
+    """Where there is no folder for it, the file that was to be made is named."""
+    path = tmp_path / "nowhere" / "t.db"
+    with pytest.raises(FolderError, match=rf"^{re.escape(str(path))} cannot be opened: "):
+        cipher.create(path, SOME_MASTER, APPLICATION_ID)
 
 
 def test_no_error_shows_the_key(path, monkeypatch):

@@ -44,6 +44,14 @@ def test_a_large_log_takes_few_questions(shared, common, rounds):
     assert asked <= rounds
 
 
+def test_the_first_question_is_whether_one_copy_continues_the_other():
+    """In the ordinary case one root is compared, and after it as many as a question may have."""
+    prefix = Prefix(1000)
+    assert prefix.sizes() == [1000]
+    prefix.take([b"x"], [b"y"])
+    assert len(prefix.sizes()) == 16
+
+
 @given(st.integers(1, 10**6), st.data())
 def test_a_liar_ends_the_search_too(shared, data):
     """Answers that no log could give neither keep a node busy nor lead it beyond what both have."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from sync import receipt_series
+from sync import above, receipt_series
 from sync.batch import SignedSize
 from sync.client import Exchange
+from sync.entry import TIME_MS_MAX
 from sync.errors import LocalProtocolError, RemoteProtocolError, VerificationError
 from sync.hub_note import HubNote, note_text, signed_note, verify_note
-from sync.note import Signer, checkpoint_text, verify_signature
+from sync.note import Signer, checkpoint_text, cosign, verify_signature
 from sync.receipts import Bracket, Greeted, Kept
 from sync.replicator import Sender
 from sync.store import Store
@@ -117,6 +118,16 @@ def test_an_idle_home_does_not_grow_its_series(made):
     assert receipt_series.newest(made, made.log).backed_up_to == 1
 
 
+def test_a_node_without_receipts_has_no_series(made):
+    """Before the first receipt there is nothing to say, and nothing is made for it."""
+    made.record(drafts(3)).result(10)
+    assert receipt_series.newest(made, made.log) is None
+    assert receipt_series.all_of(made, made.log) == []
+    assert receipt_series.bracket(made, made.log, 2) == Bracket(None, None)
+    assert receipt_series.count(made, made.log) == 0
+    assert Greeted(3, NOW_MS + 60, NOW_MS).offset_ms == 60
+
+
 def test_an_entry_was_recorded_between_two_receipts(made):
     """After the node last said that it had fewer entries, before the first receipt that covers it."""
     made.record(drafts(9)).result(10)
@@ -146,7 +157,8 @@ def test_a_receipt_by_hand_is_a_later_bound_only(made):
     assert bounds(made, 4) == (None, None)
     assert receipt_series.all_of(made, made.log)[1].note.backed_up_to == 3
     keep(made, 3, NOW_MS + 2 * DAY_MS, by_hand=True, backed_up_to=2)
-    assert [kept.note.time_ms for kept in receipt_series.all_of(made, made.log)] == [NOW_MS, NOW_MS + 2 * DAY_MS]
+    kept = receipt_series.all_of(made, made.log)
+    assert [(one.note.time_ms, one.greeted) for one in kept] == [(NOW_MS, None), (NOW_MS + 2 * DAY_MS, None)]
 
 
 def test_a_corrected_clock_of_the_hubs_is_taken_as_it_is(made):
@@ -178,6 +190,27 @@ def test_the_series_goes_with_the_part_that_is_set_aside(made):
     assert receipt_series.all_of(made, new) == []
     assert receipt_series.newest(made, new) is None
     assert receipt_series.bracket(made, old, 5).before_ms is None
+
+
+def test_the_receipt_of_a_hub_above_stands_apart(stores, authors):
+    """Of a peer's log it is kept beside the node's own, for each hub the last one; of the own log in series."""
+    hub, author = stores("hub"), authors(1).write_many(5)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(author.receiver(0).receive(author.push(0, 5), 0)[0].batch).result(10)
+    hub.record(drafts(3)).result(10)
+    for size in (3, 5, 4):
+        root = author.frontier(size).root()
+        cosigned = cosign(OTHER, checkpoint_text(f"homeward/{author.log.hex()}", size, root), 9)
+        signed = SignedSize(size, root, author.signature(size), cosigned)
+        hub.keep_receipt_of(OTHER.public_key, author.log, signed, Kept(size, GOOD)).result(10)
+    assert above.sizes(hub, OTHER.public_key) == {author.log: 5}
+    assert above.sizes(hub, HUB.public_key) == {}
+    assert above.first_bad(hub, OTHER.public_key) == ""
+    assert receipt_series.all_of(hub, author.log) == []
+    signed = hub.sign(3)._replace(receipt=hub.receipt(hub.log, 3, hub.root(hub.log, 3), 9))
+    hub.keep_receipt_of(OTHER.public_key, hub.log, signed, Kept(3, GOOD)).result(10)
+    assert [kept.size for kept in receipt_series.all_of(hub, hub.log)] == [3, 3]
+    assert above.sizes(hub, OTHER.public_key) == {author.log: 5}
 
 
 @pytest.fixture
@@ -213,6 +246,23 @@ def test_both_sides_keep_the_same_of_an_exchange(line):
             assert not verify(store, key, lambda _: None).ok
             store.submit(lambda db, w=was: db.execute(PUT_BACK, w).get).result(10)
         assert verify(store, key, lambda _: None).ok
+
+
+def test_receipts_stand_under_the_hubs_first_key(line):
+    """A hub that goes on in a new log signs and checks its receipts with the same key; a false one is still found."""
+    hub, node = line
+    exchanged(hub, node, sender_of(node, hub.key))
+    hub.store.succeed(hub.store.size(hub.store.log), "restored", NOW_MS)
+    assert verify(hub.store, None, lambda _: None).ok
+    node.record(drafts(1, start=5)).result(10)
+    exchanged(hub, node, sender_of(node, hub.key, 5))
+    assert receipt_series.count(hub.store, node.log) == receipt_series.count(node, node.log) == 2
+    for store, key in ((node, hub.key), (hub.store, None)):
+        assert verify(store, key, lambda _: None).ok
+        store.submit(lambda db: db.execute("UPDATE receipt SET epoch=7 WHERE size=6 AND last=1").get).result(10)
+        found = verify(store, key, lambda _: None).first_bad
+        assert found.log == node.log
+    assert not verify(node, OTHER.public_key, lambda _: None).ok
 
 
 def test_what_is_recorded_while_an_exchange_begins_is_in_no_earlier_bound(line):
@@ -276,4 +326,5 @@ def test_any_clock_gives_a_receipt_that_holds(made, clock_ms):
     kept.result(10)
     verify_note(made.signer.public_key, made.log, 3, made.root(made.log, 3), receipt.note)
     assert (receipt.epoch, receipt.backed_up_to) == (9, 3)
+    assert receipt.note.time_ms == min(max(clock_ms, 0), TIME_MS_MAX)
     assert receipt_series.newest(made, made.log) == receipt

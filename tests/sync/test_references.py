@@ -170,6 +170,8 @@ def test_a_slow_link_is_compressed_harder_for():
     """Until acknowledgements prove that bytes arrive fast, and where they arrive slowly, the harder level is taken."""
     pace = Effort()
     assert pace.level == 19
+    pace.acknowledged(50, 9.0)  # of an attempt before this one
+    assert pace.level == 19
     pace.pushed(100, FAST_BYTES_A_SECOND, 10.0)
     pace.pushed(200, FAST_BYTES_A_SECOND, 10.1)
     assert pace.level == 19

@@ -682,6 +682,47 @@ def test_a_refusal_reaches_the_person():
     assert refusal.value.code == "unknown"
 
 
+@pytest.mark.parametrize("code", ["gap", "later", "damaged"])
+def test_some_refusals_are_waited_out(code):
+    """What began behind what the hub holds, met a hub without room or a bad line is like a cut: try again, in time."""
+    with pytest.raises(Unreachable, match=r"^in these words$"):
+        sender().receive(Refusal(code, "in these words"))
+
+
+@pytest.mark.parametrize(("held", "lost"), [(39, True), (40, False), (41, False)])
+def test_a_hub_that_holds_less_than_it_gave_a_receipt_for_is_known(held, lost):
+    """It was restored from a backup; before it has said what it holds nothing is known of that."""
+    made = Sender(b"L" * 16, HUB.public_key, 100, 40, receipted=40, ask_first=False, push_size_bytes=800)
+    assert not made.hub_lost
+    made.held(Held(held, 7, ROOT), ROOT)
+    assert made.hub_lost is lost
+
+
+def test_a_link_is_measured_by_its_acknowledgements():
+    """Where the shell tells the time, pushes are as small as the link is slow; where it does not, nobody knows."""
+    for seconds, is_measured in ((None, False), (2.0, True)):
+        pace = Pace()
+        made = Sender(b"L" * 16, HUB.public_key, 100, 0, ask_first=False, push_size_bytes=800, pace=pace)
+        before = pace.bound_bytes
+        for n in range(3):
+            send_next(made)
+            made.now_s = None if seconds is None else 10 + n * seconds
+            made.receive(Ack(made._cursor))
+        assert (pace.bound_bytes < before) is is_measured
+
+
+def test_how_many_entries_were_refused_is_known():
+    """Of pushes under way the first one behind what is acknowledged was refused; where none is, nothing."""
+    made = sender(acknowledged=40)
+    assert made.refused_rows == 0
+    assert [send_next(made), send_next(made)] == [(40, 50), (50, 60)]
+    assert made.refused_rows == 10
+    made.receive(Ack(45))
+    assert made.refused_rows == 5
+    made.receive(Ack(60))
+    assert made.refused_rows == 0
+
+
 # Both together
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from sync import keyring, log_sql, note, receipt_series, store, stored_log, tail, verify
+from sync import damage, keyring, log_sql, note, receipt_series, store, stored_log, tail, verify
 from sync.database import NotStored, OutcomeUnknown
-from sync.entry import entry_id, origin
+from sync.entry import EXT_STOOD, entry_id, origin
 from sync.errors import FolderError, LocalProtocolError, LogCorrupt, NewerFormat, RemoteProtocolError, StaleVersion
 from sync.messages import PushRow
 from sync.note import Verifier
@@ -186,6 +186,91 @@ def test_an_edit_cannot_have_seen_an_erased_entry(stores, draft):
     assert [entry.body() is None for entry in node.entries_after(0, 2)] == [True, False]
     assert type(node.record([draft(3, deps={node.log: 1})]).exception(10)) is LocalProtocolError
     node.record([draft(3, deps={node.log: 2})]).result(10)
+
+
+def taken_back(log: bytes, seq: int, lamport: int) -> dict[int, object]:
+    """The extensions of an entry that a hub took back; see `taken_back`."""
+    return {EXT_STOOD: [log, seq, b"I" * 16, lamport]}
+
+
+def test_an_edit_may_have_seen_what_a_hub_took_back(stores, draft):
+    """An entry that stands elsewhere now counts where it stood, with the lamport that it had there, for its subject."""
+    node, lost = stores(), b"L" * 16
+    node.record(
+        [
+            draft(1, extensions=taken_back(lost, 4, 30)),
+            draft(1, extensions=taken_back(lost, 5, 41)),
+            draft(1),
+            draft(2, extensions=taken_back(lost, 6, 52)),
+            draft(3),
+        ]
+    ).result(10)
+    for n, (seq, lamport) in enumerate([(5, 42), (4, 43)]):  # never less than what the stream has
+        (edit,) = node.record([draft(1, deps={lost: seq})]).result(10)
+        assert edit.seq == 6 + n
+        assert node.entries_after(5 + n)[0].body().lamport == lamport
+    with pytest.raises(LocalProtocolError, match=f"entry 6 of log {lost.hex()}: it is not here"):
+        node.record([draft(1, deps={lost: 6})]).result(10)
+    with pytest.raises(LocalProtocolError, match=f"entry 5 of log {(b'M' * 16).hex()}"):
+        node.record([draft(1, deps={b"M" * 16: 5})]).result(10)
+    node.record([draft(2, deps={lost: 6})]).result(10)
+    assert node.entries_after(7)[0].body().lamport == 53
+
+
+def test_what_was_taken_back_is_found_beside_damage_and_erasure(stores, draft):
+    """Of a subject's entries those that cannot be read are passed over, and stop nobody from recording."""
+    node, lost = stores(), b"L" * 16
+    drafts = [draft(1, extensions=taken_back(lost, 4, 30)), draft(1), draft(1), draft(1)]
+    node.record(drafts).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(70) WHERE seq=2").fetchall()).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=NULL WHERE seq=3").fetchall()).result(10)
+    node.record([draft(1, deps={lost: 4})]).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(70) WHERE seq=1").fetchall()).result(10)
+    with pytest.raises(LocalProtocolError, match="it is not here"):
+        node.record([draft(1, deps={lost: 4})]).result(10)
+    assert node.record([draft(1)]).exception(10) is None
+
+
+def test_what_is_recorded_again_has_the_lamport_that_it_had(stores, draft):
+    """It is given, not worked out from deps that need not be here; but it never falls behind its own stream."""
+    node = stores()
+    node.record([draft(1, lamport=40, deps={b"L" * 16: 7}), draft(1, lamport=12), draft(2, lamport=1)]).result(10)
+    assert [entry.body().lamport for entry in node.entries_after(0)] == [40, 41, 1]
+
+
+def test_whoever_works_in_a_transaction_knows_which_log_is_written(stores, draft):
+    """The one that the node writes, and no other of its own."""
+    node = stores()
+    node.record([draft(1)]).result(10)
+    old = node.log
+    node.succeed(1, "forked", 0)
+    assert [node.submit(lambda _, log=log: node.writes(log)).result(10) for log in (old, node.log)] == [False, True]
+
+
+def test_damage_is_said_once_and_of_so_many_entries(stores, draft, monkeypatch):
+    """Content that is met damaged again and again is told once; of more than a bounded number nothing is told."""
+    monkeypatch.setattr(damage, "NOTED_COUNT_MAX", 2)
+    node = stores()
+    node.record([draft(n) for n in range(4)]).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(70)").fetchall()).result(10)
+    for _ in range(2):
+        for position in range(3):
+            assert node.entries_after(position, 1)[0].body() is None
+        assert node.unreadable == dict.fromkeys([(node.log, 1), (node.log, 2)], damage.DOES_NOT_OPEN)
+        node.submit(lambda _: None).result(10)
+    payloads = [{"log": node.log, "seq": seq, "why": damage.DOES_NOT_OPEN} for seq in (1, 2)]
+    assert [entry.body().payload for entry in node.entries_after(4)] == payloads
+
+
+def test_damage_that_the_writer_meets_is_said_by_the_next_reader(stores, draft):
+    """Whoever reads within a transaction notes nothing: what is said needs one of its own."""
+    node = stores()
+    node.record([draft(1)]).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(70)").fetchall()).result(10)
+    node.submit(lambda db: node.opened_rows(db, log_sql.entries_after(db, 0, 9))).result(10)
+    assert node.unreadable == {}
+    assert node.entries_after(0, 1)[0].body() is None
+    assert list(node.unreadable) == [(node.log, 1)]
 
 
 # A peer's log

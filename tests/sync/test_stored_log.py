@@ -6,9 +6,11 @@ from contextlib import closing
 
 import pytest
 
-from sync import log_sql, stored_log
+from sync import damage, log_sql, stored_log
 from sync.batch import SignedSize
+from sync.entry import derive, header, pack_body
 from sync.errors import LocalProtocolError, LogCorrupt
+from sync.sealing import Seal, seal_body
 from sync.stored_log import StoredLog, precious_files
 from tests.by_hand import by_hand
 
@@ -158,3 +160,95 @@ def test_pictures_are_precious_once_there_is_one(stores):
     node.files.add(node.log, b"x", "image/jpeg", [bytes(16)], 1)
     assert list(precious_files(node.folder)) == ["log.db", "files.db", "keys.db"]
     node.require_sound()
+
+
+def test_an_entrys_leaf_is_what_its_header_gives(stores, authors):
+    """The leaf of any entry of any log, as it stands in the tree."""
+    hub, author = stores("hub"), authors(1).write_many(5)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(batch_of(author, 0, 5)).result(10)
+    assert [hub.leaf(author.log, seq) for seq in range(1, 6)] == author.leaves
+    with pytest.raises(LogCorrupt, match="tree node"):
+        hub.leaf(author.log, 6)
+
+
+def test_other_content_under_a_right_seal_is_noted(stores, draft):
+    """A reader who looks closely tells content that is not what its header commits to from content that was erased."""
+    node = stores()
+    node.record([draft(n) for n in range(3)]).result(10)
+    place = node.reading(lambda db: damage.place_of(node, db, node.log, 2))
+    proven = header(node.log, 2, place.stream.name, place.row.commitment)
+    body = seal_body(Seal(derive(place.key).seal), proven, pack_body(node.entries_after(0)[0].body()))
+    change = "UPDATE entry SET body=? WHERE position=2"
+    node.submit(lambda db: db.execute(change, (body,)).fetchall()).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=NULL WHERE position=3").fetchall()).result(10)
+    with closing(StoredLog(node.folder)) as reader:
+        for entry in reader.entries_after(0):
+            reader.check_content(entry)
+        assert reader.unreadable == {(node.log, 2): damage.WRONG}
+    node.check_content(node.entries_after(1)[0])
+    node.submit(lambda _: None).result(10)
+    assert node.entries_after(3)[0].body().payload == {"log": node.log, "seq": 2, "why": damage.WRONG}
+
+
+def test_a_log_begins_with_its_first_entry(stores, authors, draft):
+    """Of each log the first one; nothing of a log that has not begun."""
+    hub, author = stores("hub"), authors(1).write_many(3)
+    hub.add_log(author.log, author.public_key).result(10)
+    assert hub.first_entry(author.log) is None
+    hub.append(batch_of(author, 0, 3)).result(10)
+    hub.record([draft(1), draft(2)]).result(10)
+    assert [hub.first_entry(log) for log in (author.log, hub.log)] == [hub.entries_after(n, 1)[0] for n in (0, 3)]
+    with pytest.raises(LocalProtocolError):
+        hub.first_entry(bytes(16))
+
+
+def test_an_older_log_of_this_node_is_signed_by_its_own_key(stores, draft):
+    """Whichever log it writes now, a node signs any size of those that it wrote before."""
+    node = stores()
+    node.record([draft(n) for n in range(3)]).result(10)
+    old, before = node.log, node.sign(2)
+    node.succeed(3, "forked", 0)
+    assert node.sign(2, old) == before
+    assert node.sign(1, node.log) == node.sign(1) != before
+    assert node.own_logs() == [old, node.log]
+
+
+def test_an_author_has_seen_what_came_first_and_can_be_read(stores, authors, draft):
+    """An entry at the store's beginning counts; of a stream without a readable entry nothing does."""
+    node, first, second = stores(), authors(1).write(1), authors(2).write(2)
+    node.add_log(first.log, first.public_key).result(10)
+    node.append(batch_of(first, 0, 1)).result(10)
+    node.add_log(second.log, second.public_key).result(10)
+    node.append(batch_of(second, 0, 1)).result(10)
+    assert node.seen(draft(1).subject) == {first.log: 1}
+    assert node.seen(draft(2).subject) == {second.log: 1}
+    node.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(70) WHERE position=2").fetchall()).result(10)
+    assert node.seen(draft(2).subject) == {}
+
+
+def test_what_was_known_of_a_subject_at_a_position_can_be_read(stores, draft):
+    """Entries that came later are left out; the one at the position itself is not."""
+    node = stores()
+    node.record([draft(n) for n in (1, 2)]).result(10)
+    node.succeed(2, "forked", 0)
+    node.record([draft(n) for n in (1, 2, 1)]).result(10)
+    subject, found = draft(1).subject, {}
+    for until in range(1, 7):
+        found[until] = [entry.position for entry in node.entries_of_subject(subject, until)]
+    assert found == {1: [1], 2: [1], 3: [1], 4: [1, 4], 5: [1, 4], 6: [1, 4, 6]}
+    assert [entry.position for entry in node.entries_of_subject(subject)] == [1, 4, 6]
+
+
+def test_what_each_body_takes_is_known(stores, authors, draft):
+    """Of the log that was asked for, in its order; nothing of what was erased."""
+    hub, author = stores("hub"), authors(1).write_many(3)
+    hub.record([draft(1, payload="x" * 100), draft(2)]).result(10)
+    hub.add_log(author.log, author.public_key).result(10)
+    hub.append(batch_of(author, 0, 3)).result(10)
+    hub.submit(lambda db: db.execute("UPDATE entry SET body=NULL WHERE position=4").fetchall()).result(10)
+    bodies = [row.body for row in hub.reading(lambda db: log_sql.entries_after(db, 0, 9))]
+    taken = [len(body or b"") for body in bodies]
+    for log, expected in ((hub.log, taken[:2]), (author.log, taken[2:])):
+        number = hub.branch_id(log)
+        assert hub.reading(lambda db, n=number: log_sql.body_sizes_of_branch(db, n)) == expected

@@ -64,6 +64,23 @@ def test_nothing_is_missing_and_nothing_is_doubled(node):
     require_verified(node)
 
 
+def test_a_log_that_stands_in_several_places_is_cut_in_any_of_them(stores, authors, draft):
+    """With a peer's entries between its own, what is in front of the cut stays, wherever it stands."""
+    for keep in (1, 4, 6):
+        node, author = stores(f"node-{keep}"), authors(1).write_many(4)
+        node.add_log(author.log, author.public_key).result(10)
+        for n in range(3):
+            node.record([draft(n), draft(3)]).result(10)
+            node.append(author.receiver(n).receive(author.push(n, n + 1), 0)[0].batch).result(10)
+        old, before = node.log, [entry.packed for entry in node.entries_of_log(node.log)]
+        peers = list(node.entries_of_log(author.log))
+        new = node.succeed(keep, "forked", NOW_MS)
+        assert [entry.packed for entry in node.entries_of_log(old)] == before[:keep]
+        assert list(node.entries_of_log(author.log)) == peers
+        assert node.size(new) == 1 + 6 - keep
+        require_verified(node)
+
+
 def test_what_was_set_aside_is_kept(node):
     """The lost branch still has every entry, with its content, and its tree still gives the roots that it had."""
     kept = [(e.seq, e.commitment, e.packed) for e in node.entries_of_log(node.log) if e.seq > 7]

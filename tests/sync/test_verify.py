@@ -366,6 +366,27 @@ def test_a_lost_stream_key_is_found(hub):
     assert (bad.log, bad.seq) == (author.log, 2)
 
 
+def test_content_whose_key_was_destroyed_is_erased(stores, draft):
+    """Where a power cut came behind the keys' destruction, what is still there is nobody's content: the log holds."""
+    node = stores()
+    node.record([draft(1), draft(2), draft(1)]).result(10)
+    node.keyring.destroy([1], [], [])
+    node.forget_seals()
+    assert verify(node, None, lambda _: None) == Verdict(3, None)
+
+
+def test_content_that_is_known_to_be_lost_is_not_looked_at(stores, draft):
+    """What was told already is passed over where it stands, and nothing beside it."""
+    node = stores()
+    node.record([draft(n) for n in range(4)]).result(10)
+    node.submit(lambda db: db.execute("UPDATE entry SET body=zeroblob(70) WHERE position IN (2, 3)").fetchall()).result(
+        10
+    )
+    for lost, seq in ((None, 2), ((), 2), ((2,), 3), ((3,), 2)):
+        assert verify(node, None, lambda _: None, lost).first_bad.seq == seq
+    assert verify(node, None, lambda _: None, {2, 3}).ok
+
+
 def test_an_own_log_is_checked_like_a_peers(hub):
     """A changed entry of the node's own is named under its own log."""
     folder, _ = hub

@@ -13,9 +13,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync import compression, wire
+from sync import compression, wire, wire_logs
 from sync.entry import INT_MAX, TIME_MS_MAX
-from sync.errors import RemoteProtocolError
+from sync.errors import RemoteProtocolError, UnknownKind
 from sync.file_form import CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, SEALED_SIZE_BYTES_MAX, Manifest
 from sync.messages import (
     About,
@@ -37,18 +37,23 @@ from sync.messages import (
     Holds,
     LogAt,
     Logs,
+    NoKey,
+    Notice,
     Offer,
     OutboxAt,
     Push,
     PushRow,
+    Recall,
     Receipt,
     Refusal,
+    Returned,
     Roots,
     SignedLog,
     Succeed,
     Took,
     Vouch,
     Welcome,
+    Witness,
 )
 from sync.push_form import pack_push
 from sync.wire import FrameBuffer, decode, encode
@@ -173,6 +178,26 @@ messages = (
         seqs=st.lists(st.integers(1, INT_MAX), max_size=4),
     )
     | st.builds(Vouch, by_key=exactly(32), key=exactly(32), signature=exactly(64))
+    | st.builds(Notice, st.sampled_from(wire.NOTICES))
+    | st.builds(NoKey, size=sizes, ordinals=st.lists(st.integers(1, INT_MAX), max_size=4))
+    | st.builds(
+        Witness,
+        log=exactly(16),
+        epoch=st.integers(1, INT_MAX),
+        size=sizes,
+        root=exactly(32),
+        proof=exactly(64) | exactly(72),
+    )
+    | st.builds(Recall, log=exactly(16), size=sizes, root=exactly(32))
+    | st.builds(
+        Returned,
+        epoch=st.integers(1, INT_MAX),
+        frontier=st.lists(exactly(32), max_size=4),
+        logs=st.lists(exactly(16), min_size=2, max_size=2),
+        origins=st.lists(st.integers(0, 1), max_size=3),
+        seqs=st.lists(st.integers(1, INT_MAX), max_size=4),
+        push=pushes,
+    )
     | st.builds(
         Welcome,
         epoch=st.integers(0, INT_MAX),
@@ -310,16 +335,36 @@ def test_the_largest_message_fits_a_frame_even_if_nothing_compresses():
     assert decode(frame).rows[0].payload == payload
 
 
+@pytest.mark.parametrize("kind", [64, 127])
+def test_a_notice_is_known_by_its_kind_and_passed_over(kind):
+    """What later versions may say to those who do not know it is read as no more than its kind, whatever is in it."""
+    assert decode(framed(msgpack.packb([kind, "x", {1: b"y", b"z": []}]))) == Notice(kind)
+    assert decode(encode(Notice(kind))) == Notice(kind)
+    assert msgpack.unpackb(zstandard.ZstdDecompressor(format=MAGICLESS).decompress(encode(Notice(kind))[12:], 9)) == [
+        kind
+    ]
+
+
+@pytest.mark.parametrize("kind", [0, 63, 128, INT_MAX])
+def test_another_unknown_kind_is_the_end(kind):
+    """What is neither known nor a notice may not be passed over; the error says which kind it was."""
+    with pytest.raises(UnknownKind, match=str(kind)):
+        decode(framed(msgpack.packb([kind, 1])))
+
+
 # Entries that are carried or delivered
 
 
 BEARING = {
     (wire.CARRY, b"L" * 16): lambda push: Carry(b"L" * 16, push),
     (wire.DELIVERY, b"O" * 16, (b"L" * 16,), (0,), (3,)): lambda push: Delivery(b"O" * 16, push, [b"L" * 16], [0], [3]),
+    (wire_logs.RETURNED, 2, (b"F" * 32,), (b"L" * 16,), (0,), (3,)): lambda push: Returned(
+        2, [b"F" * 32], [b"L" * 16], [0], [3], push
+    ),
 }
 
 
-@pytest.mark.parametrize("before", BEARING, ids=["carry", "delivery"])
+@pytest.mark.parametrize("before", BEARING, ids=["carry", "delivery", "returned"])
 def test_what_is_carried_or_delivered_is_read_by_itself(before):
     """Its own streams may be named in it; one that the reader would have to know from elsewhere is refused."""
     other = b"T" * 16
@@ -333,12 +378,12 @@ def test_what_is_carried_or_delivered_is_read_by_itself(before):
         assert decoded_or_refused(framed(content, raw), {2: other}.get) == expected
 
 
-@pytest.mark.parametrize("bearing", BEARING.values(), ids=["carry", "delivery"])
+@pytest.mark.parametrize("bearing", BEARING.values(), ids=["carry", "delivery", "returned"])
 def test_what_is_carried_or_delivered_has_the_small_form(bearing):
     """A piece of another log, or of an outbox, takes what a push of the same entries takes, and names of whom it is."""
     for dictionary in (0, 1):
         alone, borne = (len(encode(one, dictionary=dictionary)) for one in (PUSH, bearing(PUSH)))
-        assert alone < borne < alone + 70
+        assert alone < borne < alone + 90
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -542,6 +587,12 @@ def test_a_message_outside_its_form_is_refused(elements):
         ([12, b"N" * 32, 123, b""], "chunk"),
         ([32, -1], "size"),
         ([18, b"L" * 15], "log"),
+        ([21, b"L" * 15, [], [], []], "outbox"),
+        ([25, 0, [], [], [], []], "epoch"),
+        ([25, 1, [b"F" * 31], [], [], []], "tree node"),
+        ([25, 1, [], [b"L" * 15], [], []], "log"),
+        ([31, 0, b"K" * 32], "number"),
+        ([31, 1, b"K" * 31], "public key"),
     ],
 )
 def test_a_refusal_names_the_element(elements, name):
