@@ -24,7 +24,7 @@ def batch_of(author, start: int, end: int):
     [
         ("UPDATE branch SET own=0", lambda stored, _: stored, "names no log of its own"),
         ("DELETE FROM branch WHERE id=2", lambda stored, _: stored.entries_after(0), "branch 2"),
-        ("DELETE FROM stream WHERE id=(2<<40)+1", lambda stored, _: stored.entries_after(0), f"stream {(2 << 40) + 1}"),
+        ("DELETE FROM stream WHERE id=(2<<40)+1", lambda stored, _: stored.entries_after(0), "stream 1 of log"),
         ("UPDATE entry SET tree=X'' WHERE position=2", lambda stored, log: stored.root(log, 2), "tree node 2 of"),
         ("DELETE FROM entry WHERE position=1", lambda stored, log: stored.frontier(log, 1), "tree node 0 of branch 2"),
     ],
