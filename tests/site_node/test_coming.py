@@ -8,14 +8,14 @@ import pytest
 
 from node import coming
 from node.folder import ExchangeState
-from tests.site_node.test_connection import Home, home, homes, hub, served  # noqa: F401 -- fixtures
+from tests.site_node.homes import served
 from tests.sync.test_exchange import run
 
 NOW_MS = 1_741_392_000_000
 
 
 @pytest.fixture
-def store(home, hub):  # noqa: F811
+def store(home, hub):
     """A node that has 120 entries of others."""
     home.store.submit(lambda db: db.execute("INSERT INTO branch VALUES(77, x'77', x'', 3, 120, 1)")).result(10)
     return home.store
@@ -49,7 +49,7 @@ def test_nothing_is_said_where_all_is_here(store):
     assert coming.shown(store, replace(state(120, 10, 5)), NOW_MS) is None
 
 
-def test_an_exchange_notes_what_there_is_and_that_it_came(homes, hub, monkeypatch):  # noqa: F811
+def test_an_exchange_notes_what_there_is_and_that_it_came(homes, hub, monkeypatch):
     """While it fetches anybody can read how much there is; afterwards nothing is awaited."""
     monkeypatch.setattr(coming, "LOOK_EVERY_S", 0.01)
     old, new = homes(), homes()

@@ -12,7 +12,7 @@ from sync.log_schema import Kind
 from sync.verify import verify
 from sync.welcome import Welcomes
 from sync.wholeness import make_whole
-from tests.site_node.test_connection import NOW_MS, Home, home, homes, hub, served  # noqa: F401 -- fixtures
+from tests.site_node.homes import NOW_MS, Home, served
 from tests.sync.proxies import buffering
 from tests.sync.test_exchange import Hub as Server
 from tests.sync.test_exchange import drafts, run
@@ -21,11 +21,11 @@ EPOCH = 1
 SUBJECTS = 17  # of `drafts`
 
 
-def box_of(hub: Server, home: Home) -> bytes:  # noqa: F811
+def box_of(hub: Server, home: Home) -> bytes:
     return outbox.outbox_id(hub.key, home.folder.config.code, EPOCH)
 
 
-def route(hub: Server, home: Home, count: int) -> None:  # noqa: F811
+def route(hub: Server, home: Home, count: int) -> None:
     """The county writes so many entries, all of them for this home."""
     hub.store.record(drafts(count)).result(10)
 
@@ -42,7 +42,7 @@ def route(hub: Server, home: Home, count: int) -> None:  # noqa: F811
 @pytest.mark.parametrize(("recorded", "is_buffered"), [(10, False), (300, False), (300, True)],
                          ids=["at once", "streamed", "singly"])  # fmt: skip
 def test_an_outbox_comes_down_whichever_way_frames_travel(
-    home, hub, recorded, is_buffered, tmp_path, monkeypatch  # noqa: F811
+    home, hub, recorded, is_buffered, tmp_path, monkeypatch
 ):  # fmt: skip
     """More than may be unanswered at a time arrives in one turn; what is added later by the next question."""
     monkeypatch.setattr(client, "HEARING_TIMEOUT_S", 0.4 if is_buffered else 1000)
@@ -70,7 +70,7 @@ def test_an_outbox_comes_down_whichever_way_frames_travel(
 
 
 @pytest.mark.parametrize(("waiting", "requests"), [(0, 1), (100, 2), (4000, 2)])
-def test_much_is_streamed_for_a_little_is_asked_for(home, hub, waiting, requests, monkeypatch):  # noqa: F811
+def test_much_is_streamed_for_a_little_is_asked_for(home, hub, waiting, requests, monkeypatch):
     """Who has said all in one short request opens a stream for what takes longer than one more."""
     home.record(10)
     route(hub, home, waiting)
@@ -92,7 +92,7 @@ def test_much_is_streamed_for_a_little_is_asked_for(home, hub, waiting, requests
     run(work())
 
 
-def test_another_log_of_the_home_is_learned_by_asking(home, homes, hub):  # noqa: F811
+def test_another_log_of_the_home_is_learned_by_asking(home, homes, hub):
     """What another folder of the same home brought to the county comes to an idle one with the next question."""
     other = homes()
     keys = {one.store.log: one.store.signer.public_key for one in (home, other)}
@@ -117,7 +117,7 @@ def test_another_log_of_the_home_is_learned_by_asking(home, homes, hub):  # noqa
 
 @pytest.mark.parametrize("is_buffered", [False, True], ids=["streamed", "singly"])
 def test_a_new_pc_is_used_while_its_homes_log_comes_down(
-    homes, hub, is_buffered, tmp_path, monkeypatch  # noqa: F811
+    homes, hub, is_buffered, tmp_path, monkeypatch
 ):  # fmt: skip
     """What is recorded meanwhile goes to the county at once, and the rest still comes; each way of travelling."""
     monkeypatch.setattr(client, "HEARING_TIMEOUT_S", 0.4 if is_buffered else 1000)
@@ -157,7 +157,7 @@ def test_a_new_pc_is_used_while_its_homes_log_comes_down(
     run(work())
 
 
-def test_a_slow_pc_does_not_take_its_own_work_for_the_hubs_silence(homes, hub, monkeypatch):  # noqa: F811
+def test_a_slow_pc_does_not_take_its_own_work_for_the_hubs_silence(homes, hub, monkeypatch):
     """Long work on what came is not interrupted: the exchange that brought it ends as it should."""
     old, new = homes(), homes()
     keys = {one.store.log: one.store.signer.public_key for one in (old, new)}
