@@ -20,7 +20,7 @@ from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from central_hub.welcoming import Needs
 from domain.codes import SEX
-from node import conflicts, photos, returning, service
+from node import conflicts, photos, reporting, returning, service
 from node import web as kit
 from node.backed_up import BackedUp
 from node.clock import Clock
@@ -37,7 +37,7 @@ from sync.server import ExchangeServer
 from sync.store import Store
 from sync.welcome import Welcomes
 
-TABLES: Final = (("按年龄", "by_age"), ("按年级", "by_grade"), ("按乡镇", "by_township"), ("按类别", "by_category"))
+TABLES: Final = (("按年龄", "age"), ("按年级", "grade"), ("按乡镇", "township"), ("按类别", "category"))
 
 
 def run(folder: Folder, listen: str, forward_every_s: float, clock: Clock) -> int:
@@ -117,7 +117,8 @@ async def _serve(
 def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
     """The county's one page: its homes with what is held and when they were heard, and R01."""
     found = status_of(folder, store, registry, returning.counts_in(views))
-    r01 = reports.make("R01", store, registry, views, clock)
+    r01 = reporting.make("R01", views, kit.today(clock), lambda: reports.provenance(store, registry, clock)).json()
+    register = r01["figures"]["children"]
     homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
     return {
         "name": folder.config.name,
@@ -127,9 +128,10 @@ def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Cl
         "parent": found["parent"],
         "disk_warning": Reserve(folder.path).warning(),
         "r01": r01,
+        "register": register,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
         "sex_label": SEX.label,
-        "tables": [(title, r01[key]) for title, key in TABLES],
+        "tables": [(title, register["by"][split]) for title, split in TABLES],
     }
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ import msgpack
 
 from domain.folding import Folding
 from domain.records import Record, canonical
+from domain.reporting import Rows
 from domain.views import TABLES, VIEWS_VERSION
 from node.records import of_the_domain, record_of
 from node.revocation import Revocations
@@ -96,6 +98,16 @@ class Views:
         with self._readers() as db:
             return db.execute(sql, tuple(bindings)).fetchall()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Select]:
+        """Reads of one moment, whatever is written meanwhile."""
+        with self._readers() as db:
+            db.execute("BEGIN")
+            try:
+                yield Select(db)
+            finally:
+                db.execute("COMMIT")
+
     def rows_of(self, table: str) -> list[Row]:
         """All rows of a table in the order of its key."""
         return self.query(f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}")  # noqa: S608 -- our names
@@ -152,6 +164,22 @@ class Views:
                 return position, {name: _table_digest(db, name) for name in sorted(TABLES)}
             finally:
                 db.execute("COMMIT")
+
+
+class Select:
+    """`domain.reporting.Read` over one moment of a file of read models."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+        """The columns of all rows, or of those with a column from a lowest to a highest value."""
+        names = tuple(columns.split())
+        wanted = {*names, *([between[0]] if between else [])}
+        assert wanted <= {name for name, _ in TABLES[table].columns}, f"{table} has no columns {sorted(wanted)}"
+        condition = f" WHERE {between[0]} BETWEEN ? AND ?" if between else ""
+        sql = f"SELECT {', '.join(names)} FROM {table}{condition}"  # noqa: S608 -- our names
+        return Rows(names, self._db.execute(sql, between[1:] if between else ()).fetchall())
 
 
 def _table_digest(db: apsw.Connection, name: str) -> str:

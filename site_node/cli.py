@@ -30,6 +30,7 @@ from node import (
     joining,
     keeping,
     photos,
+    report_commands,
     reserve,
     returning,
     scrubbing,
@@ -104,6 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     conflicts.add_reading(commands, "home", homes_of)
     conflicts.add_settling(commands, "home", homes_of)
     returning.add_reading(commands, "home", homes_of)
+    report_commands.add_command(commands, "home", homes_of)
     returning.add_repairing(commands, homes_of)
     photos.add_reading(commands, "home")
     keeping.add_commands(commands, "home")

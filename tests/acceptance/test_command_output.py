@@ -156,9 +156,19 @@ def test_report_r01(ask):
     found = ask("central-hub", "report", "R01", "--as-of", "2025-03-01")
     children = [c for c in ask("central-hub", "children")["children"] if c["status"] in ("here", "leaving")]
     assert found["as_of"] == "2025-03-01"
-    assert found["total"] == len(children) == found["by_home"]["home-01"]
-    assert sum(found["by_sex"].values()) == found["total"]
+    register = found["figures"]["children"]
+    assert register["value"] == len(children) == register["by"]["home"]["home-01"]
+    assert sum(register["by"]["sex"].values()) == register["value"]
     assert found["positions"] == {ask("site-node", "status")["log"]: 120}
+
+
+def test_a_figure_opens_its_list(ask):
+    """The rows behind a figure, and behind one part of it, are as many as it counts."""
+    register = ask("central-hub", "report", "R01", "--as-of", "2025-03-01")["figures"]["children"]
+    listed = ask("central-hub", "report", "R01", "--as-of", "2025-03-01", "--list", "children/sex=female")
+    assert listed["count"] == len(listed["rows"]) == register["by"]["sex"]["female"]
+    children = {c["id"]: c for c in ask("central-hub", "children")["children"]}
+    assert {children[row["id"]]["sex"] for row in listed["rows"]} == {"female"}
 
 
 def test_a_report_refuses_a_date_that_is_none(shared_yard, county):
@@ -167,6 +177,8 @@ def test_a_report_refuses_a_date_that_is_none(shared_yard, county):
     assert "2025-02-30" in answer.err
     answer = shared_yard.quick("central-hub", "report", county / "hub", "R17", "--period", "soon", code=6)
     assert "soon" in answer.err
+    answer = shared_yard.quick("central-hub", "report", county / "hub", "R01", "--list", "children/x=1", code=6)
+    assert "children/home" in answer.err
 
 
 def test_the_auditors_read_checkpoints(shared_yard, county, ask):

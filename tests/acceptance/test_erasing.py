@@ -46,7 +46,10 @@ def test_a_home_erases_and_goes_on(county):
         assert county.quick(program, "rebuild", folder, "--json").json()["equal"]
     assert erased in ids(county, "central-hub", county / "hub")  # the county has no order of its own
     assert county.quick("central-hub", "erase", county / "hub", erased, *WHY).json() == taken
-    assert county.quick("central-hub", "report", county / "hub", "R01", "--json").json()["total"] == len(kept) + 1
+    assert (
+        county.quick("central-hub", "report", county / "hub", "R01", "--json").json()["figures"]["children"]["value"]
+        == len(kept) + 1
+    )
 
 
 def test_a_county_that_has_never_held_it(yard, lines_of, write_lines):

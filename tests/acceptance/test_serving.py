@@ -53,7 +53,9 @@ def test_the_county_s_page(yard):
     child(yard, home, "石头")
     yard.quick("site-node", "join", home, invitation, "--hub", server.url)
     yard.quick("site-node", "sync", home)
-    assert yard.quick("central-hub", "report", yard / "hub", "R01", "--json").json()["total"] == 1
+    assert (
+        yard.quick("central-hub", "report", yard / "hub", "R01", "--json").json()["figures"]["children"]["value"] == 1
+    )
     text, headers = server.page()
     assert "<script" not in text
     assert "南沟村之家" in text

@@ -1,0 +1,44 @@
+"""R17: what the homes did in a month, a term, a half-year or a year, one figure a kind of fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.reporting import CHILDREN, HOME, TIMES, YUAN, Asked, Figure, Label, Read, Rows, added, report
+from domain.tally import KINDS
+
+MINUTES = Label("分钟", "minutes")
+DEFINITION = Label(
+    "按事实发生的日期归月，归入做这件事的家；更正后的日期为准，已撤回的不计",
+    "facts by the month in which they happened, for the home that did them, as corrected; withdrawn facts do not count",
+)
+MEASURES = {
+    "count": ("", "", TIMES),
+    "minutes": ("（时长）", ", minutes", MINUTES),
+    "reached": ("（接通）", ", reached", TIMES),
+    "children": ("（人次）", ", children", CHILDREN),
+    "fen": ("（金额）", ", amount", YUAN),
+}
+COLUMNS = "subject home month kind count minutes reached children fen"
+
+
+@report("R17", "之家工作报表", "what the homes did")
+def work(read: Read, asked: Asked) -> Iterator[Figure]:
+    """What each home did in the months that a period touches, and the county."""
+    first, last = asked.period.first, asked.period.last
+    rows = read("tally", COLUMNS, between=("month", f"{first:%Y-%m}", f"{last:%Y-%m}"))
+    place = rows.at("kind")
+    of_kind: dict[str, list[tuple[object, ...]]] = {}
+    for row in rows:
+        of_kind.setdefault(row[place], []).append(row)
+    for kind, (zh, en) in KINDS.items():
+        if kind in of_kind:
+            yield from _figures(kind, Label(zh, en), Rows(rows.columns, of_kind[kind]))
+
+
+def _figures(kind: str, label: Label, rows: Rows) -> Iterator[Figure]:
+    """One figure a measure that the kind of fact has."""
+    for measure, (zh, en, unit) in MEASURES.items():
+        if measure == "count" or any(rows.column(measure)):
+            name = kind if measure == "count" else f"{kind}_{measure}"
+            yield added(name, Label(label.zh + zh, label.en + en), DEFINITION, unit, rows, measure, HOME)
