@@ -20,7 +20,7 @@ from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from central_hub.welcoming import Needs
 from domain.codes import SEX
-from node import conflicts, photos, reporting, returning, service
+from node import conflicts, known, photos, reporting, returning, service
 from node import web as kit
 from node.backed_up import BackedUp
 from node.clock import Clock
@@ -117,7 +117,8 @@ async def _serve(
 def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
     """The county's one page: its homes with what is held and when they were heard, and R01."""
     found = status_of(folder, store, registry, returning.counts_in(views))
-    r01 = reporting.make("R01", views, kit.today(clock), lambda: reports.provenance(store, registry, clock)).json()
+    behind = reports.behind(store, registry, clock)
+    r01 = reporting.make("R01", views, reporting.asked(kit.today(clock)), known.sizes_now(store), behind).json()
     register = r01["figures"]["children"]
     homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
     return {

@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
                       "exchanges with the hub above, where one was joined")  # fmt: skip
     taking.add_command(commands)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
-    report_commands.add_command(commands, "hub", homes_of, _provenance)
+    report_commands.add_command(commands, "hub", homes_of, _behind)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
@@ -81,8 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     return top
 
 
-def _provenance(store: StoredLog) -> dict[str, Any]:
-    return reports.provenance(store, Registry(store), system_clock())
+def _behind(store: StoredLog) -> list[str]:
+    return reports.behind(store, Registry(store), system_clock())
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import BadField
 from domain.reporting import REPORTS, Share, value_json
-from node import cli, exits, reporting, web
+from node import cli, differences, exits, known, reporting, web
 from node.clock import system_clock
 from node.folder import Folder, Kind
 from node.opening import HomesOf, current_views
@@ -19,41 +19,72 @@ from node.reporting import Made
 from sync.stored_log import StoredLog
 
 FORMATS: Final = ("text", "json", "csv", "xlsx")
-Provenance = Callable[[StoredLog], Mapping[str, Any]]
+DIFFERENCE: Final = "R20"
+Behind = Callable[[StoredLog], Sequence[str]]
 
 
-def positions(store: StoredLog) -> dict[str, Any]:
-    """What a home's figures rest on: {log: size} of every log that it holds."""
-    return {"positions": dict(sorted((branch.log.hex(), branch.size) for branch in store.branches())), "behind": []}
+def nobody(_store: StoredLog) -> Sequence[str]:
+    """A home hears of itself."""
+    return ()
 
 
 def add_command(
-    commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf], provenance: Provenance = positions
+    commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf], behind: Behind = nobody
 ) -> None:
     """`report DIR R01 …`."""
 
     def run(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
+        asked = reporting.asked(web.today(system_clock()), arguments.as_of, arguments.period)
+        number = arguments.of if arguments.report == DIFFERENCE else arguments.report
+        if number is None:
+            raise BadField("--of", "", ", ".join(sorted(REPORTS)))
         with current_views(folder, homes_of(folder)) as (store, views):
-            made = reporting.make(
-                arguments.report,
-                views,
-                web.today(system_clock()),
-                lambda: provenance(store),
-                as_of=arguments.as_of,
-                period=arguments.period,
-            )
-            _give(made, arguments)
+            sizes = known.sizes_now(store)
+            missing = behind(store)
+            if arguments.known_at is None and arguments.report != DIFFERENCE:
+                _give(reporting.make(number, views, asked, sizes, missing), arguments)
+                return exits.DONE
+            home_of = homes_of(folder)(store)
+            then = _sizes(store, arguments.known_at)
+            with known.views_at(folder, store, then, home_of) as old:
+                before = reporting.make(number, old, asked, then, missing)
+            if arguments.report == DIFFERENCE:
+                after = reporting.make(number, views, asked, sizes, missing)
+                _tell(differences.compared(before, after, store, home_of), arguments)
+            else:
+                _give(before, arguments)
         return exits.DONE
 
     made = cli.add(commands, "report", run, "报表 a report's figures, and the list behind each", as_json=True)
     titles = "; ".join(f"{one.number} {one.title.zh}" for one in REPORTS.values())
-    made.add_argument("report", choices=sorted(REPORTS), metavar="REPORT", help=titles)
+    titles += f"; {DIFFERENCE} 前后对照 what differs from the report as it was known then"
+    made.add_argument("report", choices=[*sorted(REPORTS), DIFFERENCE], metavar="REPORT", help=titles)
+    made.add_argument("--of", choices=sorted(REPORTS), metavar="REPORT", help=f"for {DIFFERENCE}: which report")
     made.add_argument("--as-of", type=_date, metavar="DATE", help="截至日期 as of this date; default: today")
     made.add_argument("--period", metavar="PERIOD", help=f"期间 {reporting.PERIODS}; default: the month of --as-of")
+    made.add_argument("--known-at", metavar="DATE|FILE",
+                      help="当时所知 as known at the end of a day, or when FILE was made with --json")  # fmt: skip
     made.add_argument("--list", metavar="FIGURE[/SPLIT=KEY]", help="名单 the rows that a figure, or a part, counts")
     made.add_argument("--format", choices=FORMATS, default="text", help="xlsx and csv go to --out")
     made.add_argument("--out", type=Path, metavar="FILE", help="write here; csv without it goes to the screen")
+
+
+def _sizes(store: StoredLog, text: str | None) -> dict[bytes, int]:
+    """What was known at the end of a day, or when a report was kept."""
+    if text is None:
+        raise BadField("--known-at", "", "a date such as 2025-03-01, or a report kept with --json")
+    try:
+        return known.sizes_on(store, dt.date.fromisoformat(text))
+    except ValueError:
+        return known.sizes_in(Path(text))
+
+
+def _tell(found: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    if arguments.json or arguments.format == "json":
+        cli.show(found, as_json=True)
+    else:
+        print("\n".join(differences.lines(found)))
 
 
 def _give(made: Made, arguments: argparse.Namespace) -> None:

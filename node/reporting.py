@@ -12,7 +12,7 @@ import csv
 import datetime as dt
 import io
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -47,12 +47,19 @@ LISTED_MAX: Final = 100_000  # rows of one list in a workbook; Excel itself take
 class Made:
     """The figures of one report, with what they were asked for and where they come from."""
 
-    def __init__(self, number: str, asked: Asked, figures: Iterable[Figure], provenance: Mapping[str, Any]) -> None:
+    def __init__(
+        self, number: str, asked: Asked, figures: Iterable[Figure], sizes: Mapping[bytes, int], behind: Sequence[str]
+    ) -> None:
+        """`sizes`: how many entries of each log were folded; `behind`: the homes that may have more to say."""
         self.number = number
         self.title = REPORTS[number].title
         self.asked = asked
         self.figures = {one.name: one for one in figures}
-        self.provenance = provenance
+        self.sizes = sizes
+        self.provenance: Mapping[str, Any] = {
+            "positions": {log.hex(): size for log, size in sorted(sizes.items())},
+            "behind": list(behind),
+        }
 
     def json(self) -> dict[str, Any]:
         """Everything but the lists."""
@@ -80,23 +87,19 @@ class Made:
         return {"report": self.number, "list": text, "count": len(found), "rows": found, **self.provenance}
 
 
-def make(
-    number: str,
-    views: Views,
-    today: dt.date,
-    provenance: Callable[[], Mapping[str, Any]],
-    *,
-    as_of: dt.date | None = None,
-    period: str | None = None,
-) -> Made:
-    """A report by its number; raises BadField for a period that is none."""
+def asked(today: dt.date, as_of: dt.date | None = None, period: str | None = None) -> Asked:
+    """What is asked for; raises BadField for a period that is none."""
     day = as_of or today
     try:
-        asked = Asked(as_of=day, period=period_of(period, day))
+        return Asked(as_of=day, period=period_of(period, day))
     except BadPeriod:
         raise BadField("--period", period, PERIODS) from None
+
+
+def make(number: str, views: Views, asked: Asked, sizes: Mapping[bytes, int], behind: Sequence[str] = ()) -> Made:
+    """A report by its number, from read models that were folded up to some sizes."""
     with views.snapshot() as read:
-        return Made(number, asked, REPORTS[number].make(read, asked), provenance())
+        return Made(number, asked, REPORTS[number].make(read, asked), sizes, behind)
 
 
 def lines(made: Made) -> Iterator[tuple[Any, ...]]:

@@ -217,8 +217,12 @@ class Remembered:
 class Follower:
     """Feeds one file of read models from the log. Used by one thread."""
 
-    def __init__(self, store: StoredLog, views: Views, home_of: HomeOf) -> None:
+    def __init__(
+        self, store: StoredLog, views: Views, home_of: HomeOf, known: Callable[[Entry], bool] = lambda _entry: True
+    ) -> None:
+        """`known`: which entries count at all, for a file of read models as they once were."""
         self.views = views
+        self._known = known
         self._store = store
         self._home_of = home_of
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
@@ -241,7 +245,7 @@ class Follower:
         touched: dict[bytes, Remembered] = {}
         anew: set[bytes] = set()
         position = entries[-1].position
-        for entry in entries:
+        for entry in filter(self._known, entries):
             body = entry.body()
             if not of_the_domain(body, entry):
                 touched.update(self._judged_anew(entry, body, position))
@@ -327,7 +331,8 @@ class Follower:
 
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
-        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject, until)]
+        entries = filter(self._known, self._store.entries_of_subject(subject, until))
+        pairs = [(entry, entry.body()) for entry in entries]
         records = [self._record(one, body) for one, body in pairs if of_the_domain(body, one)]
         folding = Folding(subject)
         for record in canonical(records):

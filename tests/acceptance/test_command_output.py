@@ -159,7 +159,7 @@ def test_report_r01(ask):
     register = found["figures"]["children"]
     assert register["value"] == len(children) == register["by"]["home"]["home-01"]
     assert sum(register["by"]["sex"].values()) == register["value"]
-    assert found["positions"] == {ask("site-node", "status")["log"]: 120}
+    assert found["positions"][ask("site-node", "status")["log"]] == 120
 
 
 def test_a_figure_opens_its_list(ask):

@@ -34,7 +34,7 @@ def made() -> Made:
         share("covered", Label("覆盖率", "covered"), WORDS, ROWS.where(home="home-01"), ROWS, "home"),
     ]
     asked = Asked(as_of=TODAY, period=period_of(None, TODAY))
-    return Made("R01", asked, figures, {"positions": {"aa": 7}, "behind": ["home-02"]})
+    return Made("R01", asked, figures, {b"\xaa": 7}, ["home-02"])
 
 
 def test_a_workbook_has_real_numbers_dates_and_texts(made, tmp_path):
