@@ -1,111 +1,113 @@
-"""What the columns of read models, and the ways to split a figure, are called in the tables that people open."""
+"""A table of one type of event: its headings, a fact as cells, and a row of cells as a fact.
+
+The headings are the fields' Chinese names, so that a worker can prepare the table in any spreadsheet.  Cells hold what
+people type: the label of a choice, `、` between the items of a list, yuan with a point.  A row that was written by
+`cells` is read as the same fact by `event_of`.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-LABELS: Final = {
-    "absent": "缺席",
-    "actor": "记录人",
-    "address": "住址",
-    "age": "年龄",
-    "amount_fen": "金额",
-    "area_m2": "面积（平方米）",
-    "at": "记录时间",
-    "away": "不在",
-    "beds": "床位",
-    "boards": "住校",
-    "book": "书名",
-    "born_on": "出生日期",
-    "capacity": "容纳人数",
-    "category": "类别",
-    "celsius": "气温",
-    "child": "儿童",
-    "children": "人次",
-    "class_name": "班级",
-    "closed_on": "归还日期",
-    "code": "工号",
-    "condition": "状况",
-    "conflicts": "有冲突",
-    "count": "次数",
-    "county": "县（市、区）",
-    "due_on": "应还日期",
-    "entry": "条目",
-    "failed": "不合格",
-    "father_name": "父亲",
-    "father_phone": "父亲电话",
-    "father_workplace": "父亲务工单位",
-    "fen": "金额",
-    "field": "项目",
-    "from_on": "开始日期",
-    "fund": "资金",
-    "grade": "年级",
-    "guardian_kinship": "监护人关系",
-    "guardian_name": "监护人",
-    "guardian_phone": "监护人电话",
-    "guests": "来宾",
-    "helper_employer": "帮扶人单位",
-    "helper_name": "帮扶人",
-    "helper_phone": "帮扶人电话",
-    "home": "之家",
-    "id": "编号",
-    "inspector": "检查人",
-    "items": "检查项",
-    "joined_on": "加入日期",
-    "keeper": "负责人",
-    "kind": "种类",
-    "last_call_on": "最近通话",
-    "last_letter_on": "最近书信",
-    "last_opening_on": "最近开放",
-    "last_return_on": "父母最近返乡",
-    "last_talk_on": "最近谈心",
-    "last_visit_on": "最近家访",
-    "late_days": "超期天数",
-    "leader": "负责人",
-    "leaving_for": "转往",
-    "log": "日志",
-    "minutes": "分钟",
-    "month": "月份",
-    "mother_name": "母亲",
-    "mother_phone": "母亲电话",
-    "mother_workplace": "母亲务工单位",
-    "name": "姓名（名称）",
-    "number": "序号",
-    "on_day": "日期",
-    "opened_on": "启用日期",
-    "ordinal": "第几段",
-    "out_on": "借出日期",
-    "outcome": "结果",
-    "pairing": "结对编号",
-    "payee": "领款人",
-    "pending": "待核",
-    "phone": "电话",
-    "present": "到场",
-    "reached": "接通",
-    "registered_on": "登记日期",
-    "rooms": "房间",
-    "school": "学校",
-    "seq": "序号",
-    "sex": "性别",
-    "status": "状态",
-    "subject": "编号",
-    "term": "学期",
-    "title": "名称",
-    "to_on": "结束日期",
-    "township": "乡镇",
-    "type": "类型",
-    "unknown": "更新版本的记录",
-    "value": "内容",
-    "village": "村",
-    "voucher": "凭证号",
-    "why": "原因",
-    "why_en": "原因（英文）",
-    "why_zh": "原因",
-    "wins": "暂用",
-    "withdrawn": "已撤回",
-}
+from domain.codec import Unfit, shape_of
+from domain.describing import FieldForm, fields_of
+from domain.errors import BadField
+from domain.event import Event
+from domain.scalars import int_text
+from domain.telling import yuan
+
+SEPARATORS = re.compile(r"[、;；\n]")
+_YUAN = re.compile(r"(-?)(\d+)(?:\.(\d{1,2}))?(?:元)?")
+_IN_JSON = ("part", "map", "any")
 
 
-def label_of(column: str) -> str:
-    """The Chinese name of a column; the column itself where it has none, which a test forbids for read models."""
-    return LABELS.get(column, column)
+def headings(cls: type[Event]) -> tuple[str, ...]:
+    """The headings of a table of such events, in the order of the form."""
+    return tuple(one.chinese for one in fields_of(cls))
+
+
+def cells(event: Event) -> tuple[str, ...]:
+    """A fact as one row of text; what was left out is empty."""
+    written = shape_of(type(event)).to_json(event)
+    return tuple(_cell(one, written[one.name]) if one.name in written else "" for one in fields_of(type(event)))
+
+
+def _cell(field: FieldForm, value: Any) -> str:
+    if field.holds in _IN_JSON or (field.holds == "quantity" and field.many):
+        return json.dumps(value, ensure_ascii=False)
+    if field.many:
+        return (
+            "、".join(_single(field, one) for one in value) if _splits(value) else json.dumps(value, ensure_ascii=False)
+        )
+    return _single(field, value)
+
+
+def _splits(values: Sequence[Any]) -> bool:
+    """Whether the items can stand beside each other: none holds what separates them."""
+    return all(not SEPARATORS.search(str(one)) and str(one) == str(one).strip() != "" for one in values)
+
+
+def _single(field: FieldForm, value: Any) -> str:
+    if field.codes:
+        return field.codes.label(value)
+    if field.holds == "money":
+        return yuan(value)
+    if field.holds == "yes-no":
+        return "是" if value else "否"
+    if field.holds == "quantity":
+        kind, low, *high = value
+        return f"{low}--{high[0]}" if high else f"{low}+" if kind == "at_least" else str(low)
+    return str(value)
+
+
+def event_of(cls: type[Event], row: Mapping[str, str]) -> Event:
+    """The fact that a row spells, by heading or by our name of the field; empty cells are left out. Raises BadField."""
+    form = fields_of(cls)
+    by_heading = (
+        {one.english: one for one in form} | {one.name: one for one in form} | {one.chinese: one for one in form}
+    )
+    shape, values = shape_of(cls), {}
+    for heading, text in row.items():
+        if not text.strip():
+            continue
+        field = by_heading.get(heading)
+        if field is None:
+            raise BadField(heading, "a column", "one of " + "、".join(headings(cls)))
+        try:
+            values[field.name] = _read(shape.codecs[field.name], field, text.strip())
+        except Unfit as trouble:
+            raise BadField(field.chinese, trouble.found, trouble.expected) from None
+    missing = [one.chinese for one in fields_of(cls) if one.required and one.name not in values]
+    if missing:
+        raise BadField(missing[0], "nothing", "this column")
+    made: Event = shape.cls(**values)
+    return made
+
+
+def _read(codec: Any, field: FieldForm, text: str) -> Any:
+    if field.holds in _IN_JSON or (field.many and text.startswith("[")):
+        return codec.from_text(text) if field.holds != "any" else codec.from_json(_json_or_text(text))
+    if field.many:
+        items = [one.strip() for one in SEPARATORS.split(text) if one.strip()]
+        return codec.from_json([int_text(one) for one in items] if field.holds == "number" else items)
+    if field.holds == "money":
+        return codec.from_json(fen(text))
+    return codec.from_text(text)
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def fen(text: str) -> int:
+    """An amount in yuan as typed, in fen."""
+    found = _YUAN.fullmatch(text.replace(",", "").replace("，", ""))
+    if found is None:
+        raise Unfit(text, "an amount in yuan such as 1200 or 407.71")
+    return (-1 if found[1] else 1) * (int(found[2]) * 100 + int((found[3] or "0").ljust(2, "0")))

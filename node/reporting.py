@@ -22,8 +22,8 @@ from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
-from domain.columns import label_of
 from domain.errors import BadField
+from domain.headings import label_of
 from domain.periods import BadPeriod, period_of
 from domain.reporting import (
     Asked,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.columns import LABELS
+from domain.headings import LABELS
 from domain.periods import BadPeriod, period_of
 from domain.quantity import parse
 from domain.reporting import By, Fen, Label, Rows, Share, added, counted, figure_json, share, value_json
