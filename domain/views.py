@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from domain import events as e
+from domain import fact_tables
 from domain.childfile import child_json, plain
 from domain.conflicts import conflicts_of
 from domain.places import place_of
@@ -19,7 +20,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 2
+VIEWS_VERSION = 3
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
@@ -62,17 +63,7 @@ _ALL = (
     _table("worker", "home code name kind phone joined_on conflicts:INTEGER unknown:INTEGER"),
     _table("pairing", "pairing:BLOB home kind from_on to_on helper_name helper_phone helper_employer", key="pairing"),
     _table(
-        "activity",
-        "home kind on_day title leader minutes:INTEGER present:INTEGER absent:INTEGER guests withdrawn:INTEGER",
-    ),
-    _table(
         "loan", "home child:BLOB book out_on due_on closed_on outcome condition late_days:INTEGER withdrawn:INTEGER"
-    ),
-    _table("aid", "home child:BLOB amount_fen:INTEGER on_day term fund payee voucher withdrawn:INTEGER"),
-    _table(
-        "inspection",
-        "home kind on_day inspector items:INTEGER failed:INTEGER beds:INTEGER away:INTEGER "
-        "celsius:INTEGER withdrawn:INTEGER",
     ),
     _table("unknown_entry", "id:BLOB type why", key="id"),
     _table(
@@ -82,7 +73,10 @@ _ALL = (
     ),
     _table("returned", "log:BLOB seq:INTEGER entry:BLOB home actor at:INTEGER type code why_zh why_en", key="log seq"),
 )
-TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+TABLES: dict[str, Table] = {
+    **{table.name: table for table in _ALL},
+    **{one.name: _table(one.name, one.words(), key="entry") for one in fact_tables.FACT_TABLES.values()},
+}
 
 
 def _day(day: dt.date | None) -> str | None:
@@ -96,6 +90,7 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
         yield "tally", (state.subject, home, month, kind, *total)
     for id_, type_, why in sorted(set(state.unshown)):
         yield "unknown_entry", (state.subject, id_, type_, why)
+    yield from fact_tables.rows_of(state)
     yield from _conflicts(state)
     for record, refusal in returned(state):
         where = (record.log, record.seq, record.id, record.home, record.actor, record.recorded_at_ms)
@@ -247,16 +242,6 @@ def _latest(state: State, cls: type[e.Event]) -> tuple[str, Any, int] | None:
     return state.records[id_].home, state.event(id_), int(not standing)
 
 
-def _activity(state: State) -> Rows:
-    found = _latest(state, e.ActivityHeld)
-    if found:
-        home, one, gone = found
-        present, absent = len(one.present) + len(one.present_numbers), len(one.absent) + len(one.absent_numbers)
-        guests = None if one.guests is None else str(one.guests)
-        row = (home, one.kind, _day(one.on), one.title, one.leader, one.minutes, present, absent, guests, gone)
-        yield "activity", (state.subject, *row)
-
-
 def _loan(state: State) -> Rows:
     started, closed = _latest(state, e.LoanStarted), _latest(state, e.LoanClosed)
     found = started or closed
@@ -283,31 +268,11 @@ def _loan(state: State) -> Rows:
     )
 
 
-def _aid(state: State) -> Rows:
-    found = _latest(state, e.AidPaid)
-    if found:
-        home, one, gone = found
-        row = (one.child.bytes, one.amount_fen, _day(one.on), one.term, one.fund, one.payee, one.voucher, gone)
-        yield "aid", (state.subject, home, *row)
-
-
-def _inspection(state: State) -> Rows:
-    found = _latest(state, e.InspectionDone)
-    if found:
-        home, one, gone = found
-        away = len(one.away) + len(one.away_numbers)
-        row = (one.kind, _day(one.on), one.inspector, one.items, one.failed, one.beds, away, one.celsius, gone)
-        yield "inspection", (state.subject, home, *row)
-
-
 _BY_KIND: dict[str, Callable[[State], Rows]] = {
     "child": _child,
     "home": _home,
     "worker": _worker,
-    "activity": _activity,
     "loan": _loan,
-    "aid": _aid,
-    "inspection": _inspection,
 }
 
 __all__ = ["TABLES", "VIEWS_VERSION", "Row", "Table", "child_json", "leaving_for", "rows"]

@@ -48,11 +48,16 @@ Row = tuple[Any, ...]
 HomeOf = Callable[[bytes], str]
 
 
+def quoted(names: Iterable[str]) -> str:
+    """Column names as SQL takes them: some are words of its own."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
 def _schema() -> str:
     parts = ["CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"]
     for table in TABLES.values():
-        columns = ", ".join(f"{name} {kind}" for name, kind in table.columns)
-        parts.append(f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) WITHOUT ROWID;")
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in table.columns)
+        parts.append(f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({quoted(table.key)})) WITHOUT ROWID;")
     parts.append("INSERT INTO mark VALUES('position', 0);")
     return "\n".join(parts)
 
@@ -110,7 +115,7 @@ class Views:
 
     def rows_of(self, table: str) -> list[Row]:
         """All rows of a table in the order of its key."""
-        return self.query(f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}")  # noqa: S608 -- our names
+        return self.query(f"SELECT * FROM {table} ORDER BY {quoted(TABLES[table].key)}")  # noqa: S608 -- our names
 
     def replace(
         self, position: int, gone: Iterable[tuple[str, Row]], fresh: Iterable[tuple[str, Row]], *, erased: bool = False
@@ -120,7 +125,7 @@ class Views:
             if erased:
                 self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', ?)", (IN_PAGES,))
             for name, keys in _by_table(gone).items():
-                condition = " AND ".join(f"{column}=?" for column in TABLES[name].key)
+                condition = " AND ".join(f'"{column}"=?' for column in TABLES[name].key)
                 self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
             for name, new in _by_table(fresh).items():
                 marks = ",".join("?" * len(TABLES[name].columns))
@@ -147,7 +152,7 @@ class Views:
         """The keys of a subject's rows as they are stored."""
         found: list[tuple[str, Row]] = []
         for name, table in TABLES.items():
-            keys = self.query(f"SELECT {', '.join(table.key)} FROM {name} WHERE subject=?", (subject,))  # noqa: S608
+            keys = self.query(f"SELECT {quoted(table.key)} FROM {name} WHERE subject=?", (subject,))  # noqa: S608
             found += [(name, key) for key in keys]
         return found
 
@@ -177,14 +182,14 @@ class Select:
         names = tuple(columns.split())
         wanted = {*names, *([between[0]] if between else [])}
         assert wanted <= {name for name, _ in TABLES[table].columns}, f"{table} has no columns {sorted(wanted)}"
-        condition = f" WHERE {between[0]} BETWEEN ? AND ?" if between else ""
-        sql = f"SELECT {', '.join(names)} FROM {table}{condition}"  # noqa: S608 -- our names
+        condition = f' WHERE "{between[0]}" BETWEEN ? AND ?' if between else ""
+        sql = f"SELECT {quoted(names)} FROM {table}{condition}"  # noqa: S608 -- our names
         return Rows(names, self._db.execute(sql, between[1:] if between else ()).fetchall())
 
 
 def _table_digest(db: apsw.Connection, name: str) -> str:
     digest = hashlib.sha256()
-    order = ", ".join(TABLES[name].key)
+    order = quoted(TABLES[name].key)
     for row in db.execute(f"SELECT * FROM {name} ORDER BY {order}"):  # noqa: S608 -- our names
         digest.update(msgpack.packb(row))
     return digest.hexdigest()
