@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 UNITS = {"": 1, "百": 100, "千": 1_000, "万": 10_000, "亿": 100_000_000}
@@ -37,6 +38,16 @@ class Quantity:
 def exactly(number: int) -> Quantity:
     """The quantity that is known to the last unit."""
     return Quantity("exact", number)
+
+
+def total(quantities: Iterable[Quantity]) -> Quantity:
+    """The sum; as vague as what goes into it: with a lower bound among them it is one, with a range a range."""
+    found = list(quantities)
+    low = sum(one.low for one in found)
+    if any(one.kind == "at_least" for one in found):
+        return Quantity("at_least", low)
+    high = sum(one.low if one.high is None else one.high for one in found)
+    return Quantity("range", low, high) if high > low else exactly(low)
 
 
 def parse(text: str) -> Quantity:

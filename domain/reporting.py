@@ -14,6 +14,7 @@ Figures that came from different positions of the logs are compared by `differen
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from domain.codes import Codes
 from domain.periods import Period
-from domain.quantity import Quantity
+from domain.quantity import Quantity, parse, total
 from domain.tiers import county_of
 
 Row = tuple[Any, ...]
@@ -106,6 +107,11 @@ class Rows:
         """The rows that pass a test."""
         return Rows(self.columns, [row for row in self.rows if test(row)])
 
+    def filled(self, column: str) -> Rows:
+        """The rows that have something in a column."""
+        place = self.at(column)
+        return Rows(self.columns, [row for row in self.rows if row[place] is not None])
+
     def within(self, column: str, period: Period) -> Rows:
         """The rows whose day (ISO text) lies in a period; those without one do not."""
         place, first, last = self.at(column), period.first.isoformat(), period.last.isoformat()
@@ -176,6 +182,12 @@ YUAN: Final = Label("元", "yuan")
 PERCENT: Final = Label("%", "%")
 
 
+def in_list(rows: Rows, column: str) -> Key:
+    """All items of a column that holds a list as JSON text."""
+    place = rows.at(column)
+    return lambda row: frozenset(json.loads(row[place])) if row[place] else frozenset((NONE,))
+
+
 @dataclass(frozen=True, slots=True)
 class By:
     """One way to split a figure: a column, or what a function makes of a row; several keys as a frozenset."""
@@ -200,6 +212,30 @@ def counted(name: str, label: Label, definition: Label, unit: Label, items: Rows
 def added(name: str, label: Label, definition: Label, unit: Label, items: Rows, column: str, *by: By | str) -> Figure:
     """What a column of whole numbers adds up to; yuan are kept as fen."""
     return _made(name, label, definition, unit, items, by, column)
+
+
+def amounts(name: str, label: Label, definition: Label, unit: Label, items: Rows, column: str, *by: By | str) -> Figure:
+    """What a column of quantities, as people state them, adds up to."""
+    splits = [_by(one) for one in by]
+    place = items.at(column)
+    parts = {}
+    for one in splits:
+        key, found = one.of(items), dict[Hashable, list[Quantity]]()
+        for row in items:
+            for single in _keys(key(row)):
+                found.setdefault(single, []).append(parse(row[place]))
+        parts[one.name] = _ordered({single: total(each) for single, each in found.items()})
+    return Figure(
+        name=name,
+        label=label,
+        definition=definition,
+        unit=unit,
+        value=total(parse(text) for text in items.column(column)),
+        parts=parts,
+        codes={one.name: one.codes for one in splits if one.codes},
+        items=items,
+        keys={one.name: one.of(items) for one in splits},
+    )
 
 
 def share(name: str, label: Label, definition: Label, part: Rows, whole: Rows, *by: By | str) -> Figure:

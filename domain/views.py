@@ -58,10 +58,18 @@ _ALL = (
     _table(
         "home",
         "home name kind phone rooms:INTEGER capacity:INTEGER area_m2:INTEGER keeper opened_on "
-        "last_opening_on conflicts:INTEGER unknown:INTEGER",
+        "last_opening_on township village sign_fitted:INTEGER conflicts:INTEGER unknown:INTEGER",
     ),
-    _table("worker", "home code name kind phone joined_on conflicts:INTEGER unknown:INTEGER"),
-    _table("pairing", "pairing:BLOB home kind from_on to_on helper_name helper_phone helper_employer", key="pairing"),
+    _table(
+        "worker",
+        "home code name kind phone joined_on organisation organisation_kind part_time:INTEGER checks_passed_on "
+        "conflicts:INTEGER unknown:INTEGER",
+    ),
+    _table(
+        "pairing",
+        "pairing:BLOB home kind from_on to_on helper helper_name helper_phone helper_employer priority:INTEGER",
+        key="pairing",
+    ),
     _table(
         "loan", "home child:BLOB book out_on due_on closed_on outcome condition late_days:INTEGER withdrawn:INTEGER"
     ),
@@ -77,6 +85,10 @@ TABLES: dict[str, Table] = {
     **{table.name: table for table in _ALL},
     **{one.name: _table(one.name, one.words(), key="entry") for one in fact_tables.FACT_TABLES.values()},
 }
+
+
+def _flag(value: bool | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _day(day: dt.date | None) -> str | None:
@@ -126,7 +138,6 @@ _LAST = ("call", "letter", "talk", "visit", "parent_return")
 
 def _child(state: State) -> Rows:
     value = state.value
-    boards = value("boards")
     yield (
         "child",
         (
@@ -141,7 +152,7 @@ def _child(state: State) -> Rows:
             value("grade"),
             value("class_name"),
             value("school"),
-            None if boards is None else int(boards),
+            _flag(value("boards")),
             value("address"),
             *place_of(value("address")),
             " ".join(sorted(value("categories") or ())),
@@ -190,9 +201,11 @@ def _pairings(state: State) -> Rows:
                 one.kind,
                 _day(one.from_on),
                 to_on,
+                one.helper,
                 one.helper_name,
                 one.helper_phone,
                 one.helper_employer,
+                int(one.priority),
             ),
         )
 
@@ -213,6 +226,9 @@ def _home(state: State) -> Rows:
             value("keeper"),
             _day(value("opened_on")),
             _day(state.last.get("opening")),
+            value("township"),
+            value("village"),
+            _flag(value("sign_fitted")),
             len(state.conflicts()),
             len(state.unshown),
         ),
@@ -227,7 +243,13 @@ def _writer(state: State, cls: type[e.Event]) -> str:
 
 def _worker(state: State) -> Rows:
     value = state.value
-    fields = (value("code"), value("name"), value("kind"), value("phone"), _day(value("joined_on")))
+    fields = (
+        *(value(field) for field in ("code", "name", "kind", "phone")),
+        _day(value("joined_on")),
+        *(value(field) for field in ("organisation", "organisation_kind")),
+        _flag(value("part_time")),
+        _day(value("checks_passed_on")),
+    )
     home = _writer(state, e.WorkerRegistered)
     yield "worker", (state.subject, home, *fields, len(state.conflicts()), len(state.unshown))
 
