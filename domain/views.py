@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from domain import events as e
-from domain import fact_tables
+from domain import fact_tables, pictures
 from domain.childfile import child_json, plain
 from domain.conflicts import conflicts_of
 from domain.places import place_of
@@ -83,6 +83,7 @@ _ALL = (
 )
 TABLES: dict[str, Table] = {
     **{table.name: table for table in _ALL},
+    **{name: _table(name, columns, key=key) for name, (columns, key) in pictures.COLUMNS.items()},
     **{one.name: _table(one.name, one.words(), key="entry") for one in fact_tables.FACT_TABLES.values()},
 }
 
@@ -103,6 +104,7 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
     for id_, type_, why in sorted(set(state.unshown)):
         yield "unknown_entry", (state.subject, id_, type_, why)
     yield from fact_tables.rows_of(state)
+    yield from pictures.rows_of(state)
     yield from _conflicts(state)
     for record, refusal in returned(state):
         where = (record.log, record.seq, record.id, record.home, record.actor, record.recorded_at_ms)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import BadField
-from domain.reporting import REPORTS, Share, value_json
+from domain.reporting import Share, value_json
+from domain.reports import REPORTS
 from node import cli, differences, exits, known, reporting, web
 from node.clock import system_clock
 from node.folder import Folder, Kind

@@ -132,7 +132,7 @@ def _items(text: str | None) -> int:
 
 
 def attendance(held: Rows, taken: Rows) -> Rows:
-    """One row for each child at each activity that was held: from the lists that homes took, and from its own record."""
+    """One row for each child at each activity held: from the lists that homes took, and from its own record."""
     at = {name: held.at(name) for name in ("home", "on", "kind", "theme", "title", "present", "present_numbers")}
     activities = {row[0]: row for row in held}
     found: dict[tuple[bytes, str], tuple[str, str]] = {}

@@ -56,7 +56,7 @@ def surveys(read: Read, asked: Asked) -> Iterator[Figure]:
         Label("调查覆盖率", "coverage"),
         Label(
             "截至日期在册儿童中期间内做过摸底调查的比例；名单为尚未调查的儿童",
-            "children on the register as of the date who were surveyed within the period; listed are those who were not",
+            "children on the register who were surveyed within the period; listed are those who were not",
         ),
         children.where(subject=surveyed),
         children,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from domain.reporting import REPORTS
+from domain.reports import REPORTS
 from tests.county.loading import report
 from tests.county.recount import Recount
 

@@ -3,50 +3,41 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from typing import Any
 from uuid import UUID
 
-from domain.folding import fold
-from domain.periods import period_of
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.event import Event
 from domain.places import place_of
 from domain.records import Record
-from domain.reporting import Asked, Fen, Figure, Rows
+from domain.reporting import Fen, Figure, figure_json
 from domain.reports import REPORTS
-from domain.views import TABLES, rows
-from tests.domain.domain_samples import import_sample, sample
+from domain.views import TABLES
+from tests.domain.domain_samples import Writer, import_sample, sample
+from tests.domain.report_rows import County
+from tests.domain.test_schema import EVENTS
 
 
-def tables() -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of the imported sample, by table."""
+def imported() -> County:
+    """All rows of the imported sample."""
     by_subject: dict[UUID, list[Record]] = {}
     for one in import_sample():
         by_subject.setdefault(one.lifted.subject, []).append(one.record)
-    found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
-    for subject, records in by_subject.items():
-        for name, row in rows(fold("", subject.bytes, records)):
-            found[name].append(row)
-    return found
+    return County((subject.bytes, records) for subject, records in by_subject.items())
 
 
-ROWS = tables()
-
-
-def read(table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
-    """`Read` over the rows of the sample."""
-    names = [name for name, _ in TABLES[table].columns]
-    rows = ROWS[table]
-    if between:
-        at = names.index(between[0])
-        rows = [row for row in rows if between[1] <= row[at] <= between[2]]
-    places = [names.index(one) for one in columns.split()]
-    return Rows(tuple(columns.split()), [tuple(row[place] for place in places) for row in rows])
+COUNTY = imported()
+ROWS = COUNTY.rows
 
 
 def make(number: str, period: str | None = None, as_of: dt.date = dt.date(2026, 1, 1)) -> dict[str, Figure]:
     """A report's figures by name."""
-    asked = Asked(as_of=as_of, period=period_of(period, as_of))
-    return {one.name: one for one in REPORTS[number].make(read, asked)}
+    return COUNTY.report(number, period, as_of)
 
 
 KINDS = {
@@ -172,3 +163,41 @@ def test_keys_are_unique() -> None:
         keys = [tuple(row[names.index(part)] for part in table.key) for row in ROWS[name]]
         assert len(keys) == len(set(keys))
         assert all(len(row) == len(names) for row in ROWS[name])
+
+
+@pytest.mark.parametrize("number", sorted(REPORTS))
+def test_every_report_adds_up(number: str) -> None:
+    """Over the whole sample every list opens, and the homes' parts add up to the county's value."""
+    for figure in make(number, "2024..2026").values():
+        assert figure.definition.zh
+        assert figure.definition.en
+        if type(figure.value) is int and figure.unit.en not in ("minutes", "items", "copies", "instalments"):
+            homes = figure.parts.get("home")
+            assert homes is None or sum(map(int, homes.values())) == figure.value
+        for split, parts in figure.parts.items():
+            for key in parts:
+                figure.listed(split, "" if key is None else str(key))
+
+
+@pytest.mark.parametrize("number", sorted(REPORTS))
+def test_a_county_without_a_record_has_every_report(number: str) -> None:
+    """Nothing recorded is nothing counted: no figure fails, and none is above nought."""
+    for figure in County([]).report(number, "2024", dt.date(2024, 12, 31)).values():
+        assert figure_json(figure)["value"] in (0, "0", "0.00", {"part": 0, "whole": 0, "percent": None})
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=st.lists(EVENTS, max_size=12), data=st.data())
+def test_no_record_breaks_a_report(events: list[Event], data: st.DataObject) -> None:
+    """Whatever was recorded about whatever subject, in any mixture, every report can be made, shown and listed."""
+    writers = [Writer("home-01"), Writer("home-02", "b")]
+    subjects: dict[bytes, list[Record]] = {}
+    for event in events:
+        subject = (event.meta.about or "any").encode().ljust(16)[:16]
+        record = data.draw(st.sampled_from(writers)).write(event)
+        subjects.setdefault(subject, []).append(record)
+    county = County(subjects.items())
+    for number in REPORTS:
+        for figure in county.report(number, "1900..2100", dt.date(2100, 1, 1)).values():
+            json.dumps(figure_json(figure))
+            figure.listed()
