@@ -172,11 +172,15 @@ def _paid(witnesses: list[Witness]) -> dict[str, Any]:
     }
 
 
-def held(aid: Aid, left_on: dt.date | None) -> bool:
-    """Whether payment waits for a person: the child has left, and nobody decided since; both facts stay as they are."""
-    if aid.status != "granted" or left_on is None:
+def held(aid: Aid, left: bool) -> bool:
+    """Whether payment waits for a person: granted, and the child has left; both facts stay as they are.
+
+    Dates cannot tell whether who granted it knew: the home may have been offline for weeks.  So only a decision that
+    says so (`after_leaving`) lets money flow again, or one for somebody who is aided because they left (a graduate).
+    """
+    if aid.status != "granted" or not left or aid.recipient_kind == "graduate":
         return False
-    return aid.decided is None or aid.decided.on <= left_on
+    return aid.decided is None or not aid.decided.after_leaving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

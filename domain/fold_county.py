@@ -45,12 +45,13 @@ def rule_in_force(county: County, rule: str, day: dt.date) -> e.PolicyRuleSet | 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """What a node wrote about itself."""
+    """What a node wrote about itself: subjects ordered to be erased, and erased, with the number of entries."""
 
     views: tuple[e.RecordViewed, ...] = ()
     exports: tuple[e.ExportMade, ...] = ()
     ordered: int = 0
     erased: int = 0
+    erased_entries: int = 0
 
 
 def node_of(state: State) -> Node:
@@ -61,4 +62,5 @@ def node_of(state: State) -> Node:
         exports=tuple(one.event for one in facts.of(e.ExportMade)),
         ordered=len({subject for one in facts.of(e.ErasureOrdered) for subject in one.event.subjects}),
         erased=len({one.event.subject for one in facts.of(e.ErasureExecuted)}),
+        erased_entries=sum(one.event.entries for one in facts.of(e.ErasureExecuted)),
     )
