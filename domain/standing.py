@@ -19,7 +19,7 @@ E = TypeVar("E", bound=e.Event)
 
 
 class Fact(NamedTuple, Generic[E]):
-    """One fact that counts: the id that corrections name, who wrote it where, and what it says now."""
+    """One fact that counts: the id that it first had, who wrote it where, and what it says now."""
 
     id: bytes
     home: str
@@ -61,9 +61,9 @@ class Facts:
                 yield self._fact(record)
 
     def _fact(self, record: Record) -> Fact[Any]:
-        return Fact(
-            record.id, record.home, record.actor, record.recorded_at_ms, record.order, self.state.event(record.id)
-        )
+        id_ = record.first_id or record.id  # a fact that was recorded again keeps the id that it first had
+        event = self.state.event(record.id)
+        return Fact(id_, record.home, record.actor, record.recorded_at_ms, record.order, event)
 
 
 def local_day(recorded_at_ms: int) -> dt.date:

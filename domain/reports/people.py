@@ -53,6 +53,12 @@ def people(read: Read, asked: Asked) -> Iterator[Figure]:
         kind,
         HOME,
     )
+    yield from _given(read, asked)
+    yield _posts(read, day)
+
+
+def _given(read: Read, asked: Asked) -> Iterator[Figure]:
+    """Hours and training of the period."""
     served = read("service_hours_recorded", "subject home on hours service").within("on", asked.period)
     yield amounts(
         "hours",
@@ -81,9 +87,12 @@ def people(read: Read, asked: Asked) -> Iterator[Figure]:
         read("training_attended", "subject home training result on").within("on", asked.period),
         HOME,
     )
+
+
+def _posts(read: Read, day: str) -> Figure:
     roles = read("role_assigned", "subject home role at from_on")
     began = roles.at("from_on")
-    yield counted(
+    return counted(
         "posts",
         Label("任职", "posts"),
         Label("截至日期开始的任职（含已结束的）", "posts that began by the date, those that ended included"),
