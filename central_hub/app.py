@@ -118,7 +118,9 @@ def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Cl
     """The county's one page: its homes with what is held and when they were heard, and R01."""
     found = status_of(folder, store, registry, returning.counts_in(views))
     behind = reports.behind(store, registry, clock)
-    r01 = reporting.make("R01", views, reporting.asked(kit.today(clock)), known.sizes_now(store), behind).json()
+    asked = reporting.asked(kit.today(clock))
+    with reporting.making("R01", views, asked, known.sizes_now(store), behind) as made:
+        r01 = made.json()
     register = r01["figures"]["children"]
     homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
     return {

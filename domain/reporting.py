@@ -131,7 +131,10 @@ class Read(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One number of a report, what it means, its parts, and the rows that it counts."""
+    """One number of a report, what it means, its parts, and the rows that it counts.
+
+    Where `items` are sums, `behind` reads the rows that were summed, in the same columns, from the open read models.
+    """
 
     name: str
     label: Label
@@ -142,13 +145,15 @@ class Figure:
     codes: Mapping[str, Codes] = field(default_factory=dict)
     items: Rows
     keys: Mapping[str, Key] = field(default_factory=dict)
+    behind: Callable[[], Rows] | None = None
 
     def listed(self, split: str | None = None, key: str | None = None) -> Rows:
         """The rows that the figure, or one part of it, counts; KeyError for a split that it does not have."""
+        items = self.behind() if self.behind else self.items
         if split is None:
-            return self.items
+            return items
         find = self.keys[split]
-        return self.items.having(lambda row: key in {_text(one) for one in _keys(find(row))})
+        return items.having(lambda row: key in {_text(one) for one in _keys(find(row))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,17 +44,20 @@ def add_command(
             sizes = known.sizes_now(store)
             missing = behind(store)
             if arguments.known_at is None and arguments.report != DIFFERENCE:
-                _give(reporting.make(number, views, asked, sizes, missing), arguments)
+                with reporting.making(number, views, asked, sizes, missing) as now:
+                    _give(now, arguments)
                 return exits.DONE
             home_of = homes_of(folder)(store)
             then = _sizes(store, arguments.known_at)
-            with known.views_at(folder, store, then, home_of) as old:
-                before = reporting.make(number, old, asked, then, missing)
-            if arguments.report == DIFFERENCE:
-                after = reporting.make(number, views, asked, sizes, missing)
-                _tell(differences.compared(before, after, store, home_of), arguments)
-            else:
-                _give(before, arguments)
+            with (
+                known.views_at(folder, store, then, home_of) as old,
+                reporting.making(number, old, asked, then, missing) as before,
+            ):
+                if arguments.report != DIFFERENCE:
+                    _give(before, arguments)
+                    return exits.DONE
+                with reporting.making(number, views, asked, sizes, missing) as now:
+                    _tell(differences.compared(before, now, store, home_of), arguments)
         return exits.DONE
 
     made = cli.add(commands, "report", run, "报表 a report's figures, and the list behind each", as_json=True)

@@ -13,6 +13,7 @@ import datetime as dt
 import io
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -96,10 +97,13 @@ def asked(today: dt.date, as_of: dt.date | None = None, period: str | None = Non
         raise BadField("--period", period, PERIODS) from None
 
 
-def make(number: str, views: Views, asked: Asked, sizes: Mapping[bytes, int], behind: Sequence[str] = ()) -> Made:
-    """A report by its number, from read models that were folded up to some sizes."""
+@contextmanager
+def making(
+    number: str, views: Views, asked: Asked, sizes: Mapping[bytes, int], behind: Sequence[str] = ()
+) -> Iterator[Made]:
+    """A report by its number, from read models that were folded up to some sizes; its lists can be read meanwhile."""
     with views.snapshot() as read:
-        return Made(number, asked, REPORTS[number].make(read, asked), sizes, behind)
+        yield Made(number, asked, REPORTS[number].make(read, asked), sizes, behind)
 
 
 def lines(made: Made) -> Iterator[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from domain.reporting import CHILDREN, HOME, TIMES, YUAN, Asked, Figure, Label, Read, Rows, added, report
 from domain.tally import KINDS
@@ -19,21 +20,24 @@ MEASURES = {
     "children": ("（人次）", ", children", CHILDREN),
     "fen": ("（金额）", ", amount", YUAN),
 }
-COLUMNS = "subject home month kind count minutes reached children fen"
+COLUMNS = "home month kind count minutes reached children fen"
 
 
 @report("R17", "之家工作报表", "what the homes did")
 def work(read: Read, asked: Asked) -> Iterator[Figure]:
-    """What each home did in the months that a period touches, and the county."""
-    first, last = asked.period.first, asked.period.last
-    rows = read("tally", COLUMNS, between=("month", f"{first:%Y-%m}", f"{last:%Y-%m}"))
-    place = rows.at("kind")
-    of_kind: dict[str, list[tuple[object, ...]]] = {}
-    for row in rows:
-        of_kind.setdefault(row[place], []).append(row)
+    """What each home did in the months that a period touches, and the county: sums, each child's part behind them."""
+    months = ("month", f"{asked.period.first:%Y-%m}", f"{asked.period.last:%Y-%m}")
+    sums = read("work", COLUMNS, between=months)
+    place = sums.at("kind")
     for kind, (zh, en) in KINDS.items():
-        if kind in of_kind:
-            yield from _figures(kind, Label(zh, en), Rows(rows.columns, of_kind[kind]))
+        found = [(b"", *row) for row in sums if row[place] == kind]
+        if found:
+
+            def behind(kind: str = kind) -> Rows:
+                return read("tally", f"subject {COLUMNS}", between=months).where(kind=kind)
+
+            rows = Rows(("subject", *sums.columns), found)
+            yield from (replace(one, behind=behind) for one in _figures(kind, Label(zh, en), rows))
 
 
 def _figures(kind: str, label: Label, rows: Rows) -> Iterator[Figure]:

@@ -134,7 +134,7 @@ def _indicators(read: Read, asked: Asked) -> Iterator[Figure]:
     found = read("indicator_reported", "subject home indicator period value source on")
     indicator, period = found.at("indicator"), found.at("period")
     year = {str(year) for year in range(asked.period.first.year, asked.period.last.year + 1)}
-    found = found.having(lambda row: row[period][:4] in year)
+    found = found.having(lambda row: (row[period] or "")[:4] in year)
     yield amounts(
         "indicators",
         Label("项目指标", "indicators"),
@@ -182,7 +182,7 @@ def media(read: Read, asked: Asked) -> Iterator[Figure]:
         Label("有效文件", "notices in force"),
         Label("截至日期已发出的通知、措施和制度", "notices, measures and rules issued by the date"),
         Label("份", "notices"),
-        issued.having(lambda row: row[on] <= day),
+        issued.having(lambda row: row[on] is not None and row[on] <= day),
         kind,
     )
     acknowledged = read("notice_acknowledged", "subject home at").having(

@@ -22,9 +22,10 @@ class County:
         for subject, records in subjects:
             for name, row in rows(fold("", subject, records)):
                 self.rows[name].append(row)
+        self.rows["work"] = [(b"", *row[1:]) for row in self.rows["tally"]]
 
     def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
-        names = [name for name, _ in TABLES[table].columns]
+        names = [name for name, _ in TABLES["tally" if table == "work" else table].columns]
         found = self.rows[table]
         if between:
             at = names.index(between[0])
