@@ -17,6 +17,7 @@ from domain.quantity import Quantity
 from domain.records import Record
 from domain.standing import Fact, Facts
 from domain.state import State
+from domain.tiers import is_hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,8 @@ def report_of(state: State) -> Report:
     accepted: dict[bytes, dt.date] = {}
     for good in facts.of(e.ReportAccepted):
         version = _meant(good, submitted)
+        if version in submitted and submitted[version].home == good.home and not is_hub(good.home):
+            continue  # nobody accepts their own report
         accepted[version] = min(good.event.on, accepted.get(version, good.event.on))
     submissions = tuple(
         _submission(record, returned.get(id_, ()), accepted.get(id_))

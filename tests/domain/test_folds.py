@@ -16,7 +16,7 @@ from domain import schema
 from domain.card import EDITS, Unfit, edits_of, typed
 from domain.catalogue import SUBJECTS
 from domain.childfile import plain
-from domain.conflicts import conflicts_of
+from domain.conflicts import conflicts_of, label, words
 from domain.event import ANY_SUBJECT
 from domain.fold_people import holds
 from domain.fold_place import titles_held
@@ -54,7 +54,7 @@ def test_every_value_of_a_register_can_be_settled(cls: type[e.Event], data: st.D
     """What a conflict shows as JSON is read back as the value it shows, for every register there is."""
     event = data.draw(built(cls))
     try:
-        edits = edits_of(event, "home-01")
+        edits = edits_of(event, data.draw(st.sampled_from(["home-01", ""])))
     except Unfit:
         return
     for field, value in edits.items():
@@ -402,3 +402,36 @@ def test_a_vehicle_carries_more_than_it_has_seats() -> None:
     checks = [duty.write(e.RideChecked(on=DAY, riders=19)), duty.write(e.RideChecked(on=LATER, riders=23))]
     _, vehicle = in_every_order([ledger, *checks])
     assert (vehicle.riders, vehicle.overloaded_on) == ((CHILD,), (LATER,))
+
+
+def test_who_asks_does_not_decide() -> None:
+    """A home that grants its own request, or accepts its own report, decides nothing; its word is kept and counted."""
+    home = Writer("home-01")
+    asked = home.write(e.AidRequested(kind="relief", programme="救助", reason="困难", child=CHILD, amount_fen=1))
+    granted = home.write(e.AidDecided(decision="granted", on=DAY))
+    _, aid = in_every_order([asked, granted])
+    assert (aid.status, aid.paying, aid.decided_by_homes) == ("requested", False, 1)
+    first = home.write(submission(12))
+    _, report = in_every_order([first, home.write(e.ReportAccepted(on=DAY, version=UUID(bytes=first.id)))])
+    assert report.status == "submitted"
+    own = e.PolicyRuleSet(
+        rule="O15",
+        duty_holder="class_teacher",
+        applies_to="child",
+        fulfilled_by="talk-held/1",
+        every="week",
+        from_on=DAY,
+    )
+    _, county = in_every_order([Writer("").write(own), home.write(own)])
+    assert ([len(found) for found in county.rules.values()], county.tightened) == ([1], (("home-01", own),))
+
+
+def test_every_conflict_has_a_name_in_words() -> None:
+    """A contested register is named in Chinese, and a value that is a whole event is told field by field."""
+    assert label("consent:photo") == ("监护人同意（photo）", "guardian's consent (photo)")
+    assert label("township") == ("乡镇（街道）", "township")
+    assert label("driver") == ("驾驶员", "driver")
+    assert (
+        words("decision", {"decision": "granted", "on": "2026-03-02", "reason": None})
+        == "资助审批granted，日期2026-03-02"
+    )
