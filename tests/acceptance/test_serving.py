@@ -135,7 +135,7 @@ def test_one_writer_a_folder(yard):
 
 
 def test_recording_beside_serve(yard):
-    """`record` goes through a running `serve`: the entry is stored, and what is refused is refused with the same words."""
+    """`record` goes through a running `serve`: the entry is stored, and a refusal has the same words and code."""
     home = yard.home()
     yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
     subject = child(yard, home, "小禾")
