@@ -17,9 +17,11 @@ from node import (
     conflicts,
     control,
     damages,
+    defining,
     exits,
     keeping,
     photos,
+    recording,
     report_commands,
     reserve,
     returning,
@@ -68,6 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--forward-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between "
                       "exchanges with the hub above, where one was joined")  # fmt: skip
     taking.add_command(commands)
+    defining.add_command(commands)
+    recording.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
     report_commands.add_command(commands, "hub", homes_of, _behind)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)

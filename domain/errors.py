@@ -36,6 +36,25 @@ class UnknownType(Refused):
         super().__init__(f"没有“{shown(name)}”这种记录", f"there is no kind of record named {shown(name)!r}")
 
 
+class WrittenByNodes(Refused):
+    """What nodes write about themselves is no form."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"“{label}”由系统自己记录，不能手工填写", f"{label!r} is written by the node itself, not by hand"
+        )
+
+
+class CountyDecides(Refused):
+    """Who asks does not decide."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"“{label}”由县里办理，之家不能自己决定",
+            f"{label!r} is the county's to say: a home cannot decide it itself",
+        )
+
+
 MISSING = ("nothing", "this field")
 """What is found and expected where a field that must be there is not."""
 

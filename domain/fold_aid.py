@@ -22,6 +22,7 @@ from domain import events as e
 from domain.registers import contested
 from domain.standing import Fact, Facts
 from domain.state import State
+from domain.tiers import is_hub
 from domain.witnesses import Witness, counting, together
 
 
@@ -47,7 +48,10 @@ class Instalment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aid:
-    """One grant. `status`: requested, granted, refused, waiting, stopped, or "" where only payments are known."""
+    """One grant. `status`: requested, granted, refused, waiting, stopped, or "" where only payments are known.
+
+    `decided_by_homes` counts decisions written by homes, which decide nothing: whoever asks does not decide.
+    """
 
     child: UUID | None = None
     recipient: str = ""
@@ -59,6 +63,7 @@ class Aid:
     requested_by: str = ""
     decided: e.AidDecided | None = None
     decision_contested: bool = False
+    decided_by_homes: int = 0
     status: str = ""
     paying: bool = False
     paying_contested: bool = False
@@ -96,6 +101,7 @@ def aid_of(state: State) -> Aid:
         requested_by=asked[0].home if asked else "",
         decided=decided,
         decision_contested=contested(state.heads("decision")),
+        decided_by_homes=sum(not is_hub(one.home) for one in facts.of(e.AidDecided)),
         status=_status(request, decided, stops, paying),
         paying=paying,
         paying_contested=contested(state.heads("paying")),

@@ -14,14 +14,20 @@ from domain import events as e
 from domain.fold_place import family
 from domain.standing import Facts
 from domain.state import State
+from domain.tiers import is_hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class County:
-    """The county's terms in order of their beginning, and every version of every rule in order of its day."""
+    """The county's terms in order of their beginning, and every version of every rule in order of its day.
+
+    `tightened`: what homes ask of themselves beyond that; it binds them alone, and whether it is stricter is for
+    whoever reads it to say.
+    """
 
     terms: tuple[e.TermScheduled, ...] = ()
     rules: Mapping[str, tuple[e.PolicyRuleSet, ...]] = field(default_factory=dict)
+    tightened: tuple[tuple[str, e.PolicyRuleSet], ...] = ()
 
 
 def county_of(state: State) -> County:
@@ -34,6 +40,7 @@ def county_of(state: State) -> County:
     return County(
         terms=tuple(sorted(terms, key=lambda one: (one.from_on, one.name))),
         rules={name: tuple(found) for name, found in rules.items()},
+        tightened=tuple((one.home, one.event) for one in Facts(state).of(e.PolicyRuleSet) if not is_hub(one.home)),
     )
 
 

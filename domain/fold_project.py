@@ -17,6 +17,7 @@ from domain.quantity import Quantity
 from domain.records import Record
 from domain.standing import Fact, Facts
 from domain.state import State
+from domain.tiers import is_hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,8 @@ def report_of(state: State) -> Report:
     accepted: dict[bytes, dt.date] = {}
     for good in facts.of(e.ReportAccepted):
         version = _meant(good, submitted)
+        if version in submitted and submitted[version].home == good.home and not is_hub(good.home):
+            continue  # nobody accepts their own report
         accepted[version] = min(good.event.on, accepted.get(version, good.event.on))
     submissions = tuple(
         _submission(record, returned.get(id_, ()), accepted.get(id_))
@@ -185,10 +188,10 @@ def report_of(state: State) -> Report:
 
 
 def _meant(verdict: Fact[Any], submitted: Mapping[bytes, Record]) -> bytes:
-    """The version that a verdict is about: the one it names, else the last before it."""
+    """The version that a verdict is about: the one it names, also by its first id, else the last before it."""
     if verdict.event.version is not None:
         named: bytes = verdict.event.version.bytes
-        return named
+        return next((id_ for id_, one in submitted.items() if one.first_id == named), named)
     before = [id_ for id_, one in submitted.items() if one.order < verdict.order]
     return before[-1] if before else b""
 

@@ -95,3 +95,12 @@ def test_reports_above_add_up_by_county():
     assert len(found.listed("county", "qingxi")) == 2
     assert "county" not in figure("home-01").parts
     assert "county" not in figure().parts
+
+
+def test_every_field_that_names_homes_is_read_with_the_county():
+    """A hub above reads the homes that any event names, one or several, by their full codes."""
+    notice = e.NoticeIssued(title="x", text="y", to=("home-01", "home-02"))
+    assert qualified(notice, "qingxi/").to == ("qingxi/home-01", "qingxi/home-02")
+    practice = e.PracticeShared(title="x", text="y", proven_at="home-01")
+    assert qualified(practice, "qingxi/home-01").proven_at == "qingxi/home-01"
+    assert qualified(practice, "home-01") is practice
