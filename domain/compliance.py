@@ -7,11 +7,11 @@ league table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 from domain.duty_words import holders
-from domain.obligations import FULFILLED, LATE, WAIVED, Duty
+from domain.obligations import AHEAD, DUE, FULFILLED, LATE, OVERDUE, WAIVED, Duty
 
 R04_DEFINITION: Final = (
     "应做数：期限已到或已经完成的应办事项（已免除的不计）；完成数含逾期补做的；按事情发生的日期归入时期，归入当时负责的家。"
@@ -19,52 +19,60 @@ R04_DEFINITION: Final = (
     " day on which the thing happened, for the home that the child belonged to in that period."
 )
 COUNTS: Final = ("owed", "done", "late", "waived", "open")
+_ADDS: Final = {
+    FULFILLED: (0, 1), LATE: (0, 1, 2), OVERDUE: (0,), WAIVED: (3,), AHEAD: (4,), DUE: (4,),
+}  # fmt: skip
 
-Key = Callable[[Duty], str]
-
-
-def count(duties: Iterable[Duty], key: Key) -> dict[str, dict[str, int]]:
-    """The figures of every group that a key makes, in order."""
-    found: dict[str, dict[str, int]] = {}
-    for duty in duties:
-        figures = found.setdefault(key(duty), dict.fromkeys(COUNTS, 0))
-        match duty.status:
-            case "waived":
-                figures["waived"] += 1
-            case "ahead" | "due":
-                figures["open"] += 1
-            case _:
-                figures["owed"] += 1
-                figures["done"] += duty.status in (FULFILLED, LATE)
-                figures["late"] += duty.status == LATE
-    return {name: found[name] for name in sorted(found)}
+Figures = dict[str, list[int]]
 
 
 def r04(duties: Iterable[Duty], first: int, last: int) -> dict[str, Any]:
     """The report over the periods that begin between two days."""
-    within = [one for one in duties if first <= one.first <= last]
+    by_rule: Figures = {}
+    by_group: Figures = {}
+    by_home: Figures = {}
+    by_helper: Figures = {}
+    by_child: Figures = {}
+    waivers: dict[bytes, dict[str, str]] = {}
+    for duty in duties:
+        if not first <= duty.first <= last:
+            continue
+        rule, adds = duty.version.rule, _ADDS[duty.status]
+        keys = [(by_rule, rule.rule_id), (by_home, duty.home)]
+        if rule.group:
+            keys += [(by_group, rule.group), (by_helper, "、".join(holders(duty.subject, duty)) or rule.duty_holder)]
+        if duty.subject.kind == "child":
+            keys.append((by_child, duty.subject.id.hex()))
+        for figures, key in keys:
+            found = figures.get(key)
+            if found is None:
+                found = figures[key] = [0] * len(COUNTS)
+            for place in adds:
+                found[place] += 1
+        if duty.status == WAIVED:
+            waivers.update(_waivers(duty))
+    groups = {
+        "by_rule": by_rule,
+        "by_group": by_group,
+        "by_home": by_home,
+        "by_helper": by_helper,
+        "by_child": by_child,
+    }
     return {
         "report": "R04",
         "definition": R04_DEFINITION,
-        "by_rule": count(within, lambda one: one.rule_id),
-        "by_group": count((one for one in within if one.version.rule.group), lambda one: one.version.rule.group),
-        "by_home": count(within, lambda one: one.home),
-        "by_helper": count((one for one in within if one.version.rule.group), _helper),
-        "by_child": count((one for one in within if one.subject.kind == "child"), lambda one: one.subject.id.hex()),
-        "waivers": _waivers(within),
+        **{f"by_{name}": _named(figures) for name, figures in groups.items()},
+        "waivers": [waivers[id_] for id_ in sorted(waivers)],
     }
 
 
-def _helper(duty: Duty) -> str:
-    return "、".join(holders(duty.subject, duty)) or duty.version.rule.duty_holder
+def _named(figures: Figures) -> dict[str, dict[str, int]]:
+    return {key: dict(zip(COUNTS, figures[key], strict=True)) for key in sorted(figures)}
 
 
-def _waivers(duties: Iterable[Duty]) -> list[dict[str, str]]:
-    found = {
+def _waivers(duty: Duty) -> dict[bytes, dict[str, str]]:
+    return {
         one.id: {"rule": one.rule, "period": one.period, "reason": one.reason, "by": one.by}
-        for duty in duties
-        if duty.status == WAIVED
         for one in duty.subject.waivers
         if one.rule in (duty.rule_id, duty.version.rule.number)
     }
-    return [found[id_] for id_ in sorted(found)]

@@ -58,17 +58,16 @@ class Told(NamedTuple):
 def holders(subject: Subject, duty: Duty) -> tuple[str, ...]:
     """The people who owe a duty, as far as pairings and posts tell."""
     rule = duty.version.rule
-    role = rule.duty_holder
-    if role == "parent":
-        names = (subject.value("father_name"), subject.value("mother_name"))
-        return tuple(str(one) for one in names if one)
-    kinds: Any = ROLE_PAIRINGS.get(role, ())
-    if role == "volunteer":
-        kinds = rule.applies_to.get("pairing", ())
-    if role in ("finder", "organiser"):
+    if rule.duty_holder in ("finder", "organiser"):
         by = [one for deeds in subject.deeds.values() for one in deeds if one.id == duty.item]
         return tuple(dict.fromkeys(_person(subject, getattr(one.event, "leader", None) or one.actor) for one in by))
-    return tuple(dict.fromkeys(name for name, _ in people(subject, role, kinds, duty.first, max(duty.last, duty.due))))
+    if rule.duty_holder == "parent":
+        names = (subject.value("father_name"), subject.value("mother_name"))
+        return tuple(str(one) for one in names if one)
+    volunteers: Any = rule.applies_to.get("pairing", ())
+    kinds = volunteers if rule.duty_holder == "volunteer" else ROLE_PAIRINGS.get(rule.duty_holder, ())
+    found = people(subject, rule.duty_holder, kinds, duty.first, max(duty.last, duty.due))
+    return tuple(name for name, _ in found)
 
 
 def _person(subject: Subject, code: str) -> str:

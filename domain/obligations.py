@@ -132,13 +132,16 @@ def _in_range(
         begin = taken
         while taken < until and taken - begin < count and deeds[taken].day <= ends:
             taken += 1
-        done = deeds[begin:taken]
-        status = _status(len(done) >= count, done[-1].day if done else 0, opens, due_day, now)
-        if status in OPEN and _is_waived(subject, version, calendar, period.name, period.first):
-            status = WAIVED
-        facts = tuple([one.id for one in done])
-        yield Duty(version, subject, span.home, period.name, period.first, period.last, opens, due_day, len(done),
-                   count, facts, status, item)  # fmt: skip
+        number = taken - begin
+        if number < count:
+            status = AHEAD if opens > now else DUE if now <= due_day else OVERDUE
+            if subject.waivers and _is_waived(subject, version, calendar, period.name, period.first):
+                status = WAIVED
+        else:
+            status = LATE if deeds[taken - 1].day > due_day else FULFILLED
+        facts = tuple([one.id for one in deeds[begin:taken]]) if number else ()
+        yield Duty(version, subject, span.home, period.name, period.first, period.last, opens, due_day, number, count,
+                   facts, status, item)  # fmt: skip
 
 
 def _is_mostly(period: Period, first: int, last: int) -> bool:

@@ -21,9 +21,10 @@ from domain.tiers import COUNTY, governs, hub_of
 COUNTY_SUBJECT: Final = hashlib.sha256(b"homeward/county/1").digest()[:16]
 TERM_SCHEDULED, POLICY_RULE_SET = "term-scheduled/1", "policy-rule-set/1"
 TERM_DAYS_MAX: Final = 400
-FIELDS: Final = {"every": "period", "times": "count"}
+FIELDS: Final = {"every": "period", "times": "count", "source": "from_source"}
 """Fields of the event that say a rule's setting under another name."""
 
+SETS: Final = ("enabled", "every", "times", "grace_days", "within_days", "window", "all_year", "duty_holder", "source")
 FILTERS: Final = ("category", "pairing", "each_pairing", "trait")
 
 
@@ -78,11 +79,11 @@ def is_fitting(event: Any) -> bool:
 def change_of(event: Any) -> Change:
     """What an event sets, by the names of the rule's fields; what it leaves empty stays as it is."""
     change: dict[str, Any] = {}
-    for field in ("enabled", "every", "times", "grace_days", "within_days", "window", "all_year", "weekdays"):
-        value = getattr(event, field, None)
-        if value not in (None, ()):
+    for field in SETS:
+        value = getattr(event, field)
+        if value is not None:
             change[FIELDS.get(field, field)] = value
-    if getattr(event, "applies_to", None):
+    if event.applies_to:
         change["applies_to"] = _filter_of(event.applies_to)
     return change
 
@@ -101,9 +102,11 @@ def require_settable(policy: Policy, by: str, event: Any) -> list[str]:
     """Check a wish to set a rule; the parts it sets. Raises BadField, and Loosens where a home asks for less."""
     change = change_of(event)
     parts = policy.rules(COUNTY).parts(event.rule)
-    for word in (getattr(event, "applies_to", None) or "").split():
+    for word in (event.applies_to or "").split():
         if word.partition("=")[0] not in FILTERS:
             raise BadField("applies_to", word, "words like category=priority, of " + ", ".join(FILTERS))
+    if event.fulfilled_by:
+        raise BadField("fulfilled_by", event.fulfilled_by, "nothing: what fulfils a rule comes with the program")
     if not change:
         raise BadField("rule", event.rule, "something to set of it")
     for part in parts:

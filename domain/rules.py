@@ -26,7 +26,7 @@ LONG_AGO: Final = 1
 FOR_EVER: Final = 3_652_059  # date.max
 NUMBERS: Final = ("grace_days", "within_days", "count")
 SETTABLE: Final = ("enabled", "period", "window", "grace_days", "within_days", "count", "weekdays", "applies_to",
-                   "all_year")  # fmt: skip
+                   "all_year", "duty_holder", "from_source")  # fmt: skip
 _WINDOW: Final = re.compile(r"(first|last) (\d{1,3}) (weeks|days)")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -130,6 +130,9 @@ def checked(rule: Rule, change: Change) -> Change:
         raise BadField(
             "period", period, "one of " + ", ".join(LENGTHS) if rule.mode == EVERY else "none: it has no period"
         )
+    for name in ("duty_holder", "from_source"):
+        if name in change and not (type(change[name]) is str and change[name]):
+            raise BadField(name, change[name], "text that is not empty")
     if not change.get("count", 1):
         raise BadField("count", 0, "at least 1")
     window = change.get("window")
@@ -217,6 +220,8 @@ _NAMES: Final = {
     "window": ("时间段", "window"),
     "weekdays": ("星期", "weekdays"),
     "applies_to": ("适用对象", "filter"),
+    "duty_holder": ("负责人", "duty holder"),
+    "from_source": ("依据", "source"),
 }
 
 

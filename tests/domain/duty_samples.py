@@ -40,7 +40,7 @@ SHIPPED = RuleBook(DEFAULT_RULES, [])
 Fact = tuple[str, dict[str, Any]]
 
 
-def fact(name: str, on: str, **payload: Any) -> Fact:
+def fact(name: str, on: str, /, **payload: Any) -> Fact:
     """A fact about the day on which it happened, in JSON; `home` and `actor` say who wrote it."""
     cls = schema.REGISTRY[f"{name}/1"]
     field = deeds.day_field(cls)

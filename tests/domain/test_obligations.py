@@ -12,20 +12,16 @@ from hypothesis import strategies as st
 
 from domain import deeds, schema
 from domain.calendar import LENGTHS, Calendar, Term
-from domain.compliance import r04
 from domain.deeds import Around, Deed, Post, Subject
 from domain.default_rules import DEFAULT_RULES, PARENTS_FIVE_ONES, VOLUNTEERS_FIVE_ONES
 from domain.folding import fold
 from domain.obligations import OPEN, due
 from domain.rules import FOR_EVER, LONG_AGO, RuleBook, Setting
 from tests.domain.duty_samples import (
-    ALL_ON,
     CALENDAR,
     HOME,
     REGISTERED,
-    SHIPPED,
     SUBJECT,
-    TERMS,
     child,
     day,
     duties,
@@ -34,7 +30,6 @@ from tests.domain.duty_samples import (
     record,
     records,
     shuffled,
-    state_of,
     thing,
 )
 
@@ -49,7 +44,11 @@ MOTHER, STUDENT, TEACHER = paired("caring_mother"), paired("college", name="孙�
 PRIORITY = fact("child-category-assessed", "2024-09-01", categories=["left_behind", "priority"])
 CT = {"around": Around(posts=(Post("周老师", "w-9", "class_teacher", 1, FOR_EVER),))}
 BOARDING = {"around": Around(traits=frozenset({"boarding", "canteen"}))}
-BUDGET = fact("budget-allocated", "2025-01-05", line="心理站", year=2025, amount_fen=1, purpose_bound=True, purpose="心理")
+BUDGET = fact(
+    "budget-allocated", "2025-01-05", line="心理站", year=2025, amount_fen=1, purpose_bound=True, purpose="心理"
+)
+PHONE = {"field": "home_phone", "value": "1"}
+REVIEWED = fact("individual-plan-reviewed", "2024-11-05", effect="e")
 SPONSORED = fact("aid-requested", "2024-08-20", kind="sponsored", programme="p", reason="r", instalments=6)
 GRANTED = fact("aid-decided", "2024-08-25", decision="granted", instalments=6, writer="")
 CHILD_ID = str(UUID(int=9))
@@ -114,7 +113,12 @@ SITUATIONS: list[tuple[str, Subject, str, str | None]] = [
     ("O02", child(PRIORITY), "2024-12-01", "fulfilled"),
     ("O03", child(), "2024-12-01", "due"),
     ("O03", child(fact("contact-card-confirmed", "2024-10-09", confirmed_with="child")), "2024-12-01", "fulfilled"),
-    ("O03", child(fact("contact-card-changed", "2024-10-09", field="home_phone", value="1")), "2024-12-01", "fulfilled"),
+    (
+        "O03",
+        child(fact("contact-card-changed", "2024-10-09", **PHONE)),
+        "2024-12-01",
+        "fulfilled",
+    ),
     ("O03-change", child(), "2024-12-01", None),
     ("O03-change", child(fact("schooling-changed", "2024-11-01", state="absent")), "2024-11-08", "due"),
     ("O03-change", child(fact("schooling-changed", "2024-11-01", state="absent")), "2024-11-09", "overdue"),
@@ -190,7 +194,12 @@ SITUATIONS: list[tuple[str, Subject, str, str | None]] = [
     ("O16-visit", child(PRIORITY), "2024-11-06", "due"),
     ("O16-visit", child(PRIORITY, visit("2024-11-03", by_role="helping_teacher")), "2024-11-06", "fulfilled"),
     ("O16-plan", child(PRIORITY), "2024-11-06", "due"),
-    ("O16-plan", child(PRIORITY, fact("individual-plan-reviewed", "2024-11-05", effect="e")), "2024-11-06", "fulfilled"),
+    (
+        "O16-plan",
+        child(PRIORITY, REVIEWED),
+        "2024-11-06",
+        "fulfilled",
+    ),
     ("O18", child(), "2024-11-06", None),
     ("O18", child(STUDENT), "2024-11-06", "due"),
     (
@@ -463,3 +472,176 @@ def test_a_rule_in_a_situation(rule_id, subject, today, expected):
     """Of each rule of the table the newest duty is what its plan says: owed, not owed, done, done late."""
     found = duties(subject, today, rule_id)
     assert (found[-1].status if found else None) == expected
+
+
+def test_exchange_is_owed_after_thirty_days():
+    """O48: a home that has not exchanged for thirty days is told so, by net or stick alike."""
+    subject = home()
+    assert duties(subject, "2024-09-10", "O48")[-1].status == "due"
+    assert duties(subject, "2024-10-10", "O48")[-1].status == "overdue"
+    for on in ("2024-09-15", "2024-10-10"):
+        deeds.add_deed(subject.deeds, "exchange", Deed(day(on), on.encode(), None, "", HOME))
+    assert duties(subject, "2024-10-20", "O48") == []
+    assert duties(subject, "2024-11-01", "O48")[-1].status == "due"
+
+
+def test_every_rule_of_the_table_has_a_situation():
+    """No number of the table is without a test, none is lost, and each part says which plan it comes from."""
+    table = {*range(1, 14), *range(15, 17), *range(18, 34), *range(35, 49), 50, 51}
+    numbers = {f"O{number:02}" for number in table}
+    assert {rule.number for rule in DEFAULT_RULES} == numbers - {"O17", "O34", "O49", "O14"}
+    tried = {one[0] for one in SITUATIONS} | {"O48"}
+    assert {rule.rule_id for rule in DEFAULT_RULES} == tried
+    assert all("方案" in rule.from_source or rule.number == "O46" for rule in DEFAULT_RULES)
+
+
+def test_what_rules_ask_can_be_read():
+    """Every event and field that a rule names exists under that name."""
+    for rule in DEFAULT_RULES:
+        for wanted in (*rule.fulfilled_by, *([rule.trigger] if rule.trigger else [])):
+            if wanted.event == "exchange":  # the one thing that is no event: receipts tell it
+                continue
+            cls = schema.REGISTRY[f"{wanted.event}/1"]
+            assert wanted.where.keys() <= {*cls.__dataclass_fields__}, (rule.rule_id, wanted)
+            for name, values in wanted.where.items():
+                codec = schema.field_codec(cls, name)
+                plain = [one.removeprefix("!") if isinstance(one, str) else one for one in values]
+                assert all(codec.from_json(one) == one for one in plain if one not in (None, "*"))
+
+
+def test_the_two_five_ones_stay_apart():
+    """Parents' five ones and volunteers' five ones are five rules each, and share none."""
+    parents = {one.number for one in DEFAULT_RULES if one.group == PARENTS_FIVE_ONES}
+    volunteers = {one.number for one in DEFAULT_RULES if one.group == VOLUNTEERS_FIVE_ONES}
+    assert parents == {"O04", "O05", "O06", "O07", "O08"}
+    assert volunteers == {"O09", "O10", "O11", "O12", "O13"}
+    assert {one.duty_holder for one in DEFAULT_RULES if one.group == VOLUNTEERS_FIVE_ONES} == {"volunteer"}
+
+
+# -- what holds of all of them
+
+FACTS = st.lists(
+    st.one_of(
+        *(
+            st.builds(make, st.dates(dt.date(2024, 8, 25), dt.date(2025, 3, 20)).map(dt.date.isoformat))
+            for make in (
+                lambda on: fact("situation-surveyed", on),
+                lambda on: fact("family-contact-made", on, kind="call"),
+                lambda on: fact("family-contact-made", on, kind="letter"),
+                lambda on: talk(on, talked_by="赵姨"),
+                lambda on: talk(on, by_role="class_teacher"),
+                lambda on: contact(on, "guardian"),
+                lambda on: contact(on, "parent"),
+                lambda on: fact("tutoring-given", on, subject="homework"),
+                visit,
+                lambda on: paired("college", on),
+                lambda on: paired("caring_mother", on),
+                lambda on: fact("pairing-ended", on, pairing=PAIR["college"]),
+                lambda on: fact("pairing-checked", on, pairing=PAIR["college"], effect="some"),
+                lambda on: fact("help-plan-written", on, kind="care", term="t", goals=["g"]),
+                lambda on: fact("consent-recorded", on, scope=["file"]),
+                lambda on: fact("child-category-assessed", on, categories=["priority"]),
+                lambda on: fact("schooling-changed", on, state="back"),
+            )
+        )
+    ),
+    max_size=14,
+)
+DAYS = st.dates(dt.date(2024, 9, 1), dt.date(2025, 4, 30)).map(dt.date.isoformat)
+
+
+def told(found: Any) -> list[Any]:
+    return [(*one[3:], one.rule_id, one.home) for one in found]
+
+
+@settings(max_examples=60, deadline=None)
+@given(FACTS, DAYS, st.integers(0, 9))
+def test_the_order_of_facts_never_matters(facts, today, seed):
+    """However entries arrive, the same duties are owed, done by the same facts."""
+    entries = records([REGISTERED, *facts])
+    one = deeds.child(fold("", SUBJECT.bytes, entries))
+    other = deeds.child(fold("", SUBJECT.bytes, shuffled(entries, seed)))
+    assert told(duties(one, today)) == told(duties(other, today))
+    assert duties(one, today)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    FACTS, DAYS, st.sampled_from(["O04", "O10", "O15", "O09", "O01", "O19"]), st.sampled_from(["2024-11", "2024-秋"])
+)
+def test_a_waived_period_is_never_due(facts, today, rule, period):
+    """What was waived is not open any more; all else is as it was."""
+    waived = fact("obligation-waived", "2024-11-01", rule=rule, period=period, reason="大雪封路")
+    span = CALENDAR.named(period)
+    before, after = duties(child(*facts), today), duties(child(*facts, waived), today)
+    assert len(before) == len(after)
+    for one, two in zip(before, after, strict=True):
+        is_meant = rule in (one.rule_id, one.version.rule.number) and span.first <= one.first <= span.last
+        assert two.status == ("waived" if is_meant and one.status in OPEN else one.status)
+
+
+TIGHTER = st.fixed_dictionaries(
+    {},
+    optional={
+        "enabled": st.booleans(),
+        "count": st.integers(1, 4),
+        "grace_days": st.integers(0, 9),
+        "within_days": st.integers(0, 40),
+        "period": st.sampled_from([*LENGTHS]),
+    },
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(FACTS, DAYS, TIGHTER)
+def test_what_a_home_sets_never_makes_fewer_dues(facts, today, change):
+    """Whatever a home says of any rule, no rule has fewer overdue duties: it tightens, or has no effect."""
+    whole = Calendar([Term("2024-25", day("2024-07-01"), day("2025-07-31"))])
+    subject = child(*facts)
+    before = overdue_by_rule(subject, today, {}, whole)
+    after = overdue_by_rule(subject, today, change, whole)
+    assert {rule: count for rule, count in before.items() if after.get(rule, 0) < count} == {}
+
+
+def overdue_by_rule(subject: Subject, today: str, change: dict[str, Any], calendar: Calendar) -> dict[str, int]:
+    own = [Setting(rule.rule_id, HOME, LONG_AGO, change) for rule in DEFAULT_RULES]
+    book = RuleBook(DEFAULT_RULES, [], own)
+    subject.memo.clear()
+    counts: dict[str, int] = {}
+    for one in due(subject, lambda _home: book, calendar, dt.date.fromisoformat(today)):
+        counts[one.rule_id] = counts.get(one.rule_id, 0) + (one.status == "overdue")
+    return counts
+
+
+# -- time
+
+
+def test_a_visit_of_february_that_is_written_in_june_counts_for_february():
+    """M8: the day of the visit decides, neither the computer's clock of 2008 nor the day of arrival."""
+    late = record(900, visit("2025-03-10"))._replace(recorded_at_ms=1_200_000_000_000)
+    state = fold("", SUBJECT.bytes, [*records([REGISTERED, STUDENT]), late])
+    before = {one.period: one.status for one in duties(child(STUDENT), "2025-06-15", "O11")}
+    after = {one.period: one.status for one in duties(deeds.child(state), "2025-06-15", "O11")}
+    assert before["2025-03"] == "overdue"
+    assert after == before | {"2025-03": "fulfilled"}
+
+
+def test_a_changed_rule_leaves_the_periods_that_began_before():
+    """M11: each period keeps the rule of its first day, and says which one that was."""
+    book = RuleBook(DEFAULT_RULES, [Setting("O15", "", day("2024-11-10"), {"period": "week"})])
+    found = duties(child(), "2024-12-01", "O15", book)
+    assert [one.period for one in found] == ["2024-09", "2024-10", "2024-11", "2024-W46", "2024-W47", "2024-W48"]
+    assert [one.version.rule.period for one in found] == ["month"] * 3 + ["week"] * 3
+    assert book.in_force("O15", day("2024-11-10")).by == ("",)
+
+
+def test_what_was_done_in_the_days_of_grace_makes_up_once():
+    """A talk in the days of grace counts for the month before, if that one lacks it, and then not for its own."""
+    book = RuleBook(DEFAULT_RULES, [Setting("O15", "", LONG_AGO, {"grace_days": 5})])
+    found = {one.period: one.status for one in duties(child(talk("2024-12-03")), "2025-01-10", "O15", book)}
+    assert (found["2024-11"], found["2024-12"]) == ("fulfilled", "overdue")
+    twice = {
+        one.period: one.status
+        for one in duties(child(talk("2024-11-20"), talk("2024-12-03")), "2025-01-10", "O15", book)
+    }
+    assert (twice["2024-11"], twice["2024-12"]) == ("fulfilled", "fulfilled")
