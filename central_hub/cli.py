@@ -13,7 +13,20 @@ from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
 from domain.tiers import SEPARATOR, hub_of
-from node import cli, conflicts, control, damages, exits, keeping, photos, reserve, returning, scrubbing
+from node import (
+    cli,
+    conflicts,
+    control,
+    damages,
+    duties,
+    exits,
+    keeping,
+    photos,
+    policy,
+    reserve,
+    returning,
+    scrubbing,
+)
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -71,6 +84,9 @@ def build_parser() -> argparse.ArgumentParser:
     returning.add_reading(commands, "hub", homes_of)
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
+    duties.add_rules(commands, "hub", homes_of)
+    policy.add_rule_set(commands, "hub", homes_of)
+    policy.add_term(commands, homes_of)
     keeping.add_commands(commands, "hub")
     return top
 

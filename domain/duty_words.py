@@ -8,7 +8,7 @@ were missed in a row: nobody can make a call of last March.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import LENGTHS
@@ -144,6 +144,9 @@ def asked(rule: Rule) -> tuple[str, str]:
     """How often or how soon a rule asks, in words."""
     if rule.mode == EVERY:
         zh, en = PERIODS[rule.period]
+        if rule.weekdays:
+            zh = "、".join("周" + "一二三四五六日"[day] for day in rule.weekdays)
+            en = ", ".join(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day] for day in rule.weekdays)
         many = (f"{rule.count}次", f" {rule.count} times") if rule.count > 1 else ("", "")
         window = f"（{_window_zh(rule.window)}）" if rule.window else ""
         return f"{zh}{many[0]}{window}", f"{en}{many[1]}" + (f", {rule.window}" if rule.window else "")
@@ -159,15 +162,14 @@ def _window_zh(window: str) -> str:
     return f"{'前' if end == 'first' else '最后'}{number}{'周' if unit == 'weeks' else '天'}"
 
 
-def rule_sentence(rule: Rule, whose: Callable[[], str]) -> str:
+def rule_sentence(rule: Rule, whose: str = "") -> str:
     """One line about a rule in force: what, how often, by whom, since which plan, and whose word that is."""
     zh, en = asked(rule)
     zh_role, en_role = ROLES.get(rule.duty_holder, (rule.duty_holder, rule.duty_holder))
     group = f"，属于{GROUPS[rule.group][0]}" if rule.group else ""
     grace = f"，宽限{rule.grace_days}天" if rule.grace_days else ""
     off = "" if rule.enabled else "【未启用】"
-    said = whose()
     return (
-        f"{rule.rule_id} {off}{rule.zh}：{zh}{grace}，{zh_role}负责{group}；依据{rule.from_source}{said}"
+        f"{rule.rule_id} {off}{rule.zh}：{zh}{grace}，{zh_role}负责{group}；依据{rule.from_source}{whose}"
         f" ({rule.en}: {en}, {en_role}{'' if rule.enabled else ', off'})"
     )

@@ -96,3 +96,20 @@ def home_subjects(code: str, states: Iterable[State], around: Mapping[str, Aroun
             if made.spans and made.spans[0].home == code:
                 made.next_of_kind = following
                 yield made
+
+
+TITLE_FIELDS: Final = ("title", "place", "plate", "line", "name")
+KIND_NAMES: Final = {
+    "hazard": "隐患", "activity": "活动", "message": "来信", "vehicle": "车辆", "report": "报表", "project": "项目",
+    "aid": "资助", "budget": "预算", "case": "个案", "worker": "工作人员",
+}  # fmt: skip
+
+
+def title_of(state: State) -> str:
+    """How a subject that is no child is called in a list; of a case or a message never what it is about."""
+    kind = KIND_NAMES.get(state.kind, state.kind)
+    if state.kind in ("case", "message"):
+        return f"{kind}{state.subject.hex()[:6]}"
+    events: list[Any] = [one.event for id_, one in sorted(state.records.items()) if state.stands(id_)]
+    names = (getattr(event, field, None) for field in TITLE_FIELDS for event in events)
+    return kind + next((f"“{name}”" for name in names if isinstance(name, str) and name), state.subject.hex()[:6])

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from domain.calendar import Calendar, Term
 from domain.default_rules import DEFAULT_RULES
-from domain.errors import BadField
+from domain.errors import BadField, Refused
 from domain.rules import Change, Rule, RuleBook, Setting, checked, require_tighter
 from domain.state import NOBODY, State
 from domain.tiers import COUNTY, governs, hub_of
@@ -115,3 +115,29 @@ def require_settable(policy: Policy, by: str, event: Any) -> list[str]:
         if by != COUNTY:
             require_tighter(rule, change)
     return parts
+
+
+class NotTheCounty(Refused):
+    """A home wished to schedule a term."""
+
+    def __init__(self) -> None:
+        super().__init__("学期安排由县里公布", "terms are the county's to schedule")
+
+
+def require_term(policy: Policy, by: str, event: Any) -> None:
+    """Check a wish to schedule a term; raises Refused where it does not fit the others."""
+    if by != COUNTY:
+        raise NotTheCounty
+    if not event.name.strip():
+        raise BadField("name", event.name, "text that is not empty")
+    if not is_fitting(event):
+        raise BadField(
+            "to_on", event.to_on.isoformat(), f"a day from {event.from_on} on, at most {TERM_DAYS_MAX} later"
+        )
+    outside = [one for one in event.holidays if not event.from_on <= one <= event.to_on]
+    if outside:
+        raise BadField("holidays", outside[0].isoformat(), f"days of the term, {event.from_on} to {event.to_on}")
+    first, last = event.from_on.toordinal(), event.to_on.toordinal()
+    for term in policy.calendar(COUNTY).terms:
+        if term.name != event.name and term.first <= last and first <= term.last:
+            raise BadField("from_on", event.from_on.isoformat(), f"a day outside {term.name}")

@@ -23,6 +23,7 @@ from node import (
     conflicts,
     damages,
     deciding,
+    duties,
     erasing,
     exits,
     healing,
@@ -30,6 +31,7 @@ from node import (
     joining,
     keeping,
     photos,
+    policy,
     reserve,
     returning,
     scrubbing,
@@ -106,6 +108,10 @@ def build_parser() -> argparse.ArgumentParser:
     returning.add_reading(commands, "home", homes_of)
     returning.add_repairing(commands, homes_of)
     photos.add_reading(commands, "home")
+    duties.add_due(commands, homes_of)
+    duties.add_rules(commands, "home", homes_of)
+    policy.add_rule_set(commands, "home", homes_of)
+    policy.add_waive(commands, homes_of)
     keeping.add_commands(commands, "home")
     return top
 
