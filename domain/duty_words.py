@@ -52,6 +52,7 @@ class Told(NamedTuple):
     duty: Duty
     missed: int
     since: int
+    first_due: int
     who: tuple[str, ...]
 
 
@@ -83,7 +84,7 @@ def told(duties: Iterable[Duty]) -> list[Told]:
     found = []
     for same in of_thing.values():
         if same[0].version.rule.mode != EVERY:
-            found += [Told(one, 0, one.opens, holders(one.subject, one)) for one in same if one.is_open]
+            found += [Told(one, 0, one.opens, one.due, holders(one.subject, one)) for one in same if one.is_open]
             continue
         same.sort(key=lambda one: (one.opens, one.due))
         run: list[Duty] = []
@@ -93,14 +94,13 @@ def told(duties: Iterable[Duty]) -> list[Told]:
             run = [*run, duty] if duty.is_open else run if duty.status == WAIVED else []
         if run:
             last = run[-1]
-            found.append(Told(last, len(run) - 1, run[0].opens, holders(last.subject, last)))
+            found.append(Told(last, len(run) - 1, run[0].opens, run[0].due, holders(last.subject, last)))
     return sorted(found, key=_need)
 
 
 def _need(one: Told) -> tuple[int, bool, str, bytes, str]:
     priority = any("priority" in categories for _, categories in one.duty.subject.categories[-1:])
-    first = one.duty.due if not one.missed else min(one.duty.due, one.since)
-    return (first, not priority, one.duty.rule_id, one.duty.subject.id, one.duty.period)
+    return (one.first_due, not priority, one.duty.rule_id, one.duty.subject.id, one.duty.period)
 
 
 def sentence(one: Told, name: str, today: dt.date) -> str:
