@@ -15,7 +15,7 @@ from domain.calendar import LENGTHS
 from domain.deeds import Subject
 from domain.default_rules import GROUPS
 from domain.fulfilling import ROLE_PAIRINGS, people
-from domain.obligations import AHEAD, OVERDUE, WAIVED, Duty
+from domain.obligations import AHEAD, OVERDUE, Duty
 from domain.rules import AFTER, EVERY, Rule
 
 ROLES: Final = {
@@ -91,7 +91,7 @@ def told(duties: Iterable[Duty]) -> list[Told]:
         for duty in same:
             if duty.status == AHEAD and run and run[-1].status != AHEAD:
                 continue  # what is open now is said, not what follows it
-            run = [*run, duty] if duty.is_open else run if duty.status == WAIVED else []
+            run = [*run, duty] if duty.is_open else []
         if run:
             last = run[-1]
             found.append(Told(last, len(run) - 1, run[0].opens, run[0].due, holders(last.subject, last)))
