@@ -23,7 +23,7 @@ class TermScheduled(Event):
     holidays: tuple[dt.date, ...] = ()
 
 
-@event("policy-rule-set/1", about="county", label="工作要求", english="rule set", sensitivity="S1", kind="R")
+@event("policy-rule-set/1", about="county", label="工作要求", english="rule set", sensitivity="S1")
 class PolicyRuleSet(Event):
     """规定一项定期要做的工作：谁做、对谁、做什么、多久一次；只填要改的，新规定从写明的日期起算。
     What is asked of a rule from a day on; what is left empty stays as it is."""

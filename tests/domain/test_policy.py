@@ -210,3 +210,11 @@ def test_every_rule_can_be_said_and_set():
         assert one.duty_holder in duty_words.ROLES
         assert checked(one, {"grace_days": 0}) == {"grace_days": 0}
     assert change_of(event(rule("O15", every="week", times=2))) == {"period": "week", "count": 2}
+
+
+def test_words_about_one_rule_are_no_conflict():
+    """County and homes say something of one rule, none having seen another: there is nothing to settle."""
+    facts = (rule("O15", every="week"), rule("O15", writer="home-01", times=2), rule("O15", writer="home-02", times=3))
+    state = fold("county", COUNTY_SUBJECT, [record(number, one) for number, one in enumerate(facts, 1)])
+    assert state.conflicts() == {}
+    assert [setting(Policy(state), home, "O15", "2024-10-01", "count") for home in ("home-01", "home-02")] == [2, 3]
