@@ -83,7 +83,7 @@ async def _serve(
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
         backed_up_to=BackedUp(folder, store),
-        welcomes=Welcomes(store, registry.code_of, Needs(store, registry).in_order, clock),
+        welcomes=Welcomes(store, registry.code_of, Needs(store, registry, clock).in_order, clock),
         may_have=router.may_have,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
