@@ -1,9 +1,9 @@
 """In which order a home's own records come down to a PC that has none of them, so that it serves before all is there.
 
 First what the home is and who works there, which forms need. Then the children in care, whole files: the greatest need
-first, then whose weekly or monthly care is owed for longest, as the county's rules and terms have it (`obligations`); of equal
-ones whose last call, talk or visit lies furthest back. Then everything that is no child's file, newest first. Last the
-files of children who have left, newest first.
+first, then whose weekly or monthly care is owed for longest, as the county's rules and terms have it (`obligations`);
+of equal ones whose last call, talk or visit lies furthest back. Then everything that is no child's file, newest first.
+Last the files of children who have left, newest first.
 """
 
 from __future__ import annotations
