@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +26,7 @@ from node import (
     returning,
     scrubbing,
 )
+from node.cli import date as _date
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -85,17 +85,11 @@ def build_parser() -> argparse.ArgumentParser:
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
     duties.add_rules(commands, "hub", homes_of)
+    duties.add_compliance(commands, "hub", homes_of)
     policy.add_rule_set(commands, "hub", homes_of)
     policy.add_term(commands, homes_of)
     keeping.add_commands(commands, "hub")
     return top
-
-
-def _date(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"a date is written like 2025-03-01, found {text!r}") from None
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -140,7 +140,8 @@ def _half_year(year: int, half: str) -> Period:
 
 
 def _years(low: int, high: int) -> range:
-    return range(dt.date.fromordinal(low).year - 1, dt.date.fromordinal(high).year + 1)
+    first, last = dt.date.fromordinal(low).year - 1, dt.date.fromordinal(high).year + 1
+    return range(max(first, 1), min(last, dt.date.max.year - 1))
 
 
 def _in_days(_calendar: Calendar, low: int, high: int) -> Iterator[Period]:

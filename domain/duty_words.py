@@ -129,7 +129,11 @@ def _many(duty: Duty) -> tuple[str, str]:
 def _when(one: Told, today: dt.date) -> tuple[str, str]:
     due_on = one.duty.due_on
     days = (due_on - today).days
-    day = f"{due_on.month}月{due_on.day}日"
+    day = (
+        f"{due_on.month}月{due_on.day}日"
+        if due_on.year == today.year
+        else f"{due_on:%Y}年{due_on.month}月{due_on.day}日"
+    )
     if one.duty.status == OVERDUE:
         return f"应在{day}前完成，已过{-days}天", f"was due on {due_on}, {-days} days ago"
     if one.duty.status == AHEAD:

@@ -26,6 +26,9 @@ OPEN: Final = frozenset({AHEAD, DUE, OVERDUE})
 """The states in which something is still to be done."""
 
 SHOWN_BEFORE_DAYS: Final = 14
+EARLIEST, LATEST = dt.date(2000, 1, 1).toordinal(), dt.date(2999, 12, 31).toordinal()
+"""Nothing was asked before, and no clock is right behind: a year typed wrong makes no list of a thousand years."""
+
 _ORDINAL = dt.date.fromordinal
 
 
@@ -83,10 +86,10 @@ Rules = Callable[[str], RuleBook]
 
 def due(subject: Subject, rules: Rules, calendar: Calendar, today: dt.date, ahead: dt.date | None = None) -> list[Duty]:
     """Every duty about a subject since the beginning, done or not, that is owed by a day (`ahead`: or comes until)."""
-    now = today.toordinal()
-    horizon = max(now, ahead.toordinal()) if ahead else now
+    now = min(today.toordinal(), LATEST)
+    horizon = max(now, min(ahead.toordinal(), LATEST)) if ahead else now
     found: list[Duty] = []
-    for span in subject.spans:
+    for span in (one._replace(first=max(one.first, EARLIEST)) for one in subject.spans):
         for version in rules(span.home).plan(subject.kind):
             found += _MODES[version.rule.mode](subject, span, version, calendar, now, horizon)
     return found

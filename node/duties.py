@@ -24,6 +24,7 @@ from domain.obligations import AHEAD, OVERDUE, Duty, due
 from domain.policy import COUNTY_SUBJECT, Policy
 from domain.rules import FOR_EVER, Version
 from domain.state import State
+from domain.tiers import hub_of
 from node import cli, exits, today
 from node.clock import Clock, system_clock
 from node.folder import Folder, Kind
@@ -36,6 +37,7 @@ from sync.stored_log import StoredLog
 
 SCAN_COUNT: Final = 20_000
 IN_CARE: Final = ("here", "leaving")
+A_YEAR: Final = dt.timedelta(days=365)
 WAIVABLE: Final = THINGS | {"child", "home"}
 
 
@@ -80,9 +82,9 @@ class Files:
 
 
 class Household:
-    """A home's own view of what it owes."""
+    """What a home owes, as its own log has it; or what all homes of a county do (`code` None)."""
 
-    def __init__(self, store: StoredLog, home_of: HomeOf, code: str) -> None:
+    def __init__(self, store: StoredLog, home_of: HomeOf, code: str | None) -> None:
         self.files, self.code = Files(store, home_of), code
         self.policy = self.files.policy()
         self.names: dict[bytes, str] = {}
@@ -93,24 +95,47 @@ class Household:
         kinds = (THINGS | OF_THE_HOME) - {"home", "worker", "inspection"}
         self._others = [*around, *(self.files.state(one) for kind in sorted(kinds) for one in subjects.get(kind, ()))]
 
-    def subjects(self, child: bytes | None = None) -> Iterator[Subject]:
-        """What duties are owed for: one child, or every child in care here, and everything else of the home."""
-        for subject in self._children if child is None else [child]:
+    def children(self, only: bytes | None = None) -> Iterator[Subject]:
+        """The children in care at the home, or one of them; of a county all that any home ever had."""
+        for subject in self._children if only is None else [only]:
             state = self.files.state(subject)
-            if state.kind == "child" and state.holder == self.code and state.status in IN_CARE:
+            if state.kind != "child":
+                continue
+            if self.code is None or (state.holder == self.code and state.status in IN_CARE):
                 self.names[subject] = str(state.value("name") or "")
                 yield deeds.child(state, self.around)
-        if child is None:
-            self.names |= {one.subject: title_of(one) for one in self._others}
-            for one in home_subjects(self.code, self._others, self.around):
-                if one.kind == "home" and (last := today.receipt_date(self.files.store)) is not None:
-                    one.deeds = {**one.deeds, "exchange": [Deed(last.toordinal(), b"", None, "", self.code)]}
+
+    def others(self) -> Iterator[Subject]:
+        """The home itself, and its hazards, activities, reports and whatever else duties are owed for."""
+        self.names |= {one.subject: title_of(one) for one in self._others}
+        homes = {record.home for one in self._others if one.kind == "home" for record in one.records.values()}
+        for code in sorted(homes) if self.code is None else [self.code]:
+            for one in home_subjects(code, self._others, self.around):
+                if one.kind == "home" and code == self.code:
+                    self._note_exchange(one)
                 yield one
 
+    def _note_exchange(self, home: Subject) -> None:
+        """That the county was heard of is no entry: the last receipt says when."""
+        last = today.receipt_date(self.files.store)
+        if last is not None and self.code is not None:
+            home.deeds = {**home.deeds, "exchange": [Deed(last.toordinal(), b"", None, "", self.code)]}
+
     def duties(self, subject: Subject, day: dt.date, ahead: dt.date | None = None) -> list[Duty]:
-        """The duties about one subject that are this home's."""
-        found = due(subject, self.policy.rules, self.policy.calendar(self.code), day, ahead)
-        return [one for one in found if one.home == self.code]
+        """The duties about one subject; of a home only its own."""
+        counties = dict.fromkeys(hub_of(span.home) for span in subject.spans)
+        found = [
+            one
+            for county in counties
+            for one in due(subject, self.policy.rules, self.policy.calendar(county), day, ahead)
+            if hub_of(one.home) == county
+        ]
+        return [one for one in found if self.code in (None, one.home) and one.rule_id not in self._unknown]
+
+    @property
+    def _unknown(self) -> frozenset[str]:
+        """What a county's log does not tell of its homes: when each was heard of."""
+        return frozenset({"O48"}) if self.code is None else frozenset()
 
 
 def listed(folder: Folder, homes_of: HomesOf, clock: Clock, which: str, child: bytes | None) -> dict[str, Any]:
@@ -121,7 +146,7 @@ def listed(folder: Folder, homes_of: HomesOf, clock: Clock, which: str, child: b
         monday = day - dt.timedelta(days=day.weekday())
         sunday = monday + dt.timedelta(days=6)
         found: list[Duty] = []
-        for subject in household.subjects(child):
+        for subject in [*household.children(child), *(household.others() if child is None else ())]:
             found += household.duties(subject, day, sunday if which == "week" else None)
         if child is not None and child not in household.names:
             raise Refused("这里没有这个孩子，或者已经不在册", f"no child {uuid.UUID(bytes=child)} is in care here")
@@ -144,13 +169,18 @@ def _home_ids(found: list[Duty]) -> set[bytes]:
     return {one.subject.id for one in found if one.subject.kind == "home"}
 
 
-def compliance(folder: Folder, homes_of: HomesOf, clock: Clock, first: dt.date, last: dt.date) -> dict[str, Any]:
-    """R04 of a home over the periods that begin between two days."""
+def compliance(
+    folder: Folder, homes_of: HomesOf, clock: Clock, first: dt.date | None, last: dt.date | None
+) -> dict[str, Any]:
+    """R04 over the periods that begin between two days: of a home, or of all homes of a county."""
     with reading(folder) as store:
-        household = Household(store, homes_of(store), folder.config.code)
         day = today.of(store, clock).date
-        found = (one for subject in household.subjects() for one in household.duties(subject, day))
-        return r04(found, first.toordinal(), last.toordinal())
+        household = Household(store, homes_of(store), folder.config.code if folder.config.kind == "home" else None)
+        end, begin = last or day, first or (last or day) - A_YEAR
+        subjects = (one for part in (household.children(), household.others()) for one in part)
+        found = (one for subject in subjects for one in household.duties(subject, day))
+        made = r04(found, begin.toordinal(), end.toordinal())
+    return {**made, "from": begin.isoformat(), "to": end.isoformat(), "today": day.isoformat()}
 
 
 def duty_json(one: Told, name: str, day: dt.date) -> dict[str, Any]:
@@ -266,3 +296,19 @@ def add_rules(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], H
     cli.add(
         commands, "rules", run, "the rules in force, whose word they are and which plan they come from", as_json=True
     )
+
+
+def add_compliance(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """`compliance` at both: R04."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        folder = Folder(arguments.dir, kind)
+        found = compliance(folder, homes_of(folder), system_clock(), arguments.since, arguments.until)
+        cli.show(found, arguments.json)
+        return exits.DONE
+
+    made = cli.add(
+        commands, "compliance", run, "R04: what was owed and done, by rule, home, helper, child", as_json=True
+    )
+    made.add_argument("--from", dest="since", type=cli.date, metavar="DATE", help="periods that begin then or later")
+    made.add_argument("--to", dest="until", type=cli.date, metavar="DATE", help="and not behind this day (today)")

@@ -123,7 +123,7 @@ def add_rule_set(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder]
     made.add_argument("rule", metavar="RULE", help="a rule, like O15, or one part of it, like O10-guardian")
     made.add_argument("--by", required=True, metavar="WHO", help="who decided it")
     made.add_argument(
-        "--from", dest="since", type=day, metavar="DATE", help="periods that begin on it or later (today)"
+        "--from", dest="since", type=cli.date, metavar="DATE", help="periods that begin on it or later (today)"
     )
     made.add_argument("--every", metavar="PERIOD", help="day, week, two_weeks, month, half_term, term, half_year, "
                       "school_year, year")  # fmt: skip
@@ -152,8 +152,8 @@ def add_term(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> N
 
     made = cli.add(commands, "term", run, "schedule a term, or schedule it anew under its name", as_json=True)
     made.add_argument("name", metavar="NAME", help="like 2025-春")
-    made.add_argument("--from", dest="since", type=day, required=True, metavar="DATE", help="its first day")
-    made.add_argument("--to", dest="until", type=day, required=True, metavar="DATE", help="its last day")
+    made.add_argument("--from", dest="since", type=cli.date, required=True, metavar="DATE", help="its first day")
+    made.add_argument("--to", dest="until", type=cli.date, required=True, metavar="DATE", help="its last day")
     made.add_argument(
         "--holiday", type=days, action="append", default=[], metavar="DATE[..DATE]", help="may be repeated"
     )
@@ -177,18 +177,10 @@ def add_waive(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> 
     made.add_argument("--by", required=True, metavar="WORKER", help="who decided it")
 
 
-def day(text: str) -> dt.date:
-    """A date as typed."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"a date is written like 2025-03-01, found {text!r}") from None
-
-
 def days(text: str) -> list[dt.date]:
     """A date, or all from one to another."""
     first, dots, last = text.partition("..")
-    begin, end = day(first), day(last if dots else first)
+    begin, end = cli.date(first), cli.date(last if dots else first)
     if not 0 <= (end - begin).days < HOLIDAYS_MAX:
         raise argparse.ArgumentTypeError(f"holidays are written like 2025-10-01..2025-10-07, found {text!r}")
     return [begin + dt.timedelta(days=number) for number in range((end - begin).days + 1)]

@@ -112,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     photos.add_reading(commands, "home")
     duties.add_due(commands, homes_of)
     duties.add_rules(commands, "home", homes_of)
+    duties.add_compliance(commands, "home", homes_of)
     policy.add_rule_set(commands, "home", homes_of)
     policy.add_waive(commands, homes_of)
     keeping.add_commands(commands, "home")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import deeds, schema
+from domain import deeds, duty_words, schema
 from domain.calendar import LENGTHS, Calendar, Term
+from domain.compliance import r04
 from domain.deeds import Around, Deed, Post, Subject
 from domain.default_rules import DEFAULT_RULES, PARENTS_FIVE_ONES, VOLUNTEERS_FIVE_ONES
 from domain.folding import fold
@@ -21,6 +22,7 @@ from tests.domain.duty_samples import (
     CALENDAR,
     HOME,
     REGISTERED,
+    SHIPPED,
     SUBJECT,
     child,
     day,
@@ -30,6 +32,7 @@ from tests.domain.duty_samples import (
     record,
     records,
     shuffled,
+    state_of,
     thing,
 )
 
@@ -645,3 +648,77 @@ def test_what_was_done_in_the_days_of_grace_makes_up_once():
         for one in duties(child(talk("2024-11-20"), talk("2024-12-03")), "2025-01-10", "O15", book)
     }
     assert (twice["2024-11"], twice["2024-12"]) == ("fulfilled", "fulfilled")
+
+
+def test_half_of_a_period_decides_whose_it_is():
+    """Of a month in which a child moved, the home that had it for most of the days owes the talk, and no other."""
+    moved = (
+        fact("child-transfer-requested", "2024-11-10", to_home="home-02"),
+        fact("child-transfer-accepted", "2024-11-12", writer="home-02"),
+    )
+    found = {(one.period, one.home) for one in duties(child(*moved), "2024-12-20", "O15")}
+    assert found == {("2024-09", HOME), ("2024-10", HOME), ("2024-11", "home-02"), ("2024-12", "home-02")}
+
+
+def test_late_talks_of_the_former_home_count_for_it():
+    """M3: what the former home did in its own months is found when its entries arrive after the child has moved."""
+    moved = (
+        fact("child-transfer-requested", "2024-12-01", to_home="home-02"),
+        fact("child-transfer-accepted", "2024-12-01", writer="home-02"),
+    )
+    found = {
+        one.period: (one.home, one.status) for one in duties(child(*moved, talk("2024-11-07")), "2024-12-20", "O15")
+    }
+    assert found["2024-11"] == (HOME, "fulfilled")
+    assert found["2024-12"] == ("home-02", "due")
+
+
+@pytest.mark.parametrize("on", ["0001-01-01", "0204-09-01", "9999-12-31"])
+@pytest.mark.parametrize("today", ["0001-01-01", "2024-11-06", "9999-12-31"])
+def test_a_year_typed_wrong_stops_nothing(on, today):
+    """Whatever day an entry or a clock says, every rule can be worked out, and no list is a thousand years long."""
+    facts = [paired("college", on), visit(on), fact("schooling-changed", on, state="back")]
+    odd = deeds.child(state_of([fact("child-registered", on, name="x", sex="male"), *facts]))
+    found = duties(odd, today)
+    assert len(found) < 400_000
+    assert all(one.due_on for one in found[:1000])
+
+
+def test_compliance_counts_what_was_owed_and_done():
+    """R04: of four months three are over, one was talked, one waived; the month under way is open."""
+    waived = fact("obligation-waived", "2024-11-01", rule="O15", period="2024-10", reason="大雪封路")
+    found = duties(child(talk("2024-09-05"), waived), "2024-12-20", book=SHIPPED)
+    report = r04(found, day("2024-09-01"), day("2024-12-31"))
+    assert report["by_rule"]["O15"] == {"owed": 2, "done": 1, "late": 0, "waived": 1, "open": 1}
+    assert [one["reason"] for one in report["waivers"]] == ["大雪封路"]
+    assert report["by_home"][HOME] == {
+        key: sum(one[key] for one in report["by_rule"].values()) for key in ("owed", "done", "late", "waived", "open")
+    }
+    assert set(report["by_group"]) == {PARENTS_FIVE_ONES}
+
+
+def test_two_of_three_openings_are_not_enough():
+    """N25: a week with two of three openings is not done, and says two of three."""
+    subject = home(fact("opening-held", "2024-11-04"), fact("opening-held", "2024-11-05"))
+    found = {one.period: one for one in duties(subject, "2024-11-12", "O21")}
+    assert (found["2024-W45"].status, found["2024-W45"].done, found["2024-W45"].needed) == ("overdue", 2, 3)
+
+
+def test_an_activity_is_evaluated_before_the_next_of_its_kind():
+    """O51: where the next one is held sooner than in fourteen days, that day is the last."""
+    states = [state_of([activity(on, "gala")], UUID(int=n)) for n, on in enumerate(("2024-11-01", "2024-11-06"), 1)]
+    subject = deeds.thing(states[0])
+    subject.next_of_kind = deeds.next_of_kind(states)
+    assert duties(subject, "2024-11-07", "O51")[0].due_on == dt.date(2024, 11, 6)
+
+
+def test_a_person_reads_the_newest_and_how_many_were_missed():
+    """Of a recurring duty one line stands for all that were missed in a row, most urgent first, none that is done."""
+    lines = duty_words.told(duties(child(talk("2024-09-05")), "2024-12-20", book=SHIPPED))
+    talks = next(one for one in lines if one.duty.rule_id == "O15")
+    assert (talks.missed, talks.duty.period, talks.since) == (2, "2024-12", day("2024-10-01"))
+    assert [one.first_due for one in lines] == sorted(one.first_due for one in lines)
+    words = duty_words.sentence(talks, "王小明", dt.date(2024, 12, 20))
+    assert words.startswith("王小明：班主任谈心，12月31日前完成，还有11天，由班主任负责，前面已连续2次没有做")
+    done = duty_words.told(duties(child(talk("2024-12-05")), "2024-12-20", "O15", SHIPPED))
+    assert done == []
