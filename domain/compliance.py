@@ -61,7 +61,7 @@ def r04(duties: Iterable[Duty], first: int, last: int) -> dict[str, Any]:
     return {
         "report": "R04",
         "definition": R04_DEFINITION,
-        **{f"by_{name}": _named(figures) for name, figures in groups.items()},
+        **{name: _named(figures) for name, figures in groups.items()},
         "waivers": [waivers[id_] for id_ in sorted(waivers)],
     }
 

@@ -82,6 +82,15 @@ def _home_subject(files: duties.Files, home: str) -> bytes:
     )
 
 
+def require_other(event: Any) -> None:
+    """Refuse to record as an ordinary fact what has rules of its own about who may say it."""
+    if isinstance(event, e.PolicyRuleSet | e.TermScheduled):
+        raise Refused(
+            "工作要求请用 rule-set 设定，学期由县里用 term 公布",
+            "rules are set with `rule-set`, and terms scheduled by the county with `term`",
+        )
+
+
 TASKS: Final[dict[str, desk.Task]] = {"policy": record_policy, "waive": waive}
 
 

@@ -175,6 +175,7 @@ def record(arguments: argparse.Namespace) -> int:
     """Record one event."""
     folder = Folder(arguments.dir, "home")
     event = _event(arguments)
+    policy.require_other(event)
     subject = uuid.uuid4().bytes if arguments.subject == "new" else _subject(arguments.subject)
     version = None if arguments.shown is None else forms.read(arguments.shown)
     with writing(folder) as store:

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+DUTY = ["rule", "group", "subject", "kind", "name", "period", "since", "due", "status", "done", "needed", "missed",
+        "holder", "who", "facts", "words"]  # fmt: skip
+
 
 def record(yard, home, event: str, subject: str, *fields: str) -> dict:
     return yard.quick("site-node", "record", home, event, "--subject", subject, "--by", "李老师", *fields).json()
@@ -62,6 +65,17 @@ def test_the_countys_term_and_rules_reach_a_home_and_decide_what_is_due(school):
     assert "O15" not in statuses(due(yard, home), child)
     assert set(statuses(due(yard, home, "--child", child), child)) < set(statuses(after, child))
     assert all(one["status"] == "overdue" for one in due(yard, home, "--overdue")["duties"])
+    assert list(after) == ["today", "terms", "duties", "overdue"]
+    assert all(list(one) == DUTY for one in after["duties"])
+    week = due(yard, home, "--week")["duties"]
+    assert {one["rule"] for one in week} >= {"O04", "O21"}
+    assert all(one["status"] in ("due", "overdue", "ahead") for one in week)
+    at_home = yard.quick("site-node", "compliance", home, "--json").json()
+    assert at_home["by_rule"]["O15"]["done"] == 1
+    yard.run("site-node", "sync", home)
+    at_county = yard.quick("central-hub", "compliance", yard / "hub", "--json").json()
+    assert at_county["by_child"] == at_home["by_child"]
+    assert at_county["by_home"].keys() == {"home-01"}
     assert yard.quick("site-node", "due", home, "--child", place, code=6).out == ""
 
 
@@ -75,6 +89,8 @@ def test_rules_are_set_by_the_county_and_tightened_by_a_home_beside_serve(school
     yard.run("site-node", "rule-set", home, "O21", "--times", "5", "--from", year, "--by", "王主任")
     refused = yard.run("site-node", "rule-set", home, "O21", "--times", "2", "--by", "王主任", code=6)
     assert "只能更严" in refused.err
+    loose = ("policy-rule-set/1", "--subject", "new", "--by", "王主任", "rule=O21", f"from_on={year}", "times=1")
+    assert "rule-set" in yard.run("site-node", "record", home, *loose, code=6).err
     assert serving.stop() == 0
     yard.run("site-node", "sync", home)
     rules = {one["rule"]: one for one in yard.quick("site-node", "rules", home, "--json").json()["rules"]}
