@@ -14,6 +14,7 @@ from typing import Any
 from domain import events as e
 from domain.codec import Unfit, shape_of
 from domain.schema import fit
+from domain.tiers import is_hub
 
 HOME = "home"
 """The register that says which home the child belongs to."""
@@ -153,8 +154,14 @@ def _schooling(event: e.SchoolingChanged, _home: str) -> Edits:
     return edits
 
 
-def _decided(event: e.AidDecided, _home: str) -> Edits:
-    return {"decision": event, "paying": event.decision == "granted"}
+def _decided(event: e.AidDecided, home: str) -> Edits:
+    """Who asks does not decide: a home's word on its own request decides nothing."""
+    return {"decision": event, "paying": event.decision == "granted"} if is_hub(home) else {}
+
+
+def _by_hub(edits_of: Callable[[Any, str], Edits]) -> Callable[[Any, str], Edits]:
+    """What only a county, or a hub above it, may say for all."""
+    return lambda event, home: edits_of(event, home) if is_hub(home) else {}
 
 
 EDITS: dict[type[e.Event], Callable[[Any, str], Edits]] = {
@@ -183,7 +190,7 @@ EDITS: dict[type[e.Event], Callable[[Any, str], Edits]] = {
     e.ProjectProposed: _fields(*_PROJECT),
     e.ProjectStaffed: _fields("owner", "leader"),
     e.PracticeShared: _fields(*_PRACTICE),
-    e.TermScheduled: _whole("term", "name"),
+    e.TermScheduled: _by_hub(_whole("term", "name")),
     e.AidDecided: _decided,
     e.AidStopped: lambda _event, _home: {"paying": False},
 }

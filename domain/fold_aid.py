@@ -22,6 +22,7 @@ from domain import events as e
 from domain.registers import contested
 from domain.standing import Fact, Facts
 from domain.state import State
+from domain.tiers import is_hub
 from domain.witnesses import Witness, counting, together
 
 
@@ -47,7 +48,10 @@ class Instalment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aid:
-    """One grant. `status`: requested, granted, refused, waiting, stopped, or "" where only payments are known."""
+    """One grant. `status`: requested, granted, refused, waiting, stopped, or "" where only payments are known.
+
+    `decided_by_homes` counts decisions written by homes, which decide nothing: whoever asks does not decide.
+    """
 
     child: UUID | None = None
     recipient: str = ""
@@ -59,6 +63,7 @@ class Aid:
     requested_by: str = ""
     decided: e.AidDecided | None = None
     decision_contested: bool = False
+    decided_by_homes: int = 0
     status: str = ""
     paying: bool = False
     paying_contested: bool = False
@@ -96,6 +101,7 @@ def aid_of(state: State) -> Aid:
         requested_by=asked[0].home if asked else "",
         decided=decided,
         decision_contested=contested(state.heads("decision")),
+        decided_by_homes=sum(not is_hub(one.home) for one in facts.of(e.AidDecided)),
         status=_status(request, decided, stops, paying),
         paying=paying,
         paying_contested=contested(state.heads("paying")),
@@ -172,11 +178,15 @@ def _paid(witnesses: list[Witness]) -> dict[str, Any]:
     }
 
 
-def held(aid: Aid, left_on: dt.date | None) -> bool:
-    """Whether payment waits for a person: the child has left, and nobody decided since; both facts stay as they are."""
-    if aid.status != "granted" or left_on is None:
+def held(aid: Aid, left: bool) -> bool:
+    """Whether payment waits for a person: granted, and the child has left; both facts stay as they are.
+
+    Dates cannot tell whether who granted it knew: the home may have been offline for weeks.  So only a decision that
+    says so (`after_leaving`) lets money flow again, or one for somebody who is aided because they left (a graduate).
+    """
+    if aid.status != "granted" or not left or aid.recipient_kind == "graduate":
         return False
-    return aid.decided is None or aid.decided.on <= left_on
+    return aid.decided is None or not aid.decided.after_leaving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,16 @@ names the version that it means, so nothing depends on the order of arrival.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain import events as e
 from domain.quantity import Quantity
-from domain.standing import Facts
+from domain.records import Record
+from domain.standing import Fact, Facts
 from domain.state import State
+from domain.tiers import is_hub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,59 +158,61 @@ class Report:
 
 
 def report_of(state: State) -> Report:
-    """What all entries about a report add up to."""
+    """What all entries about a report add up to; a version that was accepted stays, also if somebody withdraws it."""
     facts = Facts(state)
-    submitted = facts.of(e.ReportSubmitted)
-    known = [one.id for one in submitted]
-
-    def meant(named: bytes | None, order: tuple[int, bytes, int]) -> bytes | None:
-        """The version that a verdict is about: the one it names, else the last before it."""
-        if named is not None:
-            return named
-        before = [one.id for one in submitted if one.order < order]
-        return before[-1] if before else None
-
-    returned: dict[bytes | None, list[str]] = {}
+    submitted = {id_: one for id_, one in state.records.items() if isinstance(one.event, e.ReportSubmitted)}
+    returned: dict[bytes, list[str]] = {}
     for back in facts.of(e.ReportReturned):
-        version = meant(back.event.version.bytes if back.event.version else None, back.order)
-        returned.setdefault(version, []).append(back.event.reason)
-    accepted: dict[bytes | None, dt.date] = {}
+        returned.setdefault(_meant(back, submitted), []).append(back.event.reason)
+    accepted: dict[bytes, dt.date] = {}
     for good in facts.of(e.ReportAccepted):
-        version = meant(good.event.version.bytes if good.event.version else None, good.order)
+        version = _meant(good, submitted)
+        if version in submitted and submitted[version].home == good.home and not is_hub(good.home):
+            continue  # nobody accepts their own report
         accepted[version] = min(good.event.on, accepted.get(version, good.event.on))
-    submissions = []
-    for one in submitted:
-        as_written = state.records[one.id].event
-        assert isinstance(as_written, e.ReportSubmitted)
-        submissions.append(
-            Submission(
-                id=one.id,
-                home=one.home,
-                by=one.by,
-                on=as_written.on,
-                kind=as_written.kind,
-                period=as_written.period,
-                figures=as_written.figures,
-                positions=as_written.positions,
-                signed_by=as_written.signed_by or "",
-                remarks=one.event.remarks or "",
-                status=_status(one.id in returned, one.id in accepted),
-                accepted_on=accepted.get(one.id),
-                reasons=tuple(returned.get(one.id, ())),
-            )
-        )
-    ahead = sum(version not in known for version in (*returned, *accepted))
-    report = Report(submissions=tuple(submissions), verdicts_ahead=ahead)
-    counts = report.counts
-    if counts is None:
-        return report
+    submissions = tuple(
+        _submission(record, returned.get(id_, ()), accepted.get(id_))
+        for id_, record in submitted.items()
+        if state.stands(id_) or id_ in accepted
+    )
+    ahead = sum(version not in submitted for version in (*returned, *accepted))
+    counts = Report(submissions=submissions).counts
     return Report(
-        kind=counts.kind,
-        period=counts.period,
-        home=counts.home,
-        status=counts.status,
-        submissions=report.submissions,
+        kind=counts.kind if counts else "",
+        period=counts.period if counts else "",
+        home=counts.home if counts else "",
+        status=counts.status if counts else "",
+        submissions=submissions,
         verdicts_ahead=ahead,
+    )
+
+
+def _meant(verdict: Fact[Any], submitted: Mapping[bytes, Record]) -> bytes:
+    """The version that a verdict is about: the one it names, else the last before it."""
+    if verdict.event.version is not None:
+        named: bytes = verdict.event.version.bytes
+        return named
+    before = [id_ for id_, one in submitted.items() if one.order < verdict.order]
+    return before[-1] if before else b""
+
+
+def _submission(record: Record, reasons: Sequence[str], accepted_on: dt.date | None) -> Submission:
+    """A version as it was written, whatever anybody corrected afterwards."""
+    event: Any = record.event
+    return Submission(
+        id=record.id,
+        home=record.home,
+        by=record.actor,
+        on=event.on,
+        kind=event.kind,
+        period=event.period,
+        figures=event.figures,
+        positions=event.positions,
+        signed_by=event.signed_by or "",
+        remarks=event.remarks or "",
+        status=_status(bool(reasons), accepted_on is not None),
+        accepted_on=accepted_on,
+        reasons=tuple(reasons),
     )
 
 

@@ -19,7 +19,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 2
+VIEWS_VERSION = 3
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
