@@ -206,11 +206,11 @@ def duty_json(one: Told, name: str, day: dt.date) -> dict[str, Any]:
     }
 
 
-def rules_listed(folder: Folder, homes_of: HomesOf, clock: Clock) -> dict[str, Any]:
-    """The rules in force today at this node, whose word each is, what comes later, and the terms."""
+def rules_listed(folder: Folder, homes_of: HomesOf, clock: Clock, home: str | None = None) -> dict[str, Any]:
+    """The rules in force today at this node, or for a home, whose word each is, what comes later, and the terms."""
     with reading(folder) as store:
         files = Files(store, homes_of(store))
-        policy, code = files.policy(), files.home_of(store.log)
+        policy, code = files.policy(), files.home_of(store.log) if home is None else home
         day = today.of(store, clock).date.toordinal()
         book, calendar = policy.rules(code), policy.calendar(code)
     return {
@@ -285,7 +285,7 @@ def add_rules(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], H
 
     def run(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
-        found = rules_listed(folder, homes_of(folder), system_clock())
+        found = rules_listed(folder, homes_of(folder), system_clock(), arguments.home)
         if arguments.json:
             cli.show(found, True)
             return exits.DONE
@@ -293,9 +293,9 @@ def add_rules(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], H
         print("\n".join([*terms, *(one["words"] for one in found["rules"])]))
         return exits.DONE
 
-    cli.add(
-        commands, "rules", run, "the rules in force, whose word they are and which plan they come from", as_json=True
-    )
+    does = "the rules in force, whose word they are, and from which plan"
+    made = cli.add(commands, "rules", run, does, as_json=True)
+    made.add_argument("--home", metavar="CODE", help="as they are for a home, with what it tightened itself")
 
 
 def add_compliance(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:

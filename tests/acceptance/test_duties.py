@@ -99,6 +99,8 @@ def test_rules_are_set_by_the_county_and_tightened_by_a_home_beside_serve(school
     assert rules["O15"]["source"].startswith("方案四")
     at_hub = {one["rule"]: one for one in yard.quick("central-hub", "rules", yard / "hub", "--json").json()["rules"]}
     assert (at_hub["O15"]["grace_days"], at_hub["O21"]["times"]) == (4, 3)
+    audited = yard.quick("hub-audit", "rules", yard / "hub", "--home", "home-01", "--json").json()["rules"]
+    assert audited == [*rules.values()]
     assert {one["grace_days"] for one in at_hub["O15"]["versions"]} == {0}
     assert yard.quick("central-hub", "verify", yard / "hub", "--json").json()["ok"]
 
