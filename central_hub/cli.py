@@ -17,11 +17,13 @@ from node import (
     conflicts,
     control,
     damages,
+    defining,
     duties,
     exits,
     keeping,
     photos,
     policy,
+    recording,
     reserve,
     returning,
     scrubbing,
@@ -70,6 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--forward-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between "
                       "exchanges with the hub above, where one was joined")  # fmt: skip
     taking.add_command(commands)
+    defining.add_command(commands)
+    recording.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
     made = cli.add(commands, "report", report, "a report's figures", as_json=True)
     made.add_argument("report", choices=("R01", "R17"), help="R01: children; R17: what the homes did in a period")
