@@ -98,7 +98,7 @@ def home_subjects(code: str, states: Iterable[State], around: Mapping[str, Aroun
                 yield made
 
 
-TITLE_FIELDS: Final = ("title", "place", "plate", "line", "name")
+TITLE_FIELDS: Final = ("title", "place", "plate", "line", "name", "period")
 KIND_NAMES: Final = {
     "hazard": "隐患", "activity": "活动", "message": "来信", "vehicle": "车辆", "report": "报表", "project": "项目",
     "aid": "资助", "budget": "预算", "case": "个案", "worker": "工作人员",

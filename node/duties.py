@@ -38,6 +38,7 @@ from sync.stored_log import StoredLog
 SCAN_COUNT: Final = 20_000
 IN_CARE: Final = ("here", "leaving")
 A_YEAR: Final = dt.timedelta(days=365)
+RESTRICTED: Final = frozenset({"case", "message"})
 WAIVABLE: Final = THINGS | {"child", "home"}
 
 
@@ -138,15 +139,24 @@ class Household:
         return frozenset({"O48"}) if self.code is None else frozenset()
 
 
-def listed(folder: Folder, homes_of: HomesOf, clock: Clock, which: str, child: bytes | None) -> dict[str, Any]:
-    """The open duties of a home, most urgent first: all, what is due this `week`, or what is `overdue`."""
+def listed(
+    folder: Folder, homes_of: HomesOf, clock: Clock, which: str, child: bytes | None, *, restricted: bool = False
+) -> dict[str, Any]:
+    """The open duties of a home, most urgent first: all, what is due this `week`, or what is `overdue`.
+
+    `restricted`: of cases and of notes from the mailbox too, whose very existence is for few.
+    """
     with reading(folder) as store:
         household = Household(store, homes_of(store), folder.config.code)
         day = today.of(store, clock).date
         monday = day - dt.timedelta(days=day.weekday())
         sunday = monday + dt.timedelta(days=6)
         found: list[Duty] = []
-        for subject in [*household.children(child), *(household.others() if child is None else ())]:
+        others = () if child is not None else household.others()
+        for subject in (
+            *household.children(child),
+            *(one for one in others if restricted or one.kind not in RESTRICTED),
+        ):
             found += household.duties(subject, day, sunday if which == "week" else None)
         if child is not None and child not in household.names:
             raise Refused("这里没有这个孩子，或者已经不在册", f"no child {uuid.UUID(bytes=child)} is in care here")
@@ -262,7 +272,8 @@ def add_due(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> No
     def run(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, "home")
         which = "week" if arguments.week else "overdue" if arguments.overdue else ""
-        found = listed(folder, homes_of(folder), system_clock(), which, arguments.child)
+        found = listed(folder, homes_of(folder), system_clock(), which, arguments.child,
+                       restricted=arguments.restricted)  # fmt: skip
         if arguments.json:
             cli.show(found, True)
             return exits.DONE
@@ -278,6 +289,7 @@ def add_due(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> No
     only.add_argument("--week", action="store_true", help="only what is due this week")
     only.add_argument("--overdue", action="store_true", help="only what is overdue")
     made.add_argument("--child", type=cli.subject_id, metavar="ID", help="only about one child")
+    made.add_argument("--restricted", action="store_true", help="also of cases and notes, for those who may read them")
 
 
 def add_rules(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:

@@ -105,6 +105,21 @@ def test_rules_are_set_by_the_county_and_tightened_by_a_home_beside_serve(school
     assert yard.quick("central-hub", "verify", yard / "hub", "--json").json()["ok"]
 
 
+def test_a_case_is_listed_only_where_it_is_asked_for(yard):
+    """What is owed for a case or a note is nobody's but the team's; its name says nothing of what it is about."""
+    home = yard.home()
+    moment = "2025-03-03T10:00:00+08:00"
+    fields = ("kind=violence", "channel=worker", "matter=秘密", f"received_at={moment}")
+    case = record(yard, home, "case-opened/1", "new", *fields)["subject"]
+    hazard = record(yard, home, "hazard-found/1", "new", "place=校门口", "kind=traffic", "severity=severe",
+                    "found_on=2025-03-03")["subject"]  # fmt: skip
+    assert {one["subject"] for one in due(yard, home)["duties"]} == {hazard}
+    everything = due(yard, home, "--restricted")["duties"]
+    assert {one["rule"] for one in everything if one["subject"] == case} == {"O44-step", "O44-closed", "O45"}
+    assert not any("秘密" in one["words"] for one in everything)
+    assert any("隐患“校门口”" in one["words"] and "李老师" in one["words"] for one in everything)
+
+
 def test_what_is_waived_is_not_due(school):
     """A waiver for a child, and one of the home for all its children; nonsense is refused and stores nothing."""
     yard, home, child, place, today, _ = school
