@@ -20,7 +20,7 @@ from domain.scalars import int_text
 from domain.telling import yuan
 
 SEPARATORS = re.compile(r"[、;；\n]")
-_YUAN = re.compile(r"(-?)(\d+)(?:\.(\d{1,2}))?(?:元)?")
+_YUAN = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,2}))?(?:元)?")
 _IN_JSON = ("part", "map", "any")
 
 

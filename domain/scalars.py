@@ -102,6 +102,10 @@ COUNTY_TIME = dt.timezone(dt.timedelta(hours=8))
 """The county's clocks: a moment typed without an offset is meant so."""
 
 
+FIRST_YEAR = 1900
+"""Of a moment: what lies before is a slip, and the calendar's first year cannot be told in another time zone."""
+
+
 def instant_of(value: Any) -> dt.datetime:
     """A moment written as YYYY-MM-DDTHH:MM, with or without its offset, to the minute or second."""
     if type(value) is str and len(value) >= 16 and value[4] == "-" == value[7] and value[10] in "T ":
@@ -111,7 +115,8 @@ def instant_of(value: Any) -> dt.datetime:
         except (ValueError, OverflowError):
             pass
         else:
-            return moment.replace(microsecond=0)
+            if moment.year >= FIRST_YEAR:
+                return moment.replace(microsecond=0)
     raise Unfit(value, "a moment as YYYY-MM-DDTHH:MM")
 
 
