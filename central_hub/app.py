@@ -20,7 +20,7 @@ from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from central_hub.welcoming import Needs
 from domain.codes import SEX
-from node import conflicts, known, photos, recording, reporting, returning, service
+from node import conflicts, known, photos, policy, recording, reporting, returning, service
 from node import web as kit
 from node.backed_up import BackedUp
 from node.clock import Clock
@@ -83,7 +83,7 @@ async def _serve(
         outbox_of=router.outbox_of,
         route=router.catch_up_quickly,
         backed_up_to=BackedUp(folder, store),
-        welcomes=Welcomes(store, registry.code_of, Needs(store, registry).in_order, clock),
+        welcomes=Welcomes(store, registry.code_of, Needs(store, registry, clock).in_order, clock),
         may_have=router.may_have,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
@@ -92,9 +92,8 @@ async def _serve(
     ServedTaker(folder, store, registry, owner, clock, router).add_to(app)
     eraser = Eraser(folder, store, follower, owner, clock, ordering.address)
     eraser.add_to(app)
-    app.add_routes(
-        Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS | recording.TASKS).routes()
-    )
+    at_the_desk = conflicts.TASKS | policy.TASKS | revoking.TASKS | recording.TASKS
+    app.add_routes(Desk(store, homes_of(folder), owner, clock, at_the_desk).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
         [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]

@@ -18,9 +18,11 @@ from node import (
     control,
     damages,
     defining,
+    duties,
     exits,
     keeping,
     photos,
+    policy,
     recording,
     report_commands,
     reserve,
@@ -81,6 +83,10 @@ def build_parser() -> argparse.ArgumentParser:
     returning.add_reading(commands, "hub", homes_of)
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
+    duties.add_rules(commands, "hub", homes_of)
+    duties.add_compliance(commands, "hub", homes_of)
+    policy.add_rule_set(commands, "hub", homes_of)
+    policy.add_term(commands, homes_of)
     keeping.add_commands(commands, "hub")
     return top
 

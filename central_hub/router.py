@@ -6,8 +6,9 @@ committed in one transaction: *a power cut leaves all of a batch or nothing, and
 because the outbox itself says how far it is.*
 
 What is decided at an entry rests on the entries up to it and on none after, so it does not depend on how they were
-batched. In a batch the county's own word to a home goes first, then whole subjects, those with the greatest need before
-others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs.
+batched. In a batch the county's own word to a home, and to all homes (its terms and rules), goes first, then whole
+subjects, those with the greatest need before others, then what is new of the subjects that an outbox follows already. A
+home is never sent its own logs.
 
 A hub that joined has an outbox, too, for this hub's own word to it and nothing else: what its homes may see, it has
 from them, and decides itself.
@@ -28,10 +29,11 @@ from typing import Final, NamedTuple
 import apsw
 
 from central_hub import ordering
-from central_hub.registry import Registry, is_direct
+from central_hub.registry import JOINED, Registry, is_direct
 from central_hub.shelving import Shelving, may_have
 from domain import schema
 from domain.folding import fold
+from domain.policy import COUNTY_SUBJECT
 from domain.routing import ALL, DECIDES, EVERYTHING, TIES, Grant, grants, hangs_on, urgency
 from domain.tiers import SEPARATOR
 from node import mailbox
@@ -198,7 +200,7 @@ class _Batch:
             subject = damage.mended_subject(self._store, body) if body is not None else None
             if subject is not None:
                 self._decide(headline, subject)
-        self._has_mail |= is_own and headline.type in mailbox.TYPES
+        self._has_mail |= is_own and _is_mail(headline)
         if not is_of_the_domain(headline.type, headline.subject, headline.log):
             return
         child = self._tied_to(headline) if headline.type in TIES else None
@@ -344,7 +346,15 @@ class _Batch:
             self._store.record_in(db, drafts)
 
     def _mail(self, db: apsw.Connection, box: Outbox) -> list[Row]:
-        """What the county has said to a home and is not in its outbox yet."""
-        subject = mailbox.mailbox_of(self._store.signer.public_key, box.home)
-        stream = log_sql.stream_of_subject(db, subject, self._store.branch_id(self._store.log))
-        return [] if stream is None else outbox.missing(db, box, [stream])
+        """What the county has said to a home, or to all, and is not in its outbox yet."""
+        subjects = [mailbox.mailbox_of(self._store.signer.public_key, box.home)]
+        if box.home not in self._hubs:
+            subjects.append(COUNTY_SUBJECT)
+        own = self._store.branch_id(self._store.log)
+        streams = [log_sql.stream_of_subject(db, subject, own) for subject in subjects]
+        return [row for one in streams if one is not None for row in outbox.missing(db, box, [one])]
+
+
+def _is_mail(headline: Headline) -> bool:
+    """Of the hub's own entries: a word to one home or to all, or a home that joined and was told nothing yet."""
+    return headline.type in mailbox.TYPES or headline.subject == COUNTY_SUBJECT or headline.type == JOINED

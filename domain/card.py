@@ -191,7 +191,6 @@ EDITS: dict[type[e.Event], Callable[[Any, str], Edits]] = {
     e.ProjectStaffed: _fields("owner", "leader"),
     e.PracticeShared: _fields(*_PRACTICE),
     e.TermScheduled: _by_hub(_whole("term", "name")),
-    e.PolicyRuleSet: _by_hub(_whole("rule", "rule", "from_on")),
     e.AidDecided: _decided,
     e.AidStopped: lambda _event, _home: {"paying": False},
 }
@@ -236,7 +235,6 @@ _WHOLE: dict[tuple[str, str], tuple[type[e.Event], ...]] = {
     ("home", "rule"): (e.RuleAdopted,),
     ("worker", "role"): (e.RoleAssigned, e.RoleEnded),
     ("county", "term"): (e.TermScheduled,),
-    ("county", "rule"): (e.PolicyRuleSet,),
     ("aid", "decision"): (e.AidDecided,),
 }
 """The registers that hold events as a whole, by the kind of subject and what stands before the colon."""

@@ -195,6 +195,7 @@ PAIRING_KIND = listed(
     cadre 结对干部 paired cadre
     mentor 导师 mentor
     college 大学生 college volunteer
+    volunteer 志愿者 volunteer
     study_helper 学习帮手 study helper
     family 家庭 family
     donor 捐助人 donor

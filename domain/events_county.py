@@ -23,21 +23,23 @@ class TermScheduled(Event):
     holidays: tuple[dt.date, ...] = ()
 
 
-@event("policy-rule-set/1", about="county", label="工作要求", english="rule set", sensitivity="S1", kind="R")
+@event("policy-rule-set/1", about="county", label="工作要求", english="rule set", sensitivity="S1")
 class PolicyRuleSet(Event):
-    """规定一项定期要做的工作：谁做、对谁、做什么、多久一次；新规定从写明的日期起算。
-    Who owes what, about whom, how often; a changed rule counts for periods that begin after it."""
+    """规定一项定期要做的工作：谁做、对谁、做什么、多久一次；只填要改的，新规定从写明的日期起算。
+    What is asked of a rule from a day on; what is left empty stays as it is."""
 
     rule: str
-    duty_holder: Annotated[str, ROLE]
-    applies_to: str
-    fulfilled_by: str
-    every: Annotated[str, words.PERIOD]
     from_on: dt.date
-    times: Annotated[int, Label("次数", "how many times")] = 1
-    grace_days: int = 0
-    all_year: bool = False
-    enabled: bool = True
+    duty_holder: Annotated[str, ROLE] | None = None
+    applies_to: str | None = None
+    fulfilled_by: str | None = None
+    every: Annotated[str, words.PERIOD] | None = None
+    times: Annotated[int, Label("次数", "how many times")] | None = None
+    grace_days: int | None = None
+    within_days: Annotated[int, Label("几天内办", "days to act")] | None = None
+    window: Annotated[str, Label("时间段", "window")] | None = None
+    all_year: bool | None = None
+    enabled: bool | None = None
     source: str | None = None
     text: Note | None = None
 

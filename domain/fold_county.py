@@ -1,7 +1,7 @@
 """What is known of the county (terms, rules) and of a node (who looked at what, exports, erasures).
 
-A rule has a version for each day from which it counts.  A period keeps the version that was in force when it began, so
-a rule that changes in mid-term changes nothing that is already owed, and auditors see every version.
+What is set of a rule is a fact of who says it, the county or a home for itself, and no field that two of them could
+disagree about: whose word holds when, `policy` says.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from domain.tiers import is_hub
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class County:
-    """The county's terms in order of their beginning, and every version of every rule in order of its day.
+    """The county's terms in order of their beginning, and all that it set of each rule, in order of its day.
 
-    `tightened`: what homes ask of themselves beyond that; it binds them alone, and whether it is stricter is for
-    whoever reads it to say.
+    `tightened`: what homes ask of themselves beyond that; it binds them alone, and whose word holds when `policy` says.
     """
 
     terms: tuple[e.TermScheduled, ...] = ()
@@ -33,21 +32,23 @@ class County:
 def county_of(state: State) -> County:
     """What all entries about the county add up to."""
     terms: list[e.TermScheduled] = family(state, "term")
-    versions: list[e.PolicyRuleSet] = family(state, "rule")
     rules: dict[str, list[e.PolicyRuleSet]] = {}
-    for one in sorted(versions, key=lambda one: (one.rule, one.from_on)):
-        rules.setdefault(one.rule, []).append(one)
+    said = Facts(state).of(e.PolicyRuleSet)
+    for one in sorted(said, key=lambda one: (one.event.from_on, one.order)):
+        if is_hub(one.home):
+            rules.setdefault(one.event.rule, []).append(one.event)
     return County(
         terms=tuple(sorted(terms, key=lambda one: (one.from_on, one.name))),
-        rules={name: tuple(found) for name, found in rules.items()},
-        tightened=tuple((one.home, one.event) for one in Facts(state).of(e.PolicyRuleSet) if not is_hub(one.home)),
+        rules={name: tuple(rules[name]) for name in sorted(rules)},
+        tightened=tuple((one.home, one.event) for one in said if not is_hub(one.home)),
     )
 
 
 def rule_in_force(county: County, rule: str, day: dt.date) -> e.PolicyRuleSet | None:
-    """The version of a rule for a period that begins on a day; None where there is none yet, or it was disabled."""
+    """What the county last set of a rule for periods that begin on a day; None before, or where it was switched off."""
     before = [one for one in county.rules.get(rule, ()) if one.from_on <= day]
-    return before[-1] if before and before[-1].enabled else None
+    is_on = next((one.enabled for one in reversed(before) if one.enabled is not None), True)
+    return before[-1] if before and is_on else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import gc
 import json
 import math
@@ -118,6 +119,14 @@ def subject_id(text: str) -> bytes:
         return uuid.UUID(text).bytes
     except ValueError:
         raise argparse.ArgumentTypeError(f"a subject's id is a UUID, found {text!r}") from None
+
+
+def date(text: str) -> dt.date:
+    """A date as typed."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a date is written like 2025-03-01, found {text!r}") from None
 
 
 def add_reading(commands: Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:

@@ -19,7 +19,7 @@ from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.event import Event
 from domain.folding import Folding
-from node import cli, deciding, desk, exits, photos
+from node import cli, deciding, desk, exits, photos, policy
 from node.clock import system_clock
 from node.desk import Asked
 from node.folder import Folder, Kind
@@ -64,6 +64,7 @@ def record_event(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> 
     """Record what was asked, or refuse it."""
     subject = bytes.fromhex(asked["subject"])
     event = event_of(str(asked["event"]), asked["fields"])
+    policy.require_other(event)
     version = None if asked["shown"] is None else forms.read(str(asked["shown"]))
     home_of = homes_of(store)
     code = home_of(store.log)

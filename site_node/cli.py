@@ -17,6 +17,7 @@ from node import (
     conflicts,
     damages,
     defining,
+    duties,
     erasing,
     exits,
     healing,
@@ -24,6 +25,7 @@ from node import (
     joining,
     keeping,
     photos,
+    policy,
     recording,
     report_commands,
     reserve,
@@ -92,6 +94,11 @@ def build_parser() -> argparse.ArgumentParser:
     report_commands.add_command(commands, "home", homes_of)
     returning.add_repairing(commands, homes_of)
     photos.add_reading(commands, "home")
+    duties.add_due(commands, homes_of)
+    duties.add_rules(commands, "home", homes_of)
+    duties.add_compliance(commands, "home", homes_of)
+    policy.add_rule_set(commands, "home", homes_of)
+    policy.add_waive(commands, homes_of)
     keeping.add_commands(commands, "home")
     return top
 
