@@ -7,7 +7,8 @@ A leaf exists only where somebody acts differently on it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 
 def shown(found: object) -> str:
@@ -56,6 +57,23 @@ EXPECTED_ZH = {
 }
 
 
+class Mistyped(Refused):
+    """What somebody typed into one field cannot be read; says what would be accepted, to be shown beside the field."""
+
+
+class Refusals(Refused):
+    """Several fields of one form cannot be read; every one has its own sentence."""
+
+    def __init__(self, fields: Mapping[str, Refused]) -> None:
+        self.fields = dict(fields)
+        super().__init__(
+            "；".join(why.zh if isinstance(why, BadField) else f"“{name}”：{why.zh}" for name, why in fields.items()),
+            "; ".join(
+                why.en if isinstance(why, BadField) else f"field {name!r}: {why.en}" for name, why in fields.items()
+            ),
+        )
+
+
 class BadField(Refused):
     """One field of a form or of a line does not fit."""
 
@@ -89,14 +107,24 @@ class AlreadyRegistered(Refused):
         super().__init__(f"这个孩子已于{on}登记", f"this child was already registered on {on}")
 
 
+class Labelled(Protocol):
+    """What has a Chinese and an English name."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def english(self) -> str: ...
+
+
 class BeforeRegistration(Refused):
     """A fact is dated before the child was registered here."""
 
-    def __init__(self, on: dt.date, registered_on: dt.date) -> None:
+    def __init__(self, on: dt.date, registered_on: dt.date, what: Labelled | None = None) -> None:
         self.on, self.registered_on = on, registered_on
+        label, english = (what.label, f" of the {what.english}") if what else ("", "")
         super().__init__(
-            f"日期{on}早于登记日期{registered_on}",
-            f"the date {on} is before the registration on {registered_on}",
+            f"{label}日期{on}早于登记日期{registered_on}",
+            f"the date {on}{english} is before the registration on {registered_on}",
         )
 
 

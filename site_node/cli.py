@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain import forms, schema
+from domain import forms, schema, spelling
 from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
@@ -165,7 +165,7 @@ def import_facts(arguments: argparse.Namespace) -> int:
 def record(arguments: argparse.Namespace) -> int:
     """Record one event."""
     folder = Folder(arguments.dir, "home")
-    event = _event(arguments)
+    event = _event(arguments, folder)
     subject = uuid.uuid4().bytes if arguments.subject == "new" else _subject(arguments.subject)
     version = None if arguments.shown is None else forms.read(arguments.shown)
     with writing(folder) as store:
@@ -190,13 +190,18 @@ def _subject(text: str) -> bytes:
         raise BadField("--subject", text, "a UUID, or new") from None
 
 
-def _event(arguments: argparse.Namespace) -> Any:
+def _event(arguments: argparse.Namespace, folder: Folder) -> Any:
     if arguments.payload_json is None:
         pairs = [field.partition("=") for field in arguments.fields]
         for name, equals, _ in pairs:
             if not equals:
                 raise BadField(name, name, "field=value")
-        return schema.from_text(arguments.event, {name: value for name, _, value in pairs})
+        with reading(folder) as store:
+            day = today.of(store, system_clock()).date
+        spelled = spelling.read(arguments.event, {name: value for name, _, value in pairs}, day)
+        for name, note in spelled.notes.items():
+            print(f"{name}: {note}", file=sys.stderr)
+        return spelled.event
     text = sys.stdin.read() if arguments.payload_json == "-" else arguments.payload_json
     try:
         payload = json.loads(text)
