@@ -78,8 +78,8 @@ def spellings(name: str) -> tuple[tuple[str, ...], ...]:
         else:
             found = pinyin(run, style=Style.NORMAL, heteronym=True, errors="ignore")
             rest += [tuple(dict.fromkeys(map(str, readings)))[:READINGS_MAX] for readings in found]
-    ways = product(first or [()], *rest)
-    return tuple((*head, *tail) for head, *tail in islice(ways, SPELLINGS_MAX))
+    ways = islice(product(first or [()], *rest), SPELLINGS_MAX)
+    return tuple((*way[0], *map(str, way[1:])) for way in ways)
 
 
 def _syllables(spelled: str, size: int) -> list[str]:
