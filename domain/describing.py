@@ -9,7 +9,6 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from domain.codec import BOOL, DATE, FILE_NAME, ID, INSTANT, INT, PLAIN, QUANTITY, TEXT, TIME, codec_of
@@ -69,9 +68,18 @@ class FieldForm(NamedTuple):
     sensitivity: str
 
 
-@lru_cache(None)
+_FORMS: dict[Any, tuple[FieldForm, ...]] = {}
+
+
 def fields_of(cls: Any) -> tuple[FieldForm, ...]:
-    """Every field of an event class, or of a part of one, in the order of the form."""
+    """Every field of an event class, or of a part of one, in the order of the form; taken apart once."""
+    form = _FORMS.get(cls)
+    if form is None:
+        form = _FORMS[cls] = _taken_apart(cls)
+    return form
+
+
+def _taken_apart(cls: Any) -> tuple[FieldForm, ...]:
     hints = get_type_hints(cls, include_extras=True)
     meta = cls.meta if issubclass(cls, Event) else None
     found = []

@@ -67,6 +67,7 @@ class ChildRegistered(Event):
     sensitivity="S3",
     kind="R",
     fields={"value": "S4"},
+    line="〔{on}〕基本信息变更：{field}改为{value}〔，原因{reason}〕。",
 )
 class ChildDetailsChanged(Event):
     """孩子的一项基本信息有了变化，只改这一项。
@@ -140,6 +141,7 @@ class SituationSurveyed(Event):
     english="contact card changed",
     sensitivity="S4",
     kind="R",
+    line="〔{on}〕联系卡变更：{field}改为{value}〔，原为{was}〕〔，由{told_by}告知〕。",
 )
 class ContactCardChanged(Event):
     """联系卡上的一项换成新的内容。

@@ -44,6 +44,7 @@ class HomeRegistered(Event):
     english="home's profile changed",
     sensitivity="S1",
     kind="R",
+    line="〔{on}〕之家信息变更：{field}改为{value}。",
 )
 class HomeProfileChanged(Event):
     """之家登记的一项内容有了变化，只改这一项。

@@ -23,6 +23,7 @@ from node import (
     conflicts,
     damages,
     deciding,
+    defining,
     erasing,
     exits,
     healing,
@@ -96,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--exchange-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between exchanges"
     )
+    defining.add_command(commands)
     cli.add(commands, "sync", sync, "exchange with the county now")
     bundling.add_commands(commands, homes_of)
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
