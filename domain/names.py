@@ -23,6 +23,7 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff"
 _BETWEEN = re.compile(rf"(?<=[{_HAN}·])\s+(?=[{_HAN}·])")
 _ALLOWED = re.compile(rf"[{_HAN}A-Za-zÀ-ɏ·'’\- ()]+")
 _RUN = re.compile(rf"[A-Za-z]+|[{_HAN}]+")
+_RETROFLEX = re.compile("^([zcs])h")
 _IS_HAN = re.compile(f"[{_HAN}]")
 
 SURNAMES = {
@@ -98,6 +99,11 @@ def initials(name: str) -> frozenset[str]:
 def sounds(name: str) -> frozenset[str]:
     """The name in pinyin, in one word, for each way to read it."""
     return frozenset("".join(way) for way in spellings(name))
+
+
+def sounds_of_dialect(name: str) -> frozenset[str]:
+    """The same where zh, ch, sh and z, c, s, or -ng and -n, are not told apart: 张三 may be heard as 张山."""
+    return frozenset("".join(_RETROFLEX.sub(r"\1", one).removesuffix("g") for one in way) for way in spellings(name))
 
 
 def matches(query: str, name: str) -> bool:
