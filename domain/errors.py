@@ -62,16 +62,16 @@ class Mistyped(Refused):
 
 
 class Refusals(Refused):
-    """Several fields of one form cannot be read; every one has its own sentence."""
+    """Several fields of one form cannot be read; every one has its own sentence, and a label in both languages."""
 
-    def __init__(self, fields: Mapping[str, Refused]) -> None:
+    def __init__(self, fields: Mapping[str, Refused], labels: Mapping[str, tuple[str, str]]) -> None:
         self.fields = dict(fields)
-        super().__init__(
-            "；".join(why.zh if isinstance(why, BadField) else f"“{name}”：{why.zh}" for name, why in fields.items()),
-            "; ".join(
-                why.en if isinstance(why, BadField) else f"field {name!r}: {why.en}" for name, why in fields.items()
-            ),
-        )
+        told = [
+            (why.zh, why.en) if isinstance(why, BadField) else (f"“{zh}”：{why.zh}", f"{en} ({name}): {why.en}")
+            for name, why in fields.items()
+            for zh, en in [labels.get(name, (name, name))]
+        ]
+        super().__init__("；".join(zh for zh, _ in told), "; ".join(en for _, en in told))
 
 
 class BadField(Refused):

@@ -137,7 +137,8 @@ def _value(cell: Cell, matched: Matched, said: _Said) -> Value | None:
     if codec is DATE:
         if isinstance(cell, str) and squeezed(cell) in BLANKS:
             return None
-        return Value(*cells.day(cell, said.today, said.epoch))
+        day = cells.day(cell, said.today, said.epoch)
+        return Value(*(spelling.doubted(day, said.today) if column.field in spelling.PAST else day))
     typed = cells.text(cell)
     if squeezed(typed) in BLANKS:
         return None

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from domain import days, identity, money, names, phones, terms
 from domain.codec import BOOL, DATE, INT, QUANTITY, Codec, Unfit, shape_of
-from domain.days import Note
+from domain.days import Day, Note
+from domain.describing import fields_of
 from domain.errors import BadField, Mistyped, Refusals, Refused, UnknownType, shown
 from domain.event import Event
 from domain.numerals import NoNumber, squeezed, whole
@@ -42,6 +43,8 @@ _MONEY_UNIT = re.compile("[元圆块角毛分¥￥万千百]|人民币")
 _PERSONS = re.compile(r"(?:^|_)(?:name|keeper)$")
 _PHONES = re.compile(r"(?:^|_)phone$")
 _CHILD = "child"
+PAST = frozenset({"born_on", "registered_on", "visited_on", "surveyed_on", "assessed_on", "confirmed_on"})
+"""Days that have been: what is planned or due has other names."""
 
 
 def read(type_name: str, fields: Mapping[str, str], today: dt.date) -> Spelled:
@@ -69,7 +72,7 @@ def read(type_name: str, fields: Mapping[str, str], today: dt.date) -> Spelled:
         wrong[name] = BadField(name, "nothing", "this field")
     wrong |= _at_odds(values)
     if wrong:
-        raise Refusals(wrong)
+        raise Refusals(wrong, {one.name: (one.chinese, one.english) for one in fields_of(cls)})
     return Spelled(cls(**values), notes)
 
 
@@ -88,6 +91,8 @@ def value(cls: type[Event], name: str, codec: Codec, text: str, today: dt.date) 
 
 
 def _special(cls: type[Event], name: str, codec: Codec) -> Callable[[str, dt.date], Value] | None:
+    if codec is DATE and name in PAST:
+        return _past_day
     for kind, reading in _BY_KIND:
         if codec is kind:
             return _fen if codec is INT and name.endswith("_fen") else reading
@@ -104,6 +109,24 @@ def _special(cls: type[Event], name: str, codec: Codec) -> Callable[[str, dt.dat
 
 def _day(text: str, today: dt.date) -> Value:
     return Value(*days.parse(text, today))
+
+
+def _past_day(text: str, today: dt.date) -> Value:
+    return Value(*doubted(days.parse(text, today), today))
+
+
+def doubted(day: Day, today: dt.date) -> Day:
+    """A day of what has happened, with a note where it lies ahead; no refusal, for the computer's date may be wrong."""
+    if day.date <= today:
+        return day
+    now = days.written(today)
+    return Day(
+        day.date,
+        Note(
+            f"{days.written(day.date)}晚于今天（{now}），请核对",
+            f"{day.date} is later than today, {today}: see whether it is right",
+        ),
+    )
 
 
 def _term(text: str, today: dt.date) -> Value:

@@ -1,5 +1,7 @@
 """Lists from spreadsheets: shown first, stored whole or not at all, never twice, and taken back."""
 
+import os
+
 import openpyxl
 import pytest
 
@@ -59,6 +61,21 @@ def test_a_roster_is_shown_first_and_stored_once(yard, sheet):
     assert done["batch"] in again.err
     yard.quick("site-node", "verify", home)
     assert yard.quick("site-node", "rebuild", home, "--json").json()["equal"]
+
+
+@pytest.mark.parametrize(("answer", "stored"), [("是", 1), ("不", 0)])
+def test_at_a_terminal_it_asks(yard, sheet, answer, stored):
+    """A yes stores what was shown, anything else does not."""
+    home = yard.home()
+    file = sheet("a.xlsx", TITLES, ZHANG)
+    ours, theirs = os.openpty()
+    words = ("site-node", "import", home, file, "--kind", "roster", "--by", "w-1")
+    process = yard.begin(*words, stdin=theirs)
+    os.write(ours, f"{answer}\n".encode())
+    out, err = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert (process.returncode, entries(yard, home)) == (0, stored), (out, err)
 
 
 def test_one_bad_row_and_nothing_is_stored(yard, sheet):

@@ -315,7 +315,8 @@ def test_a_form_says_all_that_is_wrong_at_once():
             "national_id": "11010519491231002X", "boards": "也许",
         }, TODAY)  # fmt: skip
     assert sorted(refusals.value.fields) == ["boards", "born_on", "name", "registered_on", "sex"]
-    assert "“name”：" in refusals.value.zh
+    assert "“登记日期”：“2025年3月”缺少几号" in refusals.value.zh
+    assert "registered on (registered_on): " in refusals.value.en
 
 
 def test_a_form_is_read_as_it_was_meant():
@@ -328,6 +329,13 @@ def test_a_form_is_read_as_it_was_meant():
     assert (event.name, event.sex, event.grade, event.boards) == ("张三", "female", 3, True)
     assert (event.national_id, event.registered_on) == ("11010519491231002X", dt.date(2026, 11, 18))
     assert list(found.notes) == ["registered_on"]
+
+
+def test_a_day_ahead_is_doubted_but_taken():
+    """The computer's date may be the wrong one."""
+    found = spelling.read("child-registered/1", {"name": "张三", "sex": "男", "registered_on": "2027-01-05"}, TODAY)
+    assert found.event.registered_on == dt.date(2027, 1, 5)
+    assert "晚于今天" in found.notes["registered_on"].zh
 
 
 def test_an_amount_with_a_unit_is_in_yuan_and_a_bare_one_in_fen():
