@@ -19,6 +19,8 @@ from domain.tally import measure_of
 
 def plain(value: Any) -> Any:
     """A register's value in JSON."""
+    if isinstance(value, dt.time):
+        return value.isoformat("minutes")
     if isinstance(value, dt.date | UUID | Quantity):
         return str(value)
     if isinstance(value, bytes):

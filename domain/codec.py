@@ -198,6 +198,8 @@ def _mapped(item: Codec) -> Codec:
 
 def _nested(shape: Shape) -> Codec:
     def from_json(value: Any) -> Any:
+        if isinstance(value, Mapping):  # null says that nothing is said, as everywhere in JSON
+            value = {key: one for key, one in value.items() if one is not None or key in shape.required}
         return shape.read(value, shape.from_json)
 
     return Codec(shape.pack, shape.unpack, shape.to_json, from_json, _json_text(from_json), shape.quick)

@@ -26,6 +26,7 @@ from domain.errors import (
     NotHere,
     NotRegistered,
     UnknownFact,
+    WrittenByNodes,
 )
 from domain.registers import Head, contested
 from domain.schema import field_codec, fit
@@ -101,6 +102,8 @@ def decide(state: Standing, command: c.Command) -> list[e.Event]:
 
 def _plain(state: Standing, command: c.RecordFact) -> e.Event:
     event = command.event
+    if event.meta.by_machine:
+        raise WrittenByNodes(event.meta.label)
     if event.meta.about == "child":
         since = state.since(command.home)
         if since is not None:

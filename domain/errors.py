@@ -37,6 +37,15 @@ class UnknownType(Refused):
         super().__init__(f"没有“{shown(name)}”这种记录", f"there is no kind of record named {shown(name)!r}")
 
 
+class WrittenByNodes(Refused):
+    """What nodes write about themselves is no form."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"“{label}”由系统自己记录，不能手工填写", f"{label!r} is written by the node itself, not by hand"
+        )
+
+
 MISSING = ("nothing", "this field")
 """What is found and expected where a field that must be there is not."""
 

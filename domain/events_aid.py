@@ -46,6 +46,7 @@ class AidDecided(Event):
     reason: Note | None = None
     instalments: int | None = None
     schedule: tuple[dt.date, ...] = ()
+    after_leaving: bool = False
 
 
 @event("aid-paid/1", about="aid", label="资助发放", english="aid paid", sensitivity="S4", kind="W")

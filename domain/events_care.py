@@ -14,7 +14,7 @@ from domain.event import Channel, Event, Kinship, Label, Note, Photo, Ref, Term,
 PairingId = Annotated[UUID, Ref("pairing")]
 
 
-@event("pairing-formed/1", about="child", label="结对", english="pairing formed", sensitivity="S3", kind="R")
+@event("pairing-formed/1", about="child", label="结对", english="pairing formed", sensitivity="S3")
 class PairingFormed(Event):
     """为孩子结对一位帮扶人。
     A helper was paired with the child."""
@@ -30,7 +30,7 @@ class PairingFormed(Event):
     priority: bool = False
 
 
-@event("pairing-ended/1", about="child", label="结对终止", english="pairing ended", sensitivity="S3", kind="R")
+@event("pairing-ended/1", about="child", label="结对终止", english="pairing ended", sensitivity="S3")
 class PairingEnded(Event):
     """一段结对到此结束；帮扶人此后不再能看孩子的档案。
     A pairing came to its end, and with it the helper's access."""
@@ -218,7 +218,6 @@ class IllnessRecorded(Event):
     label="个别教育方案",
     english="individual plan",
     sensitivity="S4",
-    kind="R",
 )
 class IndividualPlanWritten(Event):
     """为需要特别关心的孩子制定个别教育管理方案。
@@ -237,7 +236,6 @@ class IndividualPlanWritten(Event):
     label="个别方案复查",
     english="plan reviewed",
     sensitivity="S4",
-    kind="R",
 )
 class IndividualPlanReviewed(Event):
     """检查个别教育方案的效果，决定是否结束。

@@ -186,7 +186,7 @@ class AssessmentScored(Event):
     round: str | None = None
 
 
-@event("title-awarded/1", about="home", label="命名表彰", english="title awarded", sensitivity="S0", kind="R")
+@event("title-awarded/1", about="home", label="命名表彰", english="title awarded", sensitivity="S0")
 class TitleAwarded(Event):
     """授予之家或班级称号，写明级别和有效期；撤销也记在这里。
     A title was given to the home or a class, or taken back."""
@@ -211,7 +211,7 @@ class ObligationWaived(Event):
     on: dt.date | None = None
 
 
-@event("book-acquired/1", about="book", label="图书入库", english="book acquired", sensitivity="S0", kind="R")
+@event("book-acquired/1", about="book", label="图书入库", english="book acquired", sensitivity="S0")
 class BookAcquired(Event):
     """图书入库：书名、分类号、册数、来源和品相。
     A book came into the library."""

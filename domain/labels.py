@@ -23,6 +23,7 @@ FIELDS = listed(
     adopted_on 通过日期 adopted on
     advice 意见 advice
     after 现在 after
+    after_leaving 孩子离开后仍发放 to be paid though the child has left
     again 再办 to be repeated
     age 年龄 age
     agenda 议题 agenda

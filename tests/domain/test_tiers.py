@@ -103,3 +103,12 @@ def test_reports_above_add_up_by_county():
     children = [(subject, *[None] * (len(TABLES["child"].columns) - 1)) for subject, *_ in stays]
     assert r01(children, stays, DAY)["by_county"] == {"baihe": 1, "qingxi": 2}
     assert "by_county" not in r01([], [], DAY)
+
+
+def test_every_field_that_names_homes_is_read_with_the_county():
+    """A hub above reads the homes that any event names, one or several, by their full codes."""
+    notice = e.NoticeIssued(title="x", text="y", to=("home-01", "home-02"))
+    assert qualified(notice, "qingxi/").to == ("qingxi/home-01", "qingxi/home-02")
+    practice = e.PracticeShared(title="x", text="y", proven_at="home-01")
+    assert qualified(practice, "qingxi/home-01").proven_at == "qingxi/home-01"
+    assert qualified(practice, "home-01") is practice
