@@ -16,6 +16,7 @@ from domain.sheets import NEVER, Column, Kind
 SEARCHED_ROWS_MAX = 30
 RECOGNISED_MIN = 2
 SUGGESTED_MIN = 60.0
+PASSED_OVER = "-"
 
 _BRACKETS = re.compile(r"[(\[【〔][^)\]】〕]*[)\]】〕]")
 _SIGNS = re.compile(r"[\s*:、,/\\.·\-_]+")
@@ -66,9 +67,11 @@ def letters(index: int) -> str:
 
 
 def find(rows: Sequence[Sequence[Cell]], kind: Kind, named: Mapping[str, str]) -> Header:
-    """The header of a sheet; `named`: titles that somebody matched by hand. Raises where there is none."""
+    """The header of a sheet; `named`: titles matched by hand, or passed over. Raises where there is none."""
+    passed = {plain(title) for title, wanted in named.items() if wanted == PASSED_OVER}
     known = {plain(title): column for column in kind.columns for title in column.titles}
-    by_hand = _by_hand(kind, named)
+    known = {title: column for title, column in known.items() if title not in passed}
+    by_hand = _by_hand(kind, {title: wanted for title, wanted in named.items() if wanted != PASSED_OVER})
     best: tuple[int, int, int] = (0, 0, 0)  # recognised, fewer rows, earlier
     for row in range(min(len(rows), SEARCHED_ROWS_MAX)):
         for height in (1, 2):

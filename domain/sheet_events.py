@@ -41,6 +41,12 @@ def registered(values: Values, when: When) -> list[Event]:
         raise Mistyped(
             f"登记日期{on}早于出生日期{born}", f"the registration on {on} is before the date of birth, {born}"
         )
+    if [key for key in values if key.startswith("guardian_")] == [
+        "guardian_phone"
+    ]:  # 联系电话, and nobody it belongs to
+        values = {key: value for key, value in values.items() if key != "guardian_phone"} | {
+            "home_phone": values["guardian_phone"]
+        }
     guardian = _guardian_in_full(values, on)
     found: list[Event] = [
         e.ChildRegistered(
@@ -57,9 +63,9 @@ def registered(values: Values, when: When) -> list[Event]:
         if f"{who}_workplace" in values and f"{who}_name" not in values
     ]
     found += [
-        e.ContactCardChanged(field=f"{who}_phone", value=values[f"{who}_phone"], on=on)
-        for who in _PARENTS
-        if f"{who}_phone" in values and f"{who}_name" not in values
+        e.ContactCardChanged(field=key, value=values[key], on=on)
+        for key, name in (("home_phone", ""), ("father_phone", "father_name"), ("mother_phone", "mother_name"))
+        if key in values and name not in values
     ]
     found += assessed(values, on)
     return found + surveyed(values, when._replace(on=on))

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from domain import cells, grades, headers, identity, money, spelling
 from domain.cells import Cell
-from domain.codec import DATE, INT, shape_of
+from domain.codec import BOOL, DATE, INT, shape_of
 from domain.codes import CATEGORY
 from domain.days import Note
 from domain.errors import Mistyped, Refused, shown
+from domain.events import ChildRegistered
 from domain.headers import Header, Matched
 from domain.numerals import squeezed
 from domain.sheets import Column, Kind
@@ -67,6 +68,9 @@ _KINSHIP = {"祖父": "爷爷", "祖母": "奶奶", "外祖父": "外公", "外�
             "爸爸": "父亲", "妈妈": "母亲", "父": "父亲", "母": "母亲", "伯伯": "伯父", "大伯": "伯父", "叔父": "叔叔",
             "姑妈": "姑姑", "舅父": "舅舅", "阿姨": "姨妈"}  # fmt: skip
 _COUNTS = {"copies": "本册", "instalments": "期次", "guardian_age": "岁"}
+_SEX = {"男性": "男", "男孩": "男", "男童": "男", "女性": "女", "女孩": "女", "女童": "女"}
+_BOARDS = {"住校": "是", "寄宿": "是", "住宿": "是", "走读": "否", "不住校": "否", "通校": "否"}
+_CODECS = shape_of(ChildRegistered).codecs
 _ALSO = re.compile("[、,，;；/ ]+")
 _MONTH_ONLY = re.compile(r"(?P<y>\d{4})[-/.年](?P<m>\d{1,2})月?")
 
@@ -119,7 +123,7 @@ def _by_number(values: dict[str, Any], wrong: dict[str, Trouble], by_key: Mappin
     known = identity.parse(values["national_id"])
     if "born_on" in wrong:  # a month without a day is common in lists, and the number knows the day
         cell = row[by_key["born_on"].place]
-        typed = isinstance(cell, str | int | float) and _MONTH_ONLY.fullmatch(squeezed(cells.text(cell)))
+        typed = _MONTH_ONLY.fullmatch(squeezed(str(cell))) if isinstance(cell, str | float) else None
         if typed and (int(typed["y"]), int(typed["m"])) == (known.born_on.year, known.born_on.month):
             del wrong["born_on"]
     for key, why in identity.disagreements(known, values.get("born_on"), values.get("sex")).items():
@@ -166,6 +170,16 @@ def _grade(typed: str, _matched: Matched) -> Value:
     return Value(grades.parse(typed))
 
 
+def _sex(typed: str, matched: Matched) -> Value:
+    plain = squeezed(typed)
+    return spelling.value(matched.column.event, "sex", _CODECS["sex"], _SEX.get(plain, plain), dt.date.min)
+
+
+def _boards(typed: str, matched: Matched) -> Value:
+    plain = squeezed(typed)
+    return spelling.value(matched.column.event, "boards", BOOL, _BOARDS.get(plain, plain), dt.date.min)
+
+
 def _kinship(typed: str, matched: Matched) -> Value:
     plain = squeezed(typed)
     known = matched.column.pick
@@ -191,6 +205,8 @@ _SPECIAL: Mapping[str, Callable[[str, Matched], Value]] = {
     "amount_fen": _fen,
     **dict.fromkeys(_COUNTS, _counted),
     "grade": _grade,
+    "sex": _sex,
+    "boards": _boards,
     "guardian_kinship": _kinship,
     "categories": _categories,
 }

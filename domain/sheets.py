@@ -82,7 +82,7 @@ _NAME = _child("name", "姓名 儿童姓名 学生姓名 孩子姓名 留守儿�
 _ID = _child("national_id", "身份证号 身份证号码 身份证 公民身份号码 身份号码 证件号码 证件号 儿童身份证号",
              note="18位，这一列是文本格式")  # fmt: skip
 _BORN = _child("born_on", "出生日期 出生年月日 生日 出生年月 出生时间", note="如2015-03-01；有身份证号的可以不填")
-_NUMBER = _child("number", "编号 档案编号 档案号 学号", note="数字")
+_NUMBER = _child("number", "编号 档案编号 档案号", note="数字")
 
 _GUARDIAN = (
     _guardian("name", "监护人姓名 监护人 现监护人 实际监护人 委托监护人 委托监护人姓名 看护人 监护人名字 现监护人姓名"),

@@ -20,7 +20,7 @@ from domain.cells import EPOCH, Broken, Cell, Uncomputed, is_empty
 from domain.errors import Refused
 
 FILE_SIZE_BYTES_MAX: Final = 10 * 1024 * 1024
-UNPACKED_SIZE_BYTES_MAX: Final = 200 * 1024 * 1024
+UNPACKED_SIZE_BYTES_MAX: Final = 60 * 1024 * 1024
 ROWS_MAX: Final = 5_000
 COLUMNS_MAX: Final = 200
 EMPTY_ROWS_MAX: Final = 1_000  # in a row: what follows is only form

@@ -39,7 +39,7 @@ def add_to_import(made: argparse.ArgumentParser) -> None:
     made.add_argument("--on", metavar="DATE", help="the day that the list stands for, where its rows do not say; today")
     made.add_argument("--sheet", metavar="NAME", help="which sheet of the file")
     made.add_argument(
-        "--column", action="append", default=[], metavar="TITLE=NAME", help="what a title means that is not recognised"
+        "--column", action="append", default=[], metavar="TITLE=NAME", help="what a title means; TITLE=- leaves it out"
     )
     made.add_argument("--new", metavar="ROW,…", help="rows that are other children than those they look like")
     made.add_argument("--leave-out", metavar="ROW,…", help="rows to pass over")
@@ -55,7 +55,7 @@ def add_commands(commands: cli.Commands, homes_of: HomesOfFolder) -> None:
     made.add_argument("--reason", default="撤销导入", metavar="TEXT", help="why; it is kept")
     template_help = "write a spreadsheet to fill in, with notes and lists to choose from"
     made = commands.add_parser("template", help=template_help, description=template_help)
-    made.add_argument("out", type=Path, metavar="OUT", help="a new .xlsx file, or a folder for it")
+    made.add_argument("out", type=Path, metavar="OUT|DIR", help="a new .xlsx file, or a folder for it")
     made.add_argument("--kind", required=True, choices=sorted(KINDS), help=KIND_WORDS)
     made.set_defaults(run=template)
 

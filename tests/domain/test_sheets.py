@@ -85,6 +85,12 @@ def test_of_two_columns_for_one_field_the_better_title_counts():
     assert "C列" in header.unmatched[0].zh
 
 
+def test_a_column_can_be_passed_over():
+    """编号 may hold what is no number here."""
+    header = headers.find([["姓名", "性别", "编号"]], ROSTER, {"编号": "-"})
+    assert [one.column.key for one in header.matched] == ["name", "sex"]
+
+
 @pytest.mark.parametrize("rows", [[], [[]], [["一", "二"], ["张三", "男"]], [["性别", "年级"], ["男", 3]]])
 def test_without_a_header_or_a_required_column_nothing_is_read(rows):
     """The sentence names what was looked for."""
@@ -103,7 +109,7 @@ def test_every_trouble_of_every_row_is_told_at_once():
         ["孙七", "男", "1949-12-30", ID, None],
         [None, "男", None, None, None],
         ["周八", None, None, None, None],
-        ["吴九", "女", "2015/3/1", None, "否"],
+        ["吴九", "女孩", "2015/3/1", None, "走读"],
     ])  # fmt: skip
     told = {(one.row, one.title): one.why.zh for one in found.troubles}
     assert sorted(told) == sorted([
@@ -244,8 +250,22 @@ def test_a_row_of_a_roster_loses_nothing():
     assert (found[1].age, found[5].term, found[5].health) == (66, "2026-秋", "哮喘")
 
 
+def test_a_telephone_that_is_nobodys_is_the_familys():
+    """联系电话 without a guardian stands on the card as the family's."""
+    found = sheet_events.registered({"name": "张三", "sex": "male", "guardian_phone": "13812345678"}, WHEN)
+    assert [(one.field, one.value) for one in found[1:]] == [("home_phone", "13812345678")]
+
+
+def test_a_guardian_who_is_the_father_needs_no_kinship():
+    """The name says it."""
+    (found,) = sheet_events.registered(
+        {"name": "张三", "sex": "male", "guardian_name": "张大", "father_name": "张大"}, WHEN
+    )
+    assert found.guardian.kinship == "father"
+
+
 @pytest.mark.parametrize("values", [
-    {"guardian_phone": "13812345678"}, {"guardian_name": "张爷"}, {"born_on": dt.date(2026, 12, 1)},
+    {"guardian_kinship": "father"}, {"guardian_name": "张爷"}, {"born_on": dt.date(2026, 12, 1)},
 ])  # fmt: skip
 def test_a_row_that_cannot_be_registered_says_why(values):
     """A guardian needs a name and a kinship, and nobody is registered before birth."""
