@@ -20,7 +20,7 @@ from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from central_hub.welcoming import Needs
 from domain.codes import SEX
-from node import conflicts, photos, returning, service
+from node import conflicts, photos, recording, returning, service
 from node import web as kit
 from node.backed_up import BackedUp
 from node.clock import Clock
@@ -92,7 +92,9 @@ async def _serve(
     ServedTaker(folder, store, registry, owner, clock, router).add_to(app)
     eraser = Eraser(folder, store, follower, owner, clock, ordering.address)
     eraser.add_to(app)
-    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
+    app.add_routes(
+        Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS | recording.TASKS).routes()
+    )
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
         [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]

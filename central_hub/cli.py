@@ -13,7 +13,20 @@ from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
 from domain.tiers import SEPARATOR, hub_of
-from node import cli, conflicts, control, damages, exits, keeping, photos, reserve, returning, scrubbing
+from node import (
+    cli,
+    conflicts,
+    control,
+    damages,
+    defining,
+    exits,
+    keeping,
+    photos,
+    recording,
+    reserve,
+    returning,
+    scrubbing,
+)
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
@@ -57,6 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--forward-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between "
                       "exchanges with the hub above, where one was joined")  # fmt: skip
     taking.add_command(commands)
+    defining.add_command(commands)
+    recording.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
     made = cli.add(commands, "report", report, "a report's figures", as_json=True)
     made.add_argument("report", choices=("R01", "R17"), help="R01: children; R17: what the homes did in a period")

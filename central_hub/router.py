@@ -187,6 +187,7 @@ class _Batch:
         self._has_mail = False
         self._hubs: set[str] = set()
         self._ties: list[tuple[bytes, bytes]] = []
+        self._child_of: dict[bytes, bytes] = {}  # of what was tied in this batch
         self._shelving = Shelving(store, registry)
 
     def note(self, headline: Headline) -> None:
@@ -203,12 +204,14 @@ class _Batch:
         child = self._tied_to(headline) if headline.type in TIES else None
         if child is not None:
             self._ties.append((child, headline.subject))
+            self._child_of[headline.subject] = child
         if headline.type in DECIDES:
             self._decide(headline, headline.subject)
         else:
             author = self._registry.code_of(headline.log)
             subject = headline.subject
-            self._steps.append(Step(subject, headline.position, None, author, (0, b""), child or subject))
+            child = child or self._child_of.get(subject, subject)
+            self._steps.append(Step(subject, headline.position, None, author, (0, b""), child))
 
     def _tied_to(self, headline: Headline) -> bytes | None:
         """The child whose file an entry goes with, which its content says; None if that was erased meanwhile."""
@@ -243,7 +246,7 @@ class _Batch:
                 for step in self._steps
                 if step.grants is not None
                 or step.child in decided
-                or {homes[number] for number in outbox_sql.scope(db, step.child)} - {step.author}
+                or {homes[number] for number in outbox_sql.followers(db, step.child)} - {step.author}
             ]
 
         self._steps = self._store.reading(followed)
@@ -282,9 +285,10 @@ class _Batch:
 
     def _perform(self, db: apsw.Connection, step: Step, boxes: dict[str, Outbox], loads: dict[str, Load]) -> None:
         followed = outbox_sql.scope(db, step.child)
-        if step.grants is None:
+        with_child = outbox_sql.followers(db, step.child) - followed  # of the child whose file the subject goes with
+        if step.grants is None or (with_child and not step.grants):
             for code, box in boxes.items():
-                if box.id in followed and code != step.author:
+                if box.id in followed | with_child and code != step.author:
                     self._give(db, box, loads[code], step, EVERYTHING, is_new=False)
             return
         given = {code: grant for code, grant in step.grants.items() if code in boxes and code not in self._hubs}

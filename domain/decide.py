@@ -19,6 +19,7 @@ from domain.errors import (
     AlreadyWithdrawn,
     BadField,
     BeforeRegistration,
+    CountyDecides,
     CountySettles,
     FieldMoved,
     HomesSettle,
@@ -32,7 +33,7 @@ from domain.registers import Head, contested
 from domain.schema import field_codec, fit
 from domain.state import split_fact_field
 from domain.tally import MEASURES
-from domain.tiers import COUNTY
+from domain.tiers import COUNTY, is_hub
 
 
 class Standing(Protocol):
@@ -104,6 +105,8 @@ def _plain(state: Standing, command: c.RecordFact) -> e.Event:
     event = command.event
     if event.meta.by_machine:
         raise WrittenByNodes(event.meta.label)
+    if isinstance(event, _COUNTYS) and not is_hub(command.home):
+        raise CountyDecides(event.meta.label)
     if event.meta.about == "child":
         since = state.since(command.home)
         if since is not None:
@@ -114,6 +117,9 @@ def _plain(state: Standing, command: c.RecordFact) -> e.Event:
         _writable(event)
     _require_unmoved(state, command.shown)
     return event
+
+
+_COUNTYS = (e.AidDecided, e.TermScheduled)
 
 
 def _require_unmoved(state: Standing, shown: c.Shown) -> None:

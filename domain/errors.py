@@ -46,6 +46,16 @@ class WrittenByNodes(Refused):
         )
 
 
+class CountyDecides(Refused):
+    """Who asks does not decide."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"“{label}”由县里办理，之家不能自己决定",
+            f"{label!r} is the county's to say: a home cannot decide it itself",
+        )
+
+
 MISSING = ("nothing", "this field")
 """What is found and expected where a field that must be there is not."""
 

@@ -188,10 +188,10 @@ def report_of(state: State) -> Report:
 
 
 def _meant(verdict: Fact[Any], submitted: Mapping[bytes, Record]) -> bytes:
-    """The version that a verdict is about: the one it names, else the last before it."""
+    """The version that a verdict is about: the one it names, also by its first id, else the last before it."""
     if verdict.event.version is not None:
         named: bytes = verdict.event.version.bytes
-        return named
+        return next((id_ for id_, one in submitted.items() if one.first_id == named), named)
     before = [id_ for id_, one in submitted.items() if one.order < verdict.order]
     return before[-1] if before else b""
 

@@ -45,18 +45,26 @@ SURNAMES = {
 """Surnames whose reading is not the one that the character has by itself, or that must not vary; several by blanks."""
 
 
-def cleaned(text: str) -> str:
-    """A name as it is stored: 张　三 becomes 张三, the dot in 买买提·艾力 always the same; or a refusal."""
+def tidied(text: str) -> str:
+    """A name as it is stored: 张　三 becomes 张三, the dot in 买买提·艾力 always the same."""
     name = " ".join(unicodedata.normalize("NFKC", text).split())
     name = _BETWEEN.sub("", _DOTS.sub("·", name) if _IS_HAN.search(name) else name)
     name = re.sub(r"\s*·\s*", "·", name)
-    if not name or not _ALLOWED.fullmatch(name):
+    if not name or not name.isprintable():
+        raise Mistyped("请填写姓名", "a name is missing")
+    if len(name) > LENGTH_MAX:
+        raise Mistyped(f"姓名最多{LENGTH_MAX}个字", f"a name has at most {LENGTH_MAX} characters")
+    return name
+
+
+def cleaned(text: str) -> str:
+    """The same for a list, where a digit or a sign in a name is a slip or another column's content."""
+    name = tidied(text)
+    if not _ALLOWED.fullmatch(name):
         raise Mistyped(
             f"“{shown(text)}”不像姓名：姓名里不要写数字和符号，请只写姓名",
             f"{shown(text)!r} is no name: expected letters only, without digits and signs",
         )
-    if len(name) > LENGTH_MAX:
-        raise Mistyped(f"姓名最多{LENGTH_MAX}个字", f"a name has at most {LENGTH_MAX} characters")
     return name
 
 

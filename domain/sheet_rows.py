@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from domain import cells, grades, headers, identity, money, spelling
+from domain import cells, grades, headers, identity, money, names, spelling
 from domain.cells import Cell
 from domain.codec import BOOL, DATE, INT, shape_of
 from domain.codes import CATEGORY
@@ -170,6 +170,10 @@ def _grade(typed: str, _matched: Matched) -> Value:
     return Value(grades.parse(typed))
 
 
+def _name(typed: str, _matched: Matched) -> Value:
+    return Value(names.cleaned(typed))
+
+
 def _sex(typed: str, matched: Matched) -> Value:
     plain = squeezed(typed)
     return spelling.value(matched.column.event, "sex", _CODECS["sex"], _SEX.get(plain, plain), dt.date.min)
@@ -206,6 +210,7 @@ _SPECIAL: Mapping[str, Callable[[str, Matched], Value]] = {
     **dict.fromkeys(_COUNTS, _counted),
     "grade": _grade,
     "sex": _sex,
+    **dict.fromkeys(("name", "guardian_name", "father_name", "mother_name"), _name),
     "boards": _boards,
     "guardian_kinship": _kinship,
     "categories": _categories,

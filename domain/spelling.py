@@ -103,7 +103,7 @@ def _special(cls: type[Event], name: str, codec: Codec) -> Callable[[str, dt.dat
     if _PHONES.search(name):
         return lambda text, _today: Value(phones.checked(text))
     if (name == "name" and cls.meta.about in (_CHILD, "worker")) or (name != "name" and _PERSONS.search(name)):
-        return lambda text, _today: Value(names.cleaned(text))
+        return lambda text, _today: Value(names.tidied(text))
     return None
 
 

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
-import uuid
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain import forms, schema, spelling
-from domain.commands import wish
-from domain.decide import decide
-from domain.errors import BadField, Refused
-from domain.folding import Folding
+from domain.errors import Refused
 from node import (
     cli,
     coming,
     conflicts,
     damages,
-    deciding,
     defining,
     erasing,
     exits,
@@ -31,6 +24,7 @@ from node import (
     joining,
     keeping,
     photos,
+    recording,
     reserve,
     returning,
     scrubbing,
@@ -80,19 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--all", action="store_true", help="also lines of other homes")
     sheets.add_to_import(made)
     sheets.add_commands(commands, homes_of)
-    made = cli.add(commands, "record", record, "record one event")
-    made.add_argument("event", metavar="EVENT", help="its stored name, like home-visit-recorded/1")
-    made.add_argument("--subject", required=True, metavar="ID|new", help="what it is about")
-    made.add_argument("--by", required=True, metavar="WORKER", help="who records it")
-    made.add_argument(
-        "--payload-json", metavar="-|JSON", help="the payload as JSON, or - to read it from standard input"
-    )
-    made.add_argument(
-        "--shown",
-        metavar="VERSION",
-        help="the version that `child --json` showed: if a field that this edits moved since, nothing is stored",
-    )
-    made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
+    recording.add_command(commands, "home", homes_of)
     photos.add_taking_in(commands)
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
     made.add_argument("--listen", default="127.0.0.1:8101", metavar="HOST:PORT", help="port 0 picks a free one")
@@ -166,56 +148,6 @@ def import_facts(arguments: argparse.Namespace) -> int:
     erased = f", {done.erased} about erased subjects" if done.erased else ""
     print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes{erased}")
     return exits.DONE
-
-
-def record(arguments: argparse.Namespace) -> int:
-    """Record one event."""
-    folder = Folder(arguments.dir, "home")
-    event = _event(arguments, folder)
-    subject = uuid.uuid4().bytes if arguments.subject == "new" else _subject(arguments.subject)
-    version = None if arguments.shown is None else forms.read(arguments.shown)
-    with writing(folder) as store:
-
-        def wished(folding: Folding) -> deciding.Wished:
-            code = folder.config.code
-            shown = {} if version is None else forms.shown_fields(folding, event, code, version)
-            events = decide(folding, wish(code, event, shown))
-            photos.require_here(store, events)
-            return deciding.Wished(events, version)
-
-        now_ms = system_clock()()
-        done = deciding.record(store, homes_of(folder)(store), subject, arguments.by, now_ms, wished)
-    print(json.dumps({"id": done[0].id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done[0].seq}))
-    return exits.DONE
-
-
-def _subject(text: str) -> bytes:
-    try:
-        return cli.subject_id(text)
-    except argparse.ArgumentTypeError:
-        raise BadField("--subject", text, "a UUID, or new") from None
-
-
-def _event(arguments: argparse.Namespace, folder: Folder) -> Any:
-    if arguments.payload_json is None:
-        pairs = [field.partition("=") for field in arguments.fields]
-        for name, equals, _ in pairs:
-            if not equals:
-                raise BadField(name, name, "field=value")
-        with reading(folder) as store:
-            day = today.of(store, system_clock()).date
-        spelled = spelling.read(arguments.event, {name: value for name, _, value in pairs}, day)
-        for name, note in spelled.notes.items():
-            print(f"{name}: {note}", file=sys.stderr)
-        return spelled.event
-    text = sys.stdin.read() if arguments.payload_json == "-" else arguments.payload_json
-    try:
-        payload = json.loads(text)
-    except ValueError as error:
-        raise BadField("--payload-json", text[:60], f"a JSON object ({error})") from None
-    if not isinstance(payload, dict):
-        raise BadField("--payload-json", text[:60], "a JSON object")
-    return schema.from_json(arguments.event, payload)
 
 
 def serve(arguments: argparse.Namespace) -> int:

@@ -311,7 +311,7 @@ def test_a_form_says_all_that_is_wrong_at_once():
     """Every field has its own sentence, and what contradicts another field is told too."""
     with pytest.raises(Refusals) as refusals:
         spelling.read("child-registered/1", {
-            "name": "张3", "sex": "男", "registered_on": "2025年3月", "born_on": "2015-01-01", "grade": "三",
+            "name": " ", "sex": "男", "registered_on": "2025年3月", "born_on": "2015-01-01", "grade": "三",
             "national_id": "11010519491231002X", "boards": "也许",
         }, TODAY)  # fmt: skip
     assert sorted(refusals.value.fields) == ["boards", "born_on", "name", "registered_on", "sex"]
