@@ -149,7 +149,15 @@ def entry_json(entry: Entry, *, is_set_aside: bool = False) -> dict[str, Any]:
     if body is not None and EXT_FIRST_ID in body.extensions:
         where |= {"first_id": body.extensions[EXT_FIRST_ID].hex(), "recorded_again": RECORDED_AGAIN}
     if body is None:
-        return {"id": entry.id.hex(), "type": ERASED, "actor": None, "recorded_at": None, **where, "payload": None}
+        return {
+            "id": entry.id.hex(),
+            "type": ERASED,
+            "actor": None,
+            "recorded_at": None,
+            **where,
+            "payload": None,
+            "line": None,
+        }
     return {
         "id": entry.id.hex(),
         "type": body.type,

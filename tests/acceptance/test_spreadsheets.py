@@ -249,6 +249,14 @@ def test_a_preview_works_beside_serve_and_storing_waits_for_it(yard, sheet):
     home = yard.home()
     file = sheet("a.xlsx", TITLES, ZHANG)
     serving = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
+    typed = ("name=李　四", "sex=女", "born_on=2014年5月6日", "registered_on=3月1日", "grade=三")
+    words = ("child-registered/1", "--subject", "new", "--by", "w-1")
+    answer = yard.quick("site-node", "record", home, *words, *typed)
+    assert "3月1日”按" in answer.err
+    child = yard.quick("site-node", "history", home, answer.json()["subject"], "--json").json()["entries"][0]["payload"]
+    assert (child["name"], child["born_on"], child["grade"]) == ("李四", "2014-05-06", 3)
+    wrong = yard.quick("site-node", "record", home, *words, "name=王五", "sex=男", "registered_on=2025年3月", code=6)
+    assert "“登记日期”：“2025年3月”缺少几号" in wrong.err
     assert len(imported(yard, home, file)["rows"]) == 1
     yard.quick("site-node", "import", home, file, "--kind", "roster", "--by", "w-1", "--confirm", code=3)
     assert serving.stop() == 0
