@@ -11,7 +11,7 @@ child is left out until somebody says that it is another one.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -34,6 +34,7 @@ from node.records import draft_of, fits
 from node.views import HomeOf
 from node.workbooks import Sheet
 from sync.batch import Draft
+from sync.erasure import erased_subjects
 from sync.store import Store
 from sync.stored_log import StoredLog
 
@@ -100,7 +101,7 @@ def plan(store: StoredLog, register: ChildRegister, home: str, wanted: Wanted, t
     on = wanted.on or today
     made = Plan(batch, sheet, hidden, header, rows, [one for one in rows.troubles if one.row not in wanted.leave_out],
                 [], [], [], [], today, on, store.position())  # fmt: skip
-    planning = _Planning(made, register, home, wanted, When(on, str(terms.of(on))))
+    planning = _Planning(made, register, home, wanted, When(on, str(terms.of(on))), erased_subjects(store))
     planning.take([row for row in rows.rows if row.number not in wanted.leave_out])
     return made
 
@@ -129,8 +130,11 @@ def _chosen(sheets: list[Sheet], wanted: str | None) -> tuple[Sheet, tuple[str, 
 class _Planning:
     """One run over the rows."""
 
-    def __init__(self, made: Plan, register: ChildRegister, home: str, wanted: Wanted, when: When) -> None:
+    def __init__(
+        self, made: Plan, register: ChildRegister, home: str, wanted: Wanted, when: When, erased: Container[bytes]
+    ) -> None:
         self._plan, self._register, self._home, self._wanted, self._when = made, register, home, wanted, when
+        self._erased = erased
         self._above: dict[object, list[tuple[int, Somebody]]] = {}
         self._taken: dict[tuple[bytes, str], int] = {}
 
@@ -157,7 +161,13 @@ class _Planning:
         self._plan.intents.append(Intent(row.number, subject, title, tuple(events)))
 
     def _new(self, row: Row) -> bytes:
-        return batches.subject_of(self._home, self._plan.batch, row.number)
+        subject = batches.subject_of(self._home, self._plan.batch, row.number)
+        if subject in self._erased:
+            raise Mistyped(
+                "这一行的档案已按要求删除，不再登记：请用--leave-out略过这一行",
+                "what this row made was erased on order and is not recorded again: pass over it with --leave-out",
+            )
+        return subject
 
     # -- rosters
 

@@ -154,6 +154,18 @@ def test_what_was_undone_may_be_imported_again(yard, sheet):
     assert not {one["subject"] for one in first["rows"]} & {one["subject"] for one in second["rows"]}
 
 
+def test_who_was_erased_does_not_come_back_with_the_file(yard, sheet):
+    """The rows that made the erased files are told; the others are imported."""
+    home = yard.home()
+    file = sheet("a.xlsx", TITLES, ZHANG, LI)
+    imported(yard, home, file, "--confirm")
+    for one in children(yard, home).values():
+        yard.quick("site-node", "erase", home, one["id"], "--by", "w-1", "--ground", "x", "--yes")
+    answer = imported(yard, home, file, "--confirm", code=6)
+    assert [(one["row"], "删除" in one["zh"]) for one in answer["errors"]] == [(2, True), (3, True)]
+    assert imported(yard, home, file, "--confirm", "--leave-out", "2,3")["stored"] == 0
+
+
 def test_contact_cards_change_what_differs(yard, sheet):
     """Matched by name, number or identity number; the same card twice changes nothing; undone, the old values stand."""
     home = yard.home()
