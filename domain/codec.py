@@ -21,6 +21,7 @@ from uuid import UUID
 
 from domain import quantity
 from domain.codes import Codes
+from domain.errors import Mistyped
 from domain.event import FileName, PlainValue
 from domain.quantity import Quantity
 from domain.scalars import (
@@ -109,7 +110,7 @@ def _quantity_in(value: Any) -> Quantity:
 def _quantity_text(text: str) -> Quantity:
     try:
         return quantity.parse(text)
-    except ValueError:
+    except Mistyped:
         raise Unfit(text, "a quantity such as 61, 2000+, 110万 or 2000--3000") from None
 
 

@@ -113,7 +113,7 @@ def _plain(state: Standing, command: c.RecordFact) -> e.Event:
             count = MEASURES.get(type(event))
             measure = count(event) if count else None
             if measure is not None and measure.on < since:
-                raise BeforeRegistration(measure.on, since)
+                raise BeforeRegistration(measure.on, since, event.meta)
         _writable(event)
     _require_unmoved(state, command.shown)
     return event

@@ -136,7 +136,7 @@ def _any(within: Any, held: Any) -> str:
     if held is None:
         return "（空）"
     codes = _CODES_OF.get(getattr(within, "field", ""))
-    return codes[held] if codes and held in codes else str(held)
+    return codes[held] if codes and isinstance(held, str) and held in codes else str(held)
 
 
 _CODES_OF: dict[str, Mapping[str, str]] = {"sex": {"male": "男", "female": "女"}}

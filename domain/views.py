@@ -20,7 +20,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 3
+VIEWS_VERSION = 4
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
@@ -139,6 +139,8 @@ _LAST = ("call", "letter", "talk", "visit", "parent_return")
 
 
 def _child(state: State) -> Rows:
+    if _taken_back(state):
+        return
     value = state.value
     yield (
         "child",
@@ -171,6 +173,12 @@ def _child(state: State) -> Rows:
     yield from _pairings(state)
 
 
+def _taken_back(state: State) -> bool:
+    """A file that nothing stands in any more, because its registration was a mistake, is no child's."""
+    told = [id_ for id_, record in state.records.items() if not isinstance(record.event, _ABOUT_ENTRIES)]
+    return bool(told) and all(map(state.withdrawn, told)) and not (state.unusable or state.unshown or state.aside)
+
+
 def leaving_for(state: State) -> str:
     """The home that a child on its way was given over to; "" where it is not on its way."""
     if state.status != "leaving":
@@ -179,6 +187,7 @@ def leaving_for(state: State) -> str:
     return max(asked, key=lambda one: one.on).other if asked else ""
 
 
+_ABOUT_ENTRIES = (e.FactWithdrawn, e.FactCorrected, e.ConflictSettled)
 _PAIRING = (e.PairingFormed, e.PairingEnded)
 
 

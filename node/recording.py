@@ -13,17 +13,17 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from domain import forms, schema
+from domain import forms, schema, spelling
 from domain.commands import wish
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.event import Event
 from domain.folding import Folding
-from node import cli, deciding, desk, exits, photos, policy
+from node import cli, deciding, desk, exits, photos, policy, today
 from node.clock import system_clock
 from node.desk import Asked
 from node.folder import Folder, Kind
-from node.opening import HomesOf
+from node.opening import HomesOf, reading
 from sync.store import Store
 
 
@@ -32,8 +32,7 @@ def add_command(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder],
 
     def record(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
-        fields = _fields(arguments)
-        event_of(arguments.event, fields)  # what does not fit is said before anything is opened
+        fields = _spelled(folder, arguments.event, _fields(arguments))
         if not arguments.by.strip():
             raise Refused("请填写记录人", "an entry names who records it")
         if arguments.shown is not None:
@@ -60,6 +59,19 @@ def add_command(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder],
     made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
 
 
+def _spelled(folder: Folder, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields in JSON form; what is typed is read here, once, so that what was assumed is what is recorded."""
+    if "json" in fields:
+        event_of(name, fields)  # what does not fit is said before anything is written
+        return fields
+    with reading(folder) as store:
+        day = today.of(store, system_clock()).date
+    found = spelling.read(name, fields["text"], day)
+    for field, note in found.notes.items():
+        print(f"{field}: {note}", file=sys.stderr)
+    return {"json": schema.to_json(found.event)}
+
+
 def record_event(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[str, Any]:
     """Record what was asked, or refuse it."""
     subject = bytes.fromhex(asked["subject"])
@@ -80,10 +92,8 @@ def record_event(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> 
 
 
 def event_of(name: str, fields: Mapping[str, Any]) -> Event:
-    """The event that was stated: `{"text": {field: text}}` field by field, or `{"json": {…}}`. Raises Refused."""
-    if "json" in fields:
-        return schema.from_json(name, fields["json"])
-    return schema.from_text(name, fields["text"])
+    """The event that was stated as `{"json": {…}}`. Raises Refused."""
+    return schema.from_json(name, fields["json"])
 
 
 def _subject(text: str) -> bytes:

@@ -42,7 +42,7 @@ from node.invitation import BadInvitation, parse, require_loopback, text_or_file
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from site_node import bundling
+from site_node import bundling, sheets
 from sync import receipt_series
 from sync.errors import LogCorrupt, RefusedByPeer
 from sync.stored_log import StoredLog
@@ -72,9 +72,11 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("invitation", metavar="INVITATION", help="the invitation's text, or a file that holds it")
     made.add_argument("--hub", metavar="URL", help="reach the hub at this address instead of the invitation's")
     made.add_argument("--offline", action="store_true", help="without a network: the bundles ask the county")
-    made = cli.add(commands, "import", import_facts, "record the facts of a file, each once")
-    made.add_argument("file", type=Path, metavar="FACTS.jsonl", help="one JSON object a line")
+    made = cli.add(commands, "import", import_facts, "record the facts of a file, each once, or a spreadsheet's rows")
+    made.add_argument("file", type=Path, metavar="FILE", help="one JSON object a line, or a spreadsheet")
     made.add_argument("--all", action="store_true", help="also lines of other homes")
+    sheets.add_to_import(made)
+    sheets.add_commands(commands, homes_of)
     recording.add_command(commands, "home", homes_of)
     photos.add_taking_in(commands)
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
@@ -139,6 +141,8 @@ def import_facts(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir, "home")
     if not arguments.file.is_file():
         raise Refused(f"找不到文件 {arguments.file}", f"{arguments.file} is not a file")
+    if sheets.is_sheet(arguments):
+        return sheets.import_sheet(homes_of, arguments)
     with heeded() as heeding, writing(folder) as store:
         if any(branch.coming for branch in store.branches()):  # what is known is learned from what is here
             raise Refused(
