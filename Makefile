@@ -6,7 +6,7 @@ CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types imports pytest format bench bench-store bench-sync dictionary test-long crash \
-	simulate mutants lock clean
+	simulate county catalogue mutants lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-long: setup ## the tests that take minutes
 crash: setup ## a million disks after power cuts; CRASH='--first-seed N' goes on
 	@$(BIN)/python -m tests.crash --images 1000000 $(CRASH)
 
+county: setup ## a county's raw lines through every command to its reports, counted again: FACTS=file
+	@$(BIN)/python -m tests.county $(FACTS)
+
 mutants: setup ## small faults in log, tree and wire: do the fast tests notice? MODULE=sync/merkle.py runs one
 	@$(BIN)/pip --quiet --disable-pip-version-check install --require-hashes -r tests/mutants/requirements.lock
 	@$(BIN)/python -m tests.mutants $(MODULE)
@@ -60,6 +63,9 @@ bench-sync: setup ## the wire, loopback, a bad link with cuts, a thousand homes,
 
 dictionary: setup ## make the wire's dictionary again from the sample; it must come out as it is
 	@$(BIN)/python -m deploy.dictionary
+
+catalogue: setup ## write domain/CATALOGUE.md again from the definitions of the events
+	@$(BIN)/python -m deploy.catalogue
 
 lock: setup ## write the locks again, for every Python and machine we support
 	@sh deploy/lock.sh

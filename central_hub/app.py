@@ -21,7 +21,7 @@ from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from central_hub.welcoming import Needs
 from domain.codes import SEX
-from node import conflicts, photos, returning, service
+from node import conflicts, known, photos, policy, recording, reporting, returning, service
 from node import web as kit
 from node.backed_up import BackedUp
 from node.clock import Clock
@@ -39,7 +39,7 @@ from sync.server import ExchangeServer
 from sync.store import Store
 from sync.welcome import Welcomes
 
-TABLES: Final = (("按年龄", "by_age"), ("按年级", "by_grade"), ("按乡镇", "by_township"), ("按类别", "by_category"))
+TABLES: Final = (("按年龄", "age"), ("按年级", "grade"), ("按乡镇", "township"), ("按类别", "category"))
 
 
 def run(folder: Folder, listen: str, forward_every_s: float, clock: Clock) -> int:
@@ -87,7 +87,7 @@ async def _serve(
         route=router.catch_up_quickly,
         epoch_of=partial(epoch.current, store),
         backed_up_to=BackedUp(folder, store),
-        welcomes=Welcomes(store, registry.code_of, Needs(store, registry).in_order, clock),
+        welcomes=Welcomes(store, registry.code_of, Needs(store, registry, clock).in_order, clock),
         may_have=router.may_have,
         restored=restoring.answer,
     )
@@ -98,7 +98,8 @@ async def _serve(
     eraser.add_to(app)
     obedience = Obedience(store, registry, eraser.carry_out, clock)
     ServedTaker(folder, store, registry, owner, clock, router, obedience.follow).add_to(app)
-    app.add_routes(Desk(store, homes_of(folder), owner, clock, conflicts.TASKS | revoking.TASKS).routes())
+    at_the_desk = conflicts.TASKS | policy.TASKS | revoking.TASKS | recording.TASKS
+    app.add_routes(Desk(store, homes_of(folder), owner, clock, at_the_desk).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(
         [web.get("/", kit.view_page(projection, "central_hub", "county.html", values)), *photos.routes(store)]
@@ -124,7 +125,11 @@ async def _serve(
 def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Clock, views: Views) -> dict[str, Any]:
     """The county's one page: its homes with what is held and when they were heard, and R01."""
     found = status_of(folder, store, registry, returning.counts_in(views))
-    r01 = reports.make("R01", store, registry, views, clock)
+    behind = reports.behind(store, registry, clock)
+    asked = reporting.asked(kit.today(clock))
+    with reporting.making("R01", views, asked, known.sizes_now(store), behind) as made:
+        r01 = made.json()
+    register = r01["figures"]["children"]
     homes = [{**home, "heard_ms": _instant_ms(home["last_exchange"])} for home in found["homes"]]
     return {
         "name": folder.config.name,
@@ -134,9 +139,10 @@ def _county_values(folder: Folder, store: Store, registry: Admissions, clock: Cl
         "parent": found["parent"],
         "disk_warning": Reserve(folder.path).warning(),
         "r01": r01,
+        "register": register,
         "unknown": views.query("SELECT count(*) FROM unknown_entry")[0][0],
         "sex_label": SEX.label,
-        "tables": [(title, r01[key]) for title, key in TABLES],
+        "tables": [(title, register["by"][split]) for title, split in TABLES],
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from central_hub.cli import homes_of
-from node import cli, conflicts, exits, incarnations, photos, returning
+from node import cli, conflicts, duties, exits, incarnations, photos, returning
 from node.brackets import receipt_json
 from node.clock import rfc3339
 from node.folder import Folder
@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     conflicts.add_reading(commands, "hub", homes_of)
     returning.add_reading(commands, "hub", homes_of)
     photos.add_reading(commands, "hub")
+    duties.add_rules(commands, "hub", homes_of)
+    duties.add_compliance(commands, "hub", homes_of)
     return cli.main(top, argv)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,11 +12,28 @@ from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
 from domain.tiers import SEPARATOR, hub_of
-from node import cli, conflicts, control, damages, exits, incarnations, keeping, photos, reserve, returning, scrubbing
+from node import (
+    cli,
+    conflicts,
+    control,
+    damages,
+    defining,
+    duties,
+    exits,
+    incarnations,
+    keeping,
+    photos,
+    policy,
+    recording,
+    report_commands,
+    reserve,
+    returning,
+    scrubbing,
+)
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
-from node.opening import HomesOf, current_views, reading, writing
+from node.opening import HomesOf, reading, writing
 from sync import above, epoch
 from sync.errors import FolderInUse
 from sync.stored_log import StoredLog
@@ -57,13 +73,10 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("--forward-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between "
                       "exchanges with the hub above, where one was joined")  # fmt: skip
     taking.add_command(commands)
+    defining.add_command(commands)
+    recording.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
-    made = cli.add(commands, "report", report, "a report's figures", as_json=True)
-    made.add_argument("report", choices=("R01", "R17"), help="R01: children; R17: what the homes did in a period")
-    made.add_argument("--as-of", type=_date, metavar="DATE", help="R01: as of this date; R17: the month of this date")
-    made.add_argument(
-        "--period", metavar="PERIOD", help="R17: a month (2024-09), a year (2024) or a span (2024-09..2025-01)"
-    )
+    report_commands.add_command(commands, "hub", homes_of, _behind)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
@@ -71,15 +84,16 @@ def build_parser() -> argparse.ArgumentParser:
     returning.add_reading(commands, "hub", homes_of)
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
+    duties.add_rules(commands, "hub", homes_of)
+    duties.add_compliance(commands, "hub", homes_of)
+    policy.add_rule_set(commands, "hub", homes_of)
+    policy.add_term(commands, homes_of)
     keeping.add_commands(commands, "hub")
     return top
 
 
-def _date(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"a date is written like 2025-03-01, found {text!r}") from None
+def _behind(store: StoredLog) -> list[str]:
+    return reports.behind(store, Registry(store), system_clock())
 
 
 def init(arguments: argparse.Namespace) -> int:
@@ -184,21 +198,3 @@ def _home_status(
         "county": registry.name_of(hub_of(code)) or None,
         "held_above": sum(held_above.get(log, 0) for log in logs) if logs and held_above is not None else None,
     }
-
-
-def report(arguments: argparse.Namespace) -> int:
-    """A report's figures."""
-    folder = Folder(arguments.dir, "hub")
-    clock = system_clock()
-    with current_views(folder, homes_of(folder)) as (store, views):
-        found = reports.make(
-            arguments.report,
-            store,
-            Registry(store),
-            views,
-            clock,
-            as_of=arguments.as_of,
-            period=arguments.period,
-        )
-    cli.show(found, arguments.json)
-    return exits.DONE

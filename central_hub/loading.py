@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from central_hub.registry import JOINED
+from domain.policy import COUNTY_SUBJECT
 from domain.routing import Grant
+from node import mailbox
+from sync.headlines import Headline
 from sync.log_schema import Row
 
 
@@ -41,3 +45,8 @@ class Load:
         urgent.sort(key=lambda row: (urgencies[row.stream], row.position))
         rest = [row for row in rows if row.stream not in urgencies]
         return urgent + sorted(rest, key=lambda row: row.position)
+
+
+def is_mail(headline: Headline) -> bool:
+    """Of the hub's own entries: a word to one home or to all, or a home that joined and was told nothing yet."""
+    return headline.type in mailbox.TYPES or headline.subject == COUNTY_SUBJECT or headline.type == JOINED

@@ -6,9 +6,9 @@ committed in one transaction: *a power cut leaves all of a batch or nothing, and
 because the outbox itself says how far it is.*
 
 What is decided at an entry rests on the entries up to it and on none after, so it does not depend on how they were
-batched. In a batch the county's own word to a home goes first, then whole subjects, those with the greatest need before
-others, then what is new of the subjects that an outbox follows already. A home is never sent its own logs, and never
-another home's mailbox, whatever anybody wrote about it.
+batched. In a batch the county's own word to a home, and to all homes (its terms and rules), goes first, then whole
+subjects, those with the greatest need before others, then what is new of the subjects that an outbox follows already. A
+home is never sent its own logs, and never another home's mailbox, whatever anybody wrote about it.
 
 A hub that joined has an outbox, too, for this hub's own word to it and nothing else: what its homes may see, it has
 from them, and decides itself.
@@ -41,11 +41,12 @@ from typing import Final
 import apsw
 
 from central_hub import ordering, routed
-from central_hub.loading import Load, Step
+from central_hub.loading import Load, Step, is_mail
 from central_hub.registry import Registry, is_direct
 from central_hub.shelving import Shelving, may_have_now
 from domain import schema
 from domain.folding import fold
+from domain.policy import COUNTY_SUBJECT
 from domain.routing import ALL, DECIDES, EVERYTHING, SELDOM, TIES, Grant, grants, hangs_on, may_change, urgency
 from domain.tiers import SEPARATOR
 from node import mailbox
@@ -207,6 +208,7 @@ class _Batch:
         self._has_mail = False
         self._hubs: set[str] = set()
         self._ties: list[tuple[bytes, bytes]] = []
+        self._child_of: dict[bytes, bytes] = {}  # of what was tied in this batch
         self._shelving = Shelving(store, registry, self._epoch)
 
     def note_again(self, headline: Headline) -> None:
@@ -226,13 +228,14 @@ class _Batch:
             subject = damage.mended_subject(self._store, body) if body is not None else None
             if subject is not None:
                 self._decide(headline, subject)
-        self._has_mail |= is_own and headline.type in mailbox.TYPES
+        self._has_mail |= is_own and is_mail(headline)
         is_ours = headline.subject not in self._mailboxes
         if not (is_ours and is_of_the_domain(headline.type, headline.subject, headline.log)):
             return
         child = self._tied_to(headline) if headline.type in TIES else None
         if child is not None and child not in self._mailboxes:
             self._ties.append((child, headline.subject))
+            self._child_of[headline.subject] = child
         changes = headline.type in DECIDES and (headline.type not in SELDOM or self._may_change(headline))
         headline = headline._replace(position=until or headline.position)
         if changes:
@@ -240,7 +243,8 @@ class _Batch:
         else:
             author = self._registry.code_of(headline.log)
             subject = headline.subject
-            self._steps.append(Step(subject, headline.position, None, author, (0, b""), child or subject))
+            child = child or self._child_of.get(subject, subject)
+            self._steps.append(Step(subject, headline.position, None, author, (0, b""), child))
 
     def _tied_to(self, headline: Headline) -> bytes | None:
         """The child whose file an entry goes with, which its content says; None if that was erased meanwhile."""
@@ -322,9 +326,10 @@ class _Batch:
 
     def _perform(self, db: apsw.Connection, step: Step, boxes: dict[str, Outbox], loads: dict[str, Load]) -> None:
         followed = outbox_sql.scope(db, step.child)
-        if step.grants is None:
+        with_child = outbox_sql.followers(db, step.child) - followed  # of the child whose file the subject goes with
+        if step.grants is None or (with_child and not step.grants):
             for code, box in boxes.items():
-                if box.id in followed and code != step.author:
+                if box.id in followed | with_child and code != step.author:
                     self._give(db, box, loads[code], step, EVERYTHING, is_new=False)
             return
         given = {code: grant for code, grant in step.grants.items() if code in boxes and code not in self._hubs}
@@ -380,14 +385,17 @@ class _Batch:
             self._store.record_in(db, drafts)
 
     def _mail(self, db: apsw.Connection, box: Outbox) -> list[Row]:
-        """What the county has said to a home and is not in its outbox yet."""
-        return outbox.missing(db, box, [stream for _, stream in self._mailbox(db, box.home)])
+        """What the county has said to a home, or to all, and is not in its outbox yet."""
+        streams = self._own_streams(db, mailbox.mailbox_of(self._key, box.home))
+        if box.home not in self._hubs:
+            streams += self._own_streams(db, COUNTY_SUBJECT)
+        return outbox.missing(db, box, [stream for _, stream in streams])
 
     def _logs_in_mailbox(self, db: apsw.Connection, code: str) -> set[bytes]:
-        return {log for log, _ in self._mailbox(db, code)}
+        return {log for log, _ in self._own_streams(db, mailbox.mailbox_of(self._key, code))}
 
-    def _mailbox(self, db: apsw.Connection, code: str) -> list[tuple[bytes, Stream]]:
-        """The streams in which the county speaks to a home, each with its log."""
-        streams = log_sql.live_streams_of_subject(db, mailbox.mailbox_of(self._key, code))
+    def _own_streams(self, db: apsw.Connection, subject: bytes) -> list[tuple[bytes, Stream]]:
+        """The streams in which the county speaks about a subject, each with its log."""
+        streams = log_sql.live_streams_of_subject(db, subject)
         found = [(self._store.log_of(db, stream.id >> STREAM_SHIFT), stream) for stream in streams]
         return [(log, stream) for log, stream in found if log in self._own]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 from uuid import UUID
@@ -19,12 +20,16 @@ from domain.tally import measure_of
 
 def plain(value: Any) -> Any:
     """A register's value in JSON."""
+    if isinstance(value, dt.time):
+        return value.isoformat("minutes")
     if isinstance(value, dt.date | UUID | Quantity):
         return str(value)
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, tuple):
         return [plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else str(plain(key)): plain(one) for key, one in value.items()}
     return {one.name: plain(getattr(value, one.name)) for one in fields(value)} if is_dataclass(value) else value
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import types
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
@@ -22,32 +21,40 @@ from uuid import UUID
 
 from domain import quantity
 from domain.codes import Codes
+from domain.errors import Mistyped
 from domain.event import FileName, PlainValue
 from domain.quantity import Quantity
+from domain.scalars import (
+    INT_MAX,
+    INT_MIN,
+    LIST_LENGTH_MAX,
+    Unfit,
+    bool_of,
+    bool_text,
+    composed,
+    date_of,
+    file_name_of,
+    id_of,
+    instant_of,
+    instant_out,
+    int_of,
+    int_text,
+    plain_of,
+    stored_file_name,
+    stored_id,
+    stored_instant,
+    stored_text,
+    text_of,
+    time_of,
+    time_out,
+    time_text,
+)
 from domain.unpacking import Quick, reader_of
 
-TEXT_LENGTH_MAX = 20_000
-LIST_LENGTH_MAX = 2_000
-PLAIN_DEPTH_MAX = 6
-INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-UUID_TEXT_LENGTHS = (32, 36)
 DAYS_CACHED_MAX = 8192
 IDS_CACHED_MAX = 16_384
-FILE_NAME_SIZE = 32
 
 Convert = Callable[[Any], Any]
-
-
-class Unfit(Exception):
-    """A plain value that does not fit its place."""
-
-    def __init__(self, found: object, expected: str, field: str = "") -> None:
-        super().__init__(field, found, expected)
-        self.field, self.found, self.expected = field, found, expected
-
-    def within(self, name: str) -> Unfit:
-        """The same trouble, seen from one level further out."""
-        return Unfit(self.found, self.expected, f"{name}.{self.field}" if self.field else name)
 
 
 DOUBTS = (Unfit, AttributeError, KeyError, TypeError, ValueError)
@@ -68,120 +75,6 @@ class Codec(NamedTuple):
 def same(value: Any) -> Any:
     """The value itself."""
     return value
-
-
-def composed(text: str) -> str:
-    """The text in NFC."""
-    return text if text.isascii() or unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
-
-
-def text_of(value: Any) -> str:
-    """Text from outside: bounded, well-formed and composed."""
-    if type(value) is not str:
-        raise Unfit(value, "text")
-    if len(value) > TEXT_LENGTH_MAX:
-        raise Unfit(value, f"text of at most {TEXT_LENGTH_MAX} characters")
-    if value.isascii():
-        return value
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Unfit(value, "text without lone surrogates") from None
-    return composed(value)
-
-
-def _stored_text(value: Any) -> str:
-    if type(value) is not str:
-        raise Unfit(value, "text")
-    return value
-
-
-def int_of(value: Any) -> int:
-    """A whole number of at most 64 bits; a truth value is not one."""
-    if type(value) is not int or not INT_MIN <= value <= INT_MAX:
-        raise Unfit(value, "a whole number")
-    return value
-
-
-def _int_text(text: str) -> int:
-    try:
-        return int_of(int(text))
-    except ValueError:
-        raise Unfit(text, "a whole number") from None
-
-
-def bool_of(value: Any) -> bool:
-    """A truth value."""
-    if type(value) is not bool:
-        raise Unfit(value, "true or false")
-    return value
-
-
-_TRUTH = {"true": True, "yes": True, "1": True, "是": True, "false": False, "no": False, "0": False, "否": False}
-
-
-def _bool_text(text: str) -> bool:
-    found = _TRUTH.get(text.strip().lower())
-    if found is None:
-        raise Unfit(text, "true or false (是/否)")
-    return found
-
-
-def date_of(value: Any) -> dt.date:
-    """A calendar day written as YYYY-MM-DD."""
-    if type(value) is str and len(value) == 10 and value[4] == "-" == value[7]:
-        try:
-            return dt.date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise Unfit(value, "a date as YYYY-MM-DD")
-
-
-def _stored_id(value: Any) -> UUID:
-    if type(value) is not bytes or len(value) != 16:
-        raise Unfit(value, "an id of 16 bytes")
-    return UUID(bytes=value)
-
-
-def id_of(value: Any) -> UUID:
-    """An id written as UUID text or as 32 hex digits."""
-    if type(value) is str and len(value) in UUID_TEXT_LENGTHS:
-        try:
-            return UUID(value)
-        except ValueError:
-            pass
-    raise Unfit(value, "an id as UUID text")
-
-
-def _stored_file_name(value: Any) -> bytes:
-    if type(value) is not bytes or len(value) != FILE_NAME_SIZE:
-        raise Unfit(value, "a photograph's name of 32 bytes")
-    return value
-
-
-def file_name_of(value: Any) -> bytes:
-    """A photograph's name written as 64 hex digits."""
-    if type(value) is str and len(value) == 2 * FILE_NAME_SIZE and value.isalnum():
-        try:
-            return bytes.fromhex(value)
-        except ValueError:
-            pass
-    raise Unfit(value, "a photograph's name as 64 hex digits")
-
-
-def plain_of(value: Any, depth: int = PLAIN_DEPTH_MAX) -> Any:
-    """A plain JSON value of bounded depth, without floats."""
-    if value is None or type(value) is bool:
-        return value
-    if type(value) is str:
-        return text_of(value)
-    if type(value) is int:
-        return int_of(value)
-    if depth and type(value) in (list, tuple) and len(value) <= LIST_LENGTH_MAX:
-        return [plain_of(item, depth - 1) for item in value]
-    if depth and isinstance(value, Mapping) and len(value) <= LIST_LENGTH_MAX:
-        return {text_of(key): plain_of(item, depth - 1) for key, item in value.items()}
-    raise Unfit(value, "text, a whole number, true, false, a list or a map")
 
 
 def _json_text(read: Convert) -> Convert:
@@ -217,22 +110,33 @@ def _quantity_in(value: Any) -> Quantity:
 def _quantity_text(text: str) -> Quantity:
     try:
         return quantity.parse(text)
-    except ValueError:
+    except Mistyped:
         raise Unfit(text, "a quantity such as 61, 2000+, 110万 or 2000--3000") from None
 
 
 _day = lru_cache(DAYS_CACHED_MAX)(date_of)  # the same days and ids come again and again: each is made once
-_id = lru_cache(IDS_CACHED_MAX)(_stored_id)
+_id = lru_cache(IDS_CACHED_MAX)(stored_id)
 
-TEXT = Codec(composed, _stored_text, same, text_of, text_of, "type({0}) is str")
-INT = Codec(same, int_of, same, int_of, _int_text, f"type({{0}}) is int and {INT_MIN} <= {{0}} <= {INT_MAX}")
-BOOL = Codec(same, bool_of, same, bool_of, _bool_text, "type({0}) is bool")
+TEXT = Codec(composed, stored_text, same, text_of, text_of, "type({0}) is str")
+INT = Codec(same, int_of, same, int_of, int_text, f"type({{0}}) is int and {INT_MIN} <= {{0}} <= {INT_MAX}")
+BOOL = Codec(same, bool_of, same, bool_of, bool_text, "type({0}) is bool")
 DATE = Codec(dt.date.isoformat, date_of, dt.date.isoformat, date_of, date_of, _day)
-ID = Codec(attrgetter("bytes"), _stored_id, str, id_of, id_of, _id)
-FILE_NAME = Codec(same, _stored_file_name, bytes.hex, file_name_of, file_name_of, _stored_file_name)
+INSTANT = Codec(instant_out, stored_instant, instant_out, instant_of, instant_of, stored_instant)
+TIME = Codec(time_out, time_of, time_out, time_of, time_text, time_of)
+ID = Codec(attrgetter("bytes"), stored_id, str, id_of, id_of, _id)
+FILE_NAME = Codec(same, stored_file_name, bytes.hex, file_name_of, file_name_of, stored_file_name)
 PLAIN = Codec(plain_of, plain_of, plain_of, plain_of, text_of, plain_of)
 QUANTITY = Codec(_quantity_out, _quantity_in, _quantity_out, _quantity_in, _quantity_text, _quantity_in)
-_SIMPLE: dict[Any, Codec] = {str: TEXT, int: INT, bool: BOOL, dt.date: DATE, UUID: ID, Quantity: QUANTITY}
+_SIMPLE: dict[Any, Codec] = {
+    str: TEXT,
+    int: INT,
+    bool: BOOL,
+    dt.date: DATE,
+    dt.datetime: INSTANT,
+    dt.time: TIME,
+    UUID: ID,
+    Quantity: QUANTITY,
+}
 
 
 def _code(codes: Codes) -> Codec:
@@ -294,6 +198,8 @@ def _mapped(item: Codec) -> Codec:
 
 def _nested(shape: Shape) -> Codec:
     def from_json(value: Any) -> Any:
+        if isinstance(value, Mapping):  # null says that nothing is said, as everywhere in JSON
+            value = {key: one for key, one in value.items() if one is not None or key in shape.required}
         return shape.read(value, shape.from_json)
 
     return Codec(shape.pack, shape.unpack, shape.to_json, from_json, _json_text(from_json), shape.quick)
@@ -305,10 +211,13 @@ def codec_of(hint: Any) -> Codec:
         (inner,) = (arg for arg in get_args(hint) if arg is not types.NoneType)
         return codec_of(inner)
     if get_origin(hint) is Annotated:
-        marker = get_args(hint)[1]
-        if marker is FileName:
+        plain, *markers = get_args(hint)
+        known = next((one for one in markers if isinstance(one, Codes)), None)
+        if known is not None:
+            return _code(known)
+        if FileName in markers:
             return FILE_NAME
-        return PLAIN if marker is PlainValue else _code(marker)
+        return PLAIN if PlainValue in markers else codec_of(plain)
     if get_origin(hint) is tuple:
         return _items(codec_of(get_args(hint)[0]))
     if get_origin(hint) is Mapping:
@@ -397,3 +306,30 @@ def shape_of(cls: Any) -> Shape:
     if shape is None:
         shape = _SHAPES[cls] = Shape(cls)
     return shape
+
+
+__all__ = [
+    "BOOL",
+    "DATE",
+    "DOUBTS",
+    "FILE_NAME",
+    "ID",
+    "INSTANT",
+    "INT",
+    "LIST_LENGTH_MAX",
+    "PLAIN",
+    "QUANTITY",
+    "TEXT",
+    "TIME",
+    "Codec",
+    "Shape",
+    "Unfit",
+    "bool_of",
+    "codec_of",
+    "composed",
+    "date_of",
+    "int_of",
+    "plain_of",
+    "shape_of",
+    "text_of",
+]

@@ -37,7 +37,7 @@ class Codes:
         return "/".join(f"{zh}({code})" for code, (zh, _) in self.labels.items())
 
 
-def _codes(name: str, block: str, *, is_open: bool = False) -> Codes:
+def listed(name: str, block: str, *, is_open: bool = False) -> Codes:
     """Read a list written one code a line: code, Chinese label, English label."""
     labels: dict[str, tuple[str, str]] = {}
     for line in block.strip().splitlines():
@@ -46,9 +46,9 @@ def _codes(name: str, block: str, *, is_open: bool = False) -> Codes:
     return Codes(name, labels, is_open)
 
 
-SEX = _codes("sex", "male 男 boy\nfemale 女 girl")
+SEX = listed("sex", "male 男 boy\nfemale 女 girl")
 
-KINSHIP = _codes(
+KINSHIP = listed(
     "kinship",
     """
     father 父亲 father
@@ -69,7 +69,7 @@ KINSHIP = _codes(
     is_open=True,
 )
 
-CATEGORY = _codes(
+CATEGORY = listed(
     "category",
     """
     left_behind 留守儿童 left-behind child
@@ -81,9 +81,9 @@ CATEGORY = _codes(
     """,
 )
 
-CONTACT_KIND = _codes("contact_kind", "call 通话 call\nletter 书信 letter\nvideo 视频 video call\nvisit 探望 visit")
+CONTACT_KIND = listed("contact_kind", "call 通话 call\nletter 书信 letter\nvideo 视频 video call\nvisit 探望 visit")
 
-CHANNEL = _codes(
+CHANNEL = listed(
     "channel",
     """
     family_phone 亲情电话 family phone of the home
@@ -98,9 +98,9 @@ CHANNEL = _codes(
     is_open=True,
 )
 
-PARTY = _codes("party", "parent 父母 parent\nguardian 监护人 guardian\nclass_teacher 班主任 class teacher")
+PARTY = listed("party", "parent 父母 parent\nguardian 监护人 guardian\nclass_teacher 班主任 class teacher")
 
-LIVING = _codes(
+LIVING = listed(
     "living",
     """
     good 良好 good
@@ -111,9 +111,9 @@ LIVING = _codes(
     is_open=True,
 )
 
-HEALTH = _codes("health", "good 健康 good\nfair 一般 fair\npoor 较差 poor\ndisabled 失能 disabled", is_open=True)
+HEALTH = listed("health", "good 健康 good\nfair 一般 fair\npoor 较差 poor\ndisabled 失能 disabled", is_open=True)
 
-WEATHER = _codes(
+WEATHER = listed(
     "weather",
     """
     clear 晴 clear
@@ -130,7 +130,7 @@ WEATHER = _codes(
     is_open=True,
 )
 
-RANK = _codes(
+RANK = listed(
     "rank",
     """
     excellent 优 excellent
@@ -141,7 +141,7 @@ RANK = _codes(
     is_open=True,
 )
 
-CONDITION = _codes(
+CONDITION = listed(
     "condition",
     """
     intact 完好 intact
@@ -152,9 +152,9 @@ CONDITION = _codes(
     is_open=True,
 )
 
-LOAN_OUTCOME = _codes("loan_outcome", "returned 归还 returned\nlost 遗失 lost\ndamaged 损坏 damaged")
+LOAN_OUTCOME = listed("loan_outcome", "returned 归还 returned\nlost 遗失 lost\ndamaged 损坏 damaged")
 
-WORKER_KIND = _codes(
+WORKER_KIND = listed(
     "worker_kind",
     """
     keeper 管理员 keeper of the home
@@ -163,11 +163,21 @@ WORKER_KIND = _codes(
     volunteer 志愿者 volunteer
     counsellor 辅导员 counsellor
     child_director 儿童主任 child director
+    head 负责人 head of the home
+    teacher 教师 teacher
+    cadre 干部 cadre
+    women_cadre 妇工 cadre of the women's federation
+    social_worker 社工 social worker
+    elder 五老人员 one of the five elders
+    college 大学生志愿者 college volunteer
+    village_graduate 大学生村官 village graduate
+    duty 值班人员 duty staff
+    parent 家长 parent
     """,
     is_open=True,
 )
 
-HOME_KIND = _codes(
+HOME_KIND = listed(
     "home_kind",
     """
     home 留守儿童之家 home for left-behind children
@@ -177,7 +187,7 @@ HOME_KIND = _codes(
     """,
 )
 
-PAIRING_KIND = _codes(
+PAIRING_KIND = listed(
     "pairing_kind",
     """
     teacher 教师 teacher
@@ -185,28 +195,35 @@ PAIRING_KIND = _codes(
     cadre 结对干部 paired cadre
     mentor 导师 mentor
     college 大学生 college volunteer
+    volunteer 志愿者 volunteer
     study_helper 学习帮手 study helper
     family 家庭 family
     donor 捐助人 donor
     """,
 )
 
-PLAN_KIND = _codes("plan_kind", "care 关爱 care\nstudy 学习 study")
+PLAN_KIND = listed("plan_kind", "care 关爱 care\nstudy 学习 study")
 
-ACTIVITY_KIND = _codes(
+ACTIVITY_KIND = listed(
     "activity_kind",
     """
     interest_group 兴趣小组 interest group
     birthday 生日聚会 birthday party
     gala 联欢会 gala
     outing 社会实践 outing
+    lecture 宣讲 talk or lecture
+    contest 比赛 contest
+    sport 文体活动 sport and culture
+    holiday 假期活动 holiday programme
+    exchange 经验交流 exchange of experience
+    meeting 主题班会 themed class meeting
     other 其他 other
     """,
 )
 
-OPENING_KIND = _codes("opening_kind", "room 活动室开放 open room\nevening_study 晚自习 evening study")
+OPENING_KIND = listed("opening_kind", "room 活动室开放 open room\nevening_study 晚自习 evening study")
 
-INSPECTION_KIND = _codes(
+INSPECTION_KIND = listed(
     "inspection_kind",
     """
     dormitory 寝室检查 dormitory check
@@ -219,7 +236,7 @@ INSPECTION_KIND = _codes(
     """,
 )
 
-LEAVING_REASON = _codes(
+LEAVING_REASON = listed(
     "leaving_reason",
     """
     parents_back 父母返乡 parents came back
@@ -232,9 +249,9 @@ LEAVING_REASON = _codes(
     is_open=True,
 )
 
-CONFIRMED_WITH = _codes("confirmed_with", "child 儿童 child\nparent 父母 parent\nguardian 监护人 guardian")
+CONFIRMED_WITH = listed("confirmed_with", "child 儿童 child\nparent 父母 parent\nguardian 监护人 guardian")
 
-CARD_FIELD = _codes(
+CARD_FIELD = listed(
     "card_field",
     """
     address 家庭住址 home address
@@ -248,7 +265,7 @@ CARD_FIELD = _codes(
     """,
 )
 
-DETAIL_FIELD = _codes(
+DETAIL_FIELD = listed(
     "detail_field",
     """
     name 姓名 name
@@ -263,10 +280,12 @@ DETAIL_FIELD = _codes(
     boards 住校 boards at school
     character 性格 character
     hobbies 爱好 hobbies
+    township 乡镇（街道） township
+    village 村（居） village
     """,
 )
 
-HOME_FIELD = _codes(
+HOME_FIELD = listed(
     "home_field",
     """
     name 名称 name
@@ -275,5 +294,11 @@ HOME_FIELD = _codes(
     capacity 床位 beds
     area_m2 面积 area in square metres
     keeper 负责人 keeper
+    kind 类别 kind
+    township 乡镇（街道） township
+    village 村（居） village
+    sign_fitted 已挂牌 sign fitted
+    equipment 设备 equipment
+    hours 开放时间 opening hours
     """,
 )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from domain import codes
 from domain.card import HOME
 from domain.codes import Codes
+from domain.labels import FIELDS
 from domain.registers import Head, why_wins, winner
 from domain.state import State, split_fact_field
 from domain.stays import why_claim_wins
@@ -97,7 +98,27 @@ def label(field: str) -> tuple[str, str]:
         name = split_fact_field(field)[1]
         zh, en = _LABELS.get(name, (name, name))
         return f"已更正记录中的“{zh}”", f"{en} of a corrected record"
-    return _LABELS.get(field, (field, field))
+    if field in _LABELS:
+        return _LABELS[field]
+    family, colon, rest = field.partition(":")
+    zh, en = _FAMILIES.get(family) or FIELDS.get(family) or FIELDS.get(field.removeprefix("travel_")) or (field, field)
+    return (f"{zh}（{rest}）", f"{en} ({rest})") if colon else (zh, en)
+
+
+_FAMILIES = {
+    "consent": ("监护人同意", "guardian's consent"),
+    "duplicate": ("是否为同一个孩子", "whether it is the same child"),
+    "opening": ("开放安排", "opening hours"),
+    "group": ("兴趣小组", "interest group"),
+    "rule": ("制度或工作要求", "rule"),
+    "role": ("职务", "role"),
+    "term": ("学期", "term"),
+    "decision": ("资助审批", "decision on aid"),
+    "paying": ("是否继续发放", "whether aid is paid on"),
+    "schooling": ("就学状态", "schooling"),
+    "schooling_since": ("就学状态起始日期", "schooling since"),
+}
+"""Registers of which there are several, and those whose name is no field's."""
 
 
 def words(field: str, value: Any) -> str:
@@ -109,6 +130,8 @@ def words(field: str, value: Any) -> str:
         return "、".join(words(field, one) for one in value)
     if isinstance(value, bool):
         return "是" if value else "否"
+    if isinstance(value, dict):
+        return "，".join(f"{label(key)[0]}{words(key, one)}" for key, one in value.items() if one not in (None, "", []))
     return known.label(value) if known and isinstance(value, str) else str(value)
 
 

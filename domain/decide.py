@@ -19,6 +19,7 @@ from domain.errors import (
     AlreadyWithdrawn,
     BadField,
     BeforeRegistration,
+    CountyDecides,
     CountySettles,
     FieldMoved,
     HomesSettle,
@@ -26,12 +27,13 @@ from domain.errors import (
     NotHere,
     NotRegistered,
     UnknownFact,
+    WrittenByNodes,
 )
 from domain.registers import Head, contested
 from domain.schema import field_codec, fit
 from domain.state import split_fact_field
 from domain.tally import MEASURES
-from domain.tiers import COUNTY
+from domain.tiers import COUNTY, is_hub
 
 
 class Standing(Protocol):
@@ -101,16 +103,23 @@ def decide(state: Standing, command: c.Command) -> list[e.Event]:
 
 def _plain(state: Standing, command: c.RecordFact) -> e.Event:
     event = command.event
+    if event.meta.by_machine:
+        raise WrittenByNodes(event.meta.label)
+    if isinstance(event, _COUNTYS) and not is_hub(command.home):
+        raise CountyDecides(event.meta.label)
     if event.meta.about == "child":
         since = state.since(command.home)
         if since is not None:
             count = MEASURES.get(type(event))
             measure = count(event) if count else None
             if measure is not None and measure.on < since:
-                raise BeforeRegistration(measure.on, since)
+                raise BeforeRegistration(measure.on, since, event.meta)
         _writable(event)
     _require_unmoved(state, command.shown)
     return event
+
+
+_COUNTYS = (e.AidDecided, e.TermScheduled)
 
 
 def _require_unmoved(state: Standing, shown: c.Shown) -> None:

@@ -7,7 +7,8 @@ A leaf exists only where somebody acts differently on it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 
 def shown(found: object) -> str:
@@ -36,6 +37,25 @@ class UnknownType(Refused):
         super().__init__(f"没有“{shown(name)}”这种记录", f"there is no kind of record named {shown(name)!r}")
 
 
+class WrittenByNodes(Refused):
+    """What nodes write about themselves is no form."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"“{label}”由系统自己记录，不能手工填写", f"{label!r} is written by the node itself, not by hand"
+        )
+
+
+class CountyDecides(Refused):
+    """Who asks does not decide."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"“{label}”由县里办理，之家不能自己决定",
+            f"{label!r} is the county's to say: a home cannot decide it itself",
+        )
+
+
 MISSING = ("nothing", "this field")
 """What is found and expected where a field that must be there is not."""
 
@@ -54,6 +74,23 @@ EXPECTED_ZH = {
     "a photograph's name as 64 hex digits": "照片编号（64位十六进制）",
     "a UUID as text": "编号（UUID）",
 }
+
+
+class Mistyped(Refused):
+    """What somebody typed into one field cannot be read; says what would be accepted, to be shown beside the field."""
+
+
+class Refusals(Refused):
+    """Several fields of one form cannot be read; every one has its own sentence, and a label in both languages."""
+
+    def __init__(self, fields: Mapping[str, Refused], labels: Mapping[str, tuple[str, str]]) -> None:
+        self.fields = dict(fields)
+        told = [
+            (why.zh, why.en) if isinstance(why, BadField) else (f"“{zh}”：{why.zh}", f"{en} ({name}): {why.en}")
+            for name, why in fields.items()
+            for zh, en in [labels.get(name, (name, name))]
+        ]
+        super().__init__("；".join(zh for zh, _ in told), "; ".join(en for _, en in told))
 
 
 class BadField(Refused):
@@ -89,14 +126,24 @@ class AlreadyRegistered(Refused):
         super().__init__(f"这个孩子已于{on}登记", f"this child was already registered on {on}")
 
 
+class Labelled(Protocol):
+    """What has a Chinese and an English name."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def english(self) -> str: ...
+
+
 class BeforeRegistration(Refused):
     """A fact is dated before the child was registered here."""
 
-    def __init__(self, on: dt.date, registered_on: dt.date) -> None:
+    def __init__(self, on: dt.date, registered_on: dt.date, what: Labelled | None = None) -> None:
         self.on, self.registered_on = on, registered_on
+        label, english = (what.label, f" of the {what.english}") if what else ("", "")
         super().__init__(
-            f"日期{on}早于登记日期{registered_on}",
-            f"the date {on} is before the registration on {registered_on}",
+            f"{label}日期{on}早于登记日期{registered_on}",
+            f"the date {on}{english} is before the registration on {registered_on}",
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from domain import events as e
 from domain.amending import Amendment, Waiting
 from domain.aside import Aside
-from domain.card import EDITS, HOME, Edits, Unfit, edits_of, typed
+from domain.card import EDITS, HOME, WHOLE, Edits, Unfit, edits_of, typed
 from domain.entitled import Entitled
 from domain.event import Event, RevokedEvent, UnreadableEvent, changed
 from domain.fields import Fields
@@ -31,6 +31,7 @@ from domain.state import State, Unshown, split_fact_field, unshown
 from domain.stays import claim_winner, counted_moves, status_of, stays_of, transfers_of
 from domain.tally import measure_of
 from domain.views import rows
+from domain.witnesses import may_be_one_of_several, repeated
 
 CHAIN_MAX = 8
 """How many corrections of corrections are followed; beyond it a correction is shown as unusable."""
@@ -134,7 +135,8 @@ class Folding:
             self._edit(record, edits)
         if count is not None and (measure := count(event)) is not None:
             plain = not moves and edits is None
-            if plain and self._aside.precedes(record, measure.on, self._moves.since(record.home)):
+            since = self._moves.since(record.home)
+            if plain and (self._aside.precedes(record, measure.on, since) or may_be_one_of_several(event)):
                 self._amended[record.id] = Amendment()  # whether it counts follows from what all entries add up to
             else:
                 self._figures.add(record.home, measure)
@@ -215,7 +217,7 @@ class Folding:
         assert isinstance(named.event, Event)
         try:
             now = fit(type(named.event), field, value)
-            if not self._correct_card(record, named, field, now, sight):
+            if not self._correct_card(record, named, field, now, sight) or type(named.event) in WHOLE:
                 self._correct_fact(record, named, field, now, sight)
         except Unfit:
             self._unusable.append(record)
@@ -312,7 +314,8 @@ class Folding:
             if len(heads) > 1 and name != HOME:
                 provisional[name] = winner(name, heads, holder)
         early = self._aside.early(self._records, amended, holder, stays)
-        tally, last = self._figures.total(touched(self._records, amended, holder, early))
+        withheld = early.keys() | repeated(self._records, amended) if self.kind == "aid" else early
+        tally, last = self._figures.total(touched(self._records, amended, holder, withheld))
         return State(
             kind=self.kind,
             subject=self.subject,

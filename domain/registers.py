@@ -174,9 +174,14 @@ PROTECTIVE: dict[str, Callable[[Any], int]] = {
     "guardian_occupation": _filled,
     "guardian_health": lambda health: _HEALTH.get(health, 0),
     "categories": _need,
+    "consent": lambda given: int(not given),
+    "duplicate": lambda same: int(not same),
+    "paying": lambda paying: int(not paying),
+    "role": lambda role: int(hasattr(role, "reason")),
 }
 """Fields whose provisional winner is the value that protects more: somebody to call before nobody, the worse state of
-health before the better, more need before less."""
+health before the better, more need before less; no consent before consent, two files before one, no payment until
+somebody decides, no longer in a post before in it."""
 
 
 def winner(field: str, heads: tuple[Head, ...], holder: str) -> Head:
@@ -199,7 +204,7 @@ def first_difference(weights: Sequence[tuple[Any, ...]]) -> int:
 
 
 def _weight(field: str, holder: str) -> Callable[[Head], tuple[int, bool, tuple[int, bytes, int, bytes]]]:
-    protects = PROTECTIVE.get(field, _nothing)
+    protects = PROTECTIVE.get(field.partition(":")[0], _nothing)
     return lambda head: (protects(head.value), head.home == holder, head.order)
 
 

@@ -10,6 +10,8 @@ A home has what it wrote itself; this says what *others* wrote that it is given 
 * **Aid** that was paid to a child goes where the child's file goes: the home asks for it and confirms it. Loans do not,
   for the book belongs to the former home's shelf; nor do activities and openings, which name other children; nor cases
   and messages, which have other readers.
+* **A notice** goes to the homes that it is addressed to by name, with what the county wrote about it, and without what
+  other homes answered.
 * **Hubs below** are given nothing: what their homes may see, they hold themselves. A hub's own word to them (orders of
   erasure) is no entry about a subject.
 * Anything else goes nowhere.
@@ -52,6 +54,7 @@ DECIDES = frozenset(
         e.FactCorrected,
         e.FactWithdrawn,
         e.ConflictSettled,
+        e.NoticeIssued,
     )
 )
 """The stored names of entries that can change who may see a subject; after any other, what was decided stands."""
@@ -59,10 +62,10 @@ DECIDES = frozenset(
 SELDOM = frozenset({e.FactCorrected.meta.name})
 """Those of them of which the content says whether they can (`may_change`); any other can."""
 
-_OF_MOVES = frozenset({"registered_on", "on", "home", "to_home", "accepted", "field", "value"})
-"""What a correction can name that may change where a child belongs: fields of moves, and of other corrections."""
+_OF_MOVES = frozenset({"registered_on", "on", "home", "to_home", "accepted", "field", "value", "to"})
+"""What a correction can name that may change a grant: fields of moves, of corrections, and whom a notice is for."""
 
-TIES = frozenset({e.AidPaid.meta.name})
+TIES = frozenset({e.AidPaid.meta.name, e.AidRequested.meta.name})
 """The stored names of entries for which `hangs_on` may name a child; for any other it need not be asked."""
 
 
@@ -86,6 +89,8 @@ def may_change(event: Any) -> bool:
 
 def grants(state: State) -> dict[str, Grant]:
     """What each home is given of a subject, by the home's code."""
+    if state.kind == "notice":
+        return _addressed(state)
     if state.kind != "child":
         return {}
     holders = _lawful_holders(state)
@@ -97,6 +102,19 @@ def grants(state: State) -> dict[str, Grant]:
     last = holders[-1][0]
     if last and last == state.holder:
         given[last] = EVERYTHING
+    return given
+
+
+def _addressed(state: State) -> dict[str, Grant]:
+    """A notice goes to the homes that it names, if a county above them wrote it; nobody else's answer goes with it."""
+    given: dict[str, Grant] = {}
+    for issued in state.records.values():
+        if isinstance(issued.event, e.NoticeIssued) and state.stands(issued.id):
+            written = max(one.seq for one in state.records.values() if one.log == issued.log)
+            for home in issued.event.to:
+                if governs(issued.home, home):
+                    known = given[home].until if home in given else None
+                    given[home] = Grant({**(known or {}), issued.log: written})
     return given
 
 
@@ -159,4 +177,6 @@ def urgency(state: State) -> tuple[int, bytes]:
 
 def hangs_on(event: Any) -> bytes | None:
     """The child whose file an entry's subject goes with; None for what goes with nobody's."""
-    return event.child.bytes if isinstance(event, e.AidPaid) else None
+    if isinstance(event, e.AidPaid | e.AidRequested) and event.child is not None:
+        return event.child.bytes
+    return None

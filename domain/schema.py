@@ -21,10 +21,24 @@ UPCASTERS: dict[str, Upcaster] = {}
 """Old stored name to a function giving the newer name and payload; applied until the name is current."""
 
 _UPCASTS_MAX = 16
-_SHAPES = {name: shape_of(cls) for name, cls in REGISTRY.items()}
-_READERS = {name: shape.quick for name, shape in _SHAPES.items()}
-_NAMES = {cls: name for name, cls in REGISTRY.items()}
-_WRITERS = {cls: (name, _SHAPES[name].pack) for name, cls in REGISTRY.items()}
+
+
+class _Made(dict[Any, Any]):
+    """Made for a type when it is first met: a command that reads three types need not prepare a hundred."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: Any) -> Any:
+        made = self[key] = self._make(key)
+        return made
+
+
+_READERS = _Made(lambda name: shape_of(REGISTRY[name]).quick)
+_WRITERS = _Made(lambda cls: (cls.meta.name, shape_of(cls).pack))
 
 
 def names() -> list[str]:
@@ -46,7 +60,7 @@ def subject_kind(type_name: str) -> str:
 
 def trouble(type_name: str, payload: Any) -> Unfit | None:
     """What is wrong with a payload, field by field; None where it fits, or where the name is not a current one."""
-    shape = _SHAPES.get(type_name)
+    shape = _shape_or_none(type_name)
     if shape is not None:
         try:
             shape.unpack(payload)
@@ -103,7 +117,7 @@ def decode(type_name: str, payload: Mapping[str, Any]) -> Event | UnknownEvent |
 
 def _decode_exactly(type_name: str, payload: Mapping[str, Any]) -> Event | UnknownEvent | UnreadableEvent:
     """The same, saying what is wrong."""
-    shape = _SHAPES.get(type_name) if type(type_name) is str else None
+    shape = _shape_or_none(type_name)
     if shape is None:
         return _lifted(type_name, payload)
     try:
@@ -127,7 +141,7 @@ def _lifted(type_name: str, payload: Mapping[str, Any]) -> Event | UnknownEvent 
             name, lifted = upcast(lifted)
         except (KeyError, TypeError, ValueError, AttributeError) as trouble:
             return UnreadableEvent(type_name, payload, f"lifting {type_name}: {trouble!r}"[:200])
-    if name not in _SHAPES if type(name) is str else True:
+    if name not in REGISTRY if type(name) is str else True:
         return UnknownEvent(type_name, payload)
     return decode(name, lifted)
 
@@ -155,7 +169,7 @@ def from_json(type_name: str, payload: Mapping[str, Any]) -> Event:
 
 def to_json(event: Event) -> dict[str, Any]:
     """The event's fields in JSON; the stored name is not among them."""
-    return _SHAPES[_NAMES[type(event)]].to_json(event)
+    return shape_of(type(event)).to_json(event)
 
 
 def field_codec(cls: type[Event], field: str) -> Codec | None:
@@ -167,7 +181,7 @@ def fit(cls: type[Event], field: str, value: Any) -> Any:
     """A correction's value (JSON form, or the text as typed) as the field's type, or `Unfit`."""
     codec = field_codec(cls, field)
     if codec is None:
-        raise Unfit(field, "a field of " + _NAMES[cls])
+        raise Unfit(field, "a field of " + cls.meta.name)
     if value is None and field not in shape_of(cls).required:
         return next(default for name, _, default in shape_of(cls).out if name == field)
     try:
@@ -178,8 +192,13 @@ def fit(cls: type[Event], field: str, value: Any) -> Any:
         return codec.from_text(value)
 
 
+def _shape_or_none(type_name: Any) -> Any:
+    cls = REGISTRY.get(type_name) if type(type_name) is str else None
+    return None if cls is None else shape_of(cls)
+
+
 def _shape(type_name: str) -> Any:
-    shape = _SHAPES.get(type_name)
+    shape = _shape_or_none(type_name)
     if shape is None:
         raise UnknownType(type_name)
     return shape

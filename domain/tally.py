@@ -78,6 +78,15 @@ KINDS: dict[str, tuple[str, str]] = {
     "dormitory_check": ("寝室检查", "dormitory checks"),
     "inspection": ("安全及其他检查", "inspections"),
     "aid": ("资助发放", "aid payments"),
+    "survey": ("摸底调查", "surveys"),
+    "tutoring": ("学业辅导", "tutoring"),
+    "pairing_check": ("结对检查", "pairings checked"),
+    "progress": ("进步记录", "progress recorded"),
+    "illness": ("患病照料", "illnesses cared for"),
+    "meeting": ("会议", "meetings"),
+    "training": ("培训", "trainings"),
+    "hazard": ("发现隐患", "hazards found"),
+    "hazard_remedied": ("隐患整改", "hazards remedied"),
 }
 """Every kind of figure with its Chinese and English label, in the order in which reports show them."""
 
@@ -145,6 +154,15 @@ MEASURES: dict[type[e.Event], Callable[[Any], Measure | None]] = {
     e.OpeningHeld: _opening,
     e.ActivityHeld: _activity,
     e.InspectionDone: _inspection,
+    e.SituationSurveyed: _dated("survey", "surveyed_on"),
+    e.TutoringGiven: lambda one: Measure("tutoring", one.on, one.minutes or 0),
+    e.PairingChecked: _dated("pairing_check", "on"),
+    e.ProgressRecorded: _dated("progress", "on"),
+    e.IllnessRecorded: lambda one: Measure("illness", one.onset.date()),
+    e.MeetingHeld: _dated("meeting", "on"),
+    e.TrainingHeld: _dated("training", "on"),
+    e.HazardFound: _dated("hazard", "found_on"),
+    e.HazardRemedied: _dated("hazard_remedied", "on"),
     e.AidPaid: lambda one: Measure("aid", one.on, 0, 0, 1, one.amount_fen),
 }
 

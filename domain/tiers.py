@@ -10,9 +10,10 @@ Entries say codes as their author's county knows them; `qualified` reads them as
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from domain import events as e
+from domain.describing import fields_of
 from domain.event import Event, changed
 
 COUNTY: Final = ""
@@ -32,7 +33,7 @@ def county_of(code: str) -> str:
 
 def governs(writer: str, home: str) -> bool:
     """Whether a writer is the county that a home belongs to, or a hub above it."""
-    return (writer == COUNTY or writer.endswith(SEPARATOR)) and home.startswith(writer)
+    return is_hub(writer) and home.startswith(writer)
 
 
 def qualified(event: Event, writer: str) -> Event:
@@ -40,11 +41,29 @@ def qualified(event: Event, writer: str) -> Event:
     hub = hub_of(writer)
     if not hub:
         return event
-    match event:
-        case e.ChildTransferRequested():
-            return changed(event, {"to_home": hub + event.to_home})
-        case e.ChildTransferAccepted() if event.home:
-            return changed(event, {"home": hub + event.home})
-        case e.FactCorrected() | e.ConflictSettled() if event.field in HOME_FIELDS and isinstance(event.value, str):
-            return changed(event, {"value": hub + event.value})
-    return event
+    if isinstance(event, e.FactCorrected | e.ConflictSettled):
+        named = event.field in HOME_FIELDS and isinstance(event.value, str)
+        return changed(event, {"value": hub + event.value}) if named else event
+    changes: dict[str, Any] = {}
+    for field, many in _home_fields(type(event)):
+        value = getattr(event, field)
+        if value:
+            changes[field] = tuple(hub + one for one in value) if many else hub + value
+    return changed(event, changes) if changes else event
+
+
+_HOME_FIELDS: dict[type[Event], tuple[tuple[str, bool], ...]] = {}
+
+
+def _home_fields(cls: type[Event]) -> tuple[tuple[str, bool], ...]:
+    """The fields of a class that name homes, as its definition says, and whether they name several."""
+    found = _HOME_FIELDS.get(cls)
+    if found is None:
+        found = tuple((one.name, one.many) for one in fields_of(cls) if one.refers == "home")
+        _HOME_FIELDS[cls] = found
+    return found
+
+
+def is_hub(writer: str) -> bool:
+    """Whether a writer is a county, or a hub above one, and no home."""
+    return writer == COUNTY or writer.endswith(SEPARATOR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import gc
 import json
 import math
@@ -120,6 +121,14 @@ def subject_id(text: str) -> bytes:
         raise argparse.ArgumentTypeError(f"a subject's id is a UUID, found {text!r}") from None
 
 
+def date(text: str) -> dt.date:
+    """A date as typed."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a date is written like 2025-03-01, found {text!r}") from None
+
+
 def add_reading(commands: Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
     """The commands that only read, the same at a home and at the hub."""
 
@@ -140,6 +149,15 @@ def add_reading(commands: Commands, kind: Kind, homes_of: Callable[[Folder], Hom
         show(found, arguments.json)
         return exits.DONE
 
+    def subject(arguments: argparse.Namespace) -> int:
+        opened = folder(arguments)
+        found = reading.subject(opened, homes_of(opened), arguments.id)
+        if found is None:
+            print(f"nothing readable is recorded about {uuid.UUID(bytes=arguments.id)} here", file=sys.stderr)
+            return exits.REFUSED
+        show(found, arguments.json)
+        return exits.DONE
+
     def history(arguments: argparse.Namespace) -> int:
         show(reading.history(folder(arguments), arguments.subject), arguments.json)
         return exits.DONE
@@ -152,6 +170,10 @@ def add_reading(commands: Commands, kind: Kind, homes_of: Callable[[Folder], Hom
     add(commands, "children", children, "list the children", as_json=True)
     made = add(commands, "child", child, "show one child's file, conflicts included", as_json=True)
     made.add_argument("id", type=subject_id, metavar="ID", help="the child's id")
+    made = add(
+        commands, "subject", subject, "show what is known of any subject: a grant, a case, a report …", as_json=True
+    )
+    made.add_argument("id", type=subject_id, metavar="ID", help="the subject's id")
     made = add(commands, "history", history, "show every entry about a subject", as_json=True)
     made.add_argument("subject", type=subject_id, metavar="SUBJECT", help="the subject's id")
     add(commands, "digest", digest, "a fingerprint of every table: equal entries give equal digests", as_json=True)

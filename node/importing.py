@@ -28,6 +28,7 @@ from domain.event import RevokedEvent
 from domain.facts import Book, Lifted, at_ms, lift, own_subject
 from domain.folding import Folding
 from domain.records import Record, canonical
+from node import batches
 from node.clock import Clock
 from node.records import draft_of, fits, record_of
 from sync.batch import Draft, Recorded
@@ -102,7 +103,7 @@ class Importer:
             for entry in self._store.entries_of_log(log):
                 body = entry.body()
                 source = body.extensions.get(EXT_SOURCE) if body else None
-                if body is None or source is None:
+                if body is None or source is None or batches.is_batch(source):
                     continue
                 site, at = source
                 self._known.add((site, at))
@@ -122,7 +123,8 @@ class Importer:
     def _fold_again(self, subject: bytes) -> None:
         """A subject of which several logs speak, in canonical order."""
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject)]
-        records = [record_of(e, b, b.extensions[EXT_SOURCE][0]) for e, b in pairs if b and EXT_SOURCE in b.extensions]
+        sources = [(e, b, b.extensions.get(EXT_SOURCE)) for e, b in pairs if b]
+        records = [record_of(e, b, one[0]) for e, b, one in sources if one and not batches.is_batch(one)]
         folding = self._foldings[subject] = Folding(subject)
         for record in canonical(records):
             folding.add(record)

@@ -22,6 +22,7 @@ from sync.stored_log import StoredLog
 REBUILD_BATCH_COUNT: Final = 10_000  # nobody waits for a single batch, and a subject is written once a batch
 REBUILT_SUFFIX: Final = ".rebuilt"
 BUILDING_SUFFIX: Final = ".building"
+KNOWN_SUFFIX: Final = ".known"  # as they once were, for one report
 
 T = TypeVar("T")
 

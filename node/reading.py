@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from domain import forms, schema
+from domain.childfile import plain as deep_plain
+from domain.conflicts import conflicts_of
+from domain.event import Event
+from domain.folded import folded
 from domain.folding import fold
+from domain.records import Record
+from domain.telling import tell
 from domain.views import TABLES, VIEWS_VERSION, child_json
 from node import opening
 from node.brackets import bracket_json
@@ -20,7 +26,7 @@ from node.revocation import Revocations
 from node.views import HomeOf
 from sync import erasure
 from sync.batch import Entry
-from sync.entry import ERASED, EXT_FIRST_ID
+from sync.entry import ERASED, EXT_FIRST_ID, Body
 from sync.stored_log import StoredLog
 
 SET_ASIDE: Final = "这本日志在别处也写过，这一条已重新登记 (this log was also continued elsewhere: recorded again)"
@@ -71,17 +77,40 @@ def child(folder: Folder, homes_of: HomesOf, subject: bytes) -> dict[str, Any] |
 
 def child_of(store: StoredLog, home_of: HomeOf, subject: bytes) -> dict[str, Any] | None:
     """As `child`, from an open log."""
-    records, is_child = [], False
+    records, kinds = _records_of(store, home_of, subject)
+    if "child" not in kinds:
+        return None
+    version = forms.text_of(forms.version_of(records))
+    return {"id": str(uuid.UUID(bytes=subject)), **child_json(fold("child", subject, records)), "version": version}
+
+
+def _records_of(store: StoredLog, home_of: HomeOf, subject: bytes) -> tuple[list[Record], set[str]]:
+    """A subject's entries as the domain sees them, and the kinds of subject that they are about."""
+    records, kinds = [], set()
     revoked = Revocations(store, home_of=home_of).withholds
     for entry in store.entries_of_subject(subject):
         body = entry.body()
         if body is not None and isinstance(body.payload, dict):
-            is_child |= schema.subject_kind(body.type) == "child"
+            kinds.add(schema.subject_kind(body.type))
             records.append(record_of(entry, body, home_of(entry.log), revoked(entry.log, entry.seq)))
-    if not is_child:
+    return records, kinds
+
+
+def subject(folder: Folder, homes_of: HomesOf, subject: bytes) -> dict[str, Any] | None:
+    """The picture of a subject of any kind; None if no readable entry is about it."""
+    with log_of(folder) as store:
+        records, _ = _records_of(store, homes_of(store), subject)
+    state = fold("", subject, records)
+    if not state.kind:
         return None
-    version = forms.text_of(forms.version_of(records))
-    return {"id": str(uuid.UUID(bytes=subject)), **child_json(fold("child", subject, records)), "version": version}
+    conflicts = [{"field": one.field, "values": [deep_plain(head.value) for head in one.heads], "why": one.why}
+                 for one in conflicts_of(state)]  # fmt: skip
+    return {
+        "id": str(uuid.UUID(bytes=subject)),
+        "kind": state.kind,
+        "picture": deep_plain(folded(state)),
+        "conflicts": conflicts,
+    }
 
 
 def history(folder: Folder, subject: bytes) -> dict[str, Any]:
@@ -120,7 +149,15 @@ def entry_json(entry: Entry, *, is_set_aside: bool = False) -> dict[str, Any]:
     if body is not None and EXT_FIRST_ID in body.extensions:
         where |= {"first_id": body.extensions[EXT_FIRST_ID].hex(), "recorded_again": RECORDED_AGAIN}
     if body is None:
-        return {"id": entry.id.hex(), "type": ERASED, "actor": None, "recorded_at": None, **where, "payload": None}
+        return {
+            "id": entry.id.hex(),
+            "type": ERASED,
+            "actor": None,
+            "recorded_at": None,
+            **where,
+            "payload": None,
+            "line": None,
+        }
     return {
         "id": entry.id.hex(),
         "type": body.type,
@@ -128,7 +165,14 @@ def entry_json(entry: Entry, *, is_set_aside: bool = False) -> dict[str, Any]:
         "recorded_at": rfc3339(body.recorded_at_ms),
         **where,
         "payload": plain(body.payload),
+        "line": _line(body),
     }
+
+
+def _line(body: Body) -> str | None:
+    """What the entry says, in one Chinese sentence; None where this version cannot read it."""
+    event = schema.decode(body.type, body.payload) if isinstance(body.payload, dict) else None
+    return tell(event) if isinstance(event, Event) else None
 
 
 def digest(folder: Folder, homes_of: HomesOf) -> dict[str, Any]:

@@ -54,14 +54,14 @@ def judge(system: dt.date, receipt: dt.date | None, entry: dt.date | None, agree
 
 def of(store: StoredLog, clock: Clock) -> Today:
     """The day at the home whose log this is."""
-    return judge(local_date(clock()), _receipt_date(store), _entry_date(store), _agreed_on(store))
+    return judge(local_date(clock()), receipt_date(store), _entry_date(store), _agreed_on(store))
 
 
 def _agree(one: dt.date, other: dt.date) -> bool:
     return abs(one - other) < CONTRADICTION
 
 
-def _receipt_date(store: StoredLog) -> dt.date | None:
+def receipt_date(store: StoredLog) -> dt.date | None:
     """Of the newest of the home's logs that has a receipt: a new one has none before its first exchange."""
     for branch in reversed(store.branches()):
         kept = store.last_checkpoint(branch.log, with_receipt=True) if branch.own else None

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +29,12 @@ import msgpack
 
 from domain.folding import Folding
 from domain.records import Record, canonical
-from domain.views import TABLES, VIEWS_VERSION
+from domain.reporting import Rows
+from domain.views import TABLES, VIEWS_VERSION, Table
+from node import sums
 from node.records import of_the_domain, record_of
 from node.revocation import Revocations
+from node.sums import Changes
 from sync import log_sql
 from sync.batch import Entry
 from sync.cipher import MasterKey
@@ -49,11 +53,17 @@ Row = tuple[Any, ...]
 HomeOf = Callable[[bytes], str]
 
 
+def quoted(names: Iterable[str]) -> str:
+    """Column names as SQL takes them: some are words of its own."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
 def _schema() -> str:
     parts = ["CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"]
     for table in TABLES.values():
-        columns = ", ".join(f"{name} {kind}" for name, kind in table.columns)
-        parts.append(f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({', '.join(table.key)})) WITHOUT ROWID;")
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in table.columns)
+        parts.append(f"CREATE TABLE {table.name}({columns}, PRIMARY KEY({quoted(table.key)})) WITHOUT ROWID;")
+    parts.append(sums.SCHEMA)
     parts.append("INSERT INTO mark VALUES('position', 0);")
     return "\n".join(parts)
 
@@ -80,7 +90,7 @@ class Views:
         """Whether the file has its tables and its pages hang together; reads all of it."""
         try:
             tables = {name for (name,) in self.query("SELECT name FROM sqlite_schema WHERE type='table'")}
-            return tables == {"mark", *TABLES} and self.query("PRAGMA quick_check(1)") == [("ok",)]
+            return tables == {"mark", sums.NAME, *TABLES} and self.query("PRAGMA quick_check(1)") == [("ok",)]
         except apsw.Error:
             return False
 
@@ -111,32 +121,35 @@ class Views:
         with self._readers() as db:
             return db.execute(sql, tuple(bindings)).fetchall()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Select]:
+        """Reads of one moment, whatever is written meanwhile."""
+        with self._readers() as db:
+            db.execute("BEGIN")
+            try:
+                yield Select(db)
+            finally:
+                db.execute("COMMIT")
+
     def rows_of(self, table: str) -> list[Row]:
         """All rows of a table in the order of its key."""
-        return self.query(f"SELECT * FROM {table} ORDER BY {', '.join(TABLES[table].key)}")  # noqa: S608 -- our names
+        return self.query(f"SELECT * FROM {table} ORDER BY {quoted(TABLES[table].key)}")  # noqa: S608 -- our names
 
-    def replace(
-        self,
-        position: int,
-        gone: Iterable[tuple[str, Row]],
-        fresh: Iterable[tuple[str, Row]],
-        *,
-        last: bytes = b"",
-        erased: bool = False,
-    ) -> None:
-        """Take rows away by key, write rows, move the mark: all or none. `erased` rows must leave no trace.
+    def replace(self, position: int, changes: Changes, *, last: bytes = b"", erased: bool = False) -> None:
+        """Take rows away by key, write rows and sums, move the mark: all or none. `erased` rows must leave no trace.
 
         `last`: the commitment of the entry at the position, where that is another one than before.
         """
         with transaction(self._db):
             if erased:
                 self._db.execute("INSERT OR REPLACE INTO mark VALUES('traces', ?)", (IN_PAGES,))
-            for name, keys in _by_table(gone).items():
-                condition = " AND ".join(f"{column}=?" for column in TABLES[name].key)
+            for name, keys in _by_table(changes.gone).items():
+                condition = " AND ".join(f'"{column}"=?' for column in TABLES[name].key)
                 self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
-            for name, new in _by_table(fresh).items():
+            for name, new in _by_table(changes.fresh).items():
                 marks = ",".join("?" * len(TABLES[name].columns))
                 self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
+            changes.sums.write(self._db)
             self._db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
             if last:
                 self._db.execute("INSERT OR REPLACE INTO mark VALUES('last', ?)", (_witness(last),))
@@ -157,13 +170,13 @@ class Views:
         self._db.execute("DELETE FROM mark WHERE name='traces'")
         return True
 
-    def forget_subject(self, subject: bytes) -> list[tuple[str, Row]]:
-        """The keys of a subject's rows as they are stored."""
-        found: list[tuple[str, Row]] = []
-        for name, table in TABLES.items():
-            keys = self.query(f"SELECT {', '.join(table.key)} FROM {name} WHERE subject=?", (subject,))  # noqa: S608
-            found += [(name, key) for key in keys]
-        return found
+    def rows_of_subject(self, subject: bytes) -> list[tuple[str, Row]]:
+        """A subject's rows as they are stored."""
+        return [
+            (name, row)
+            for name in TABLES
+            for row in self.query(f"SELECT * FROM {name} WHERE subject=?", (subject,))  # noqa: S608 -- our names
+        ]
 
     def digest(self) -> dict[str, str]:
         """SHA-256 of every table's rows in key order: equal sets of entries give equal digests."""
@@ -175,14 +188,31 @@ class Views:
             db.execute("BEGIN")
             try:
                 position = int(db.execute("SELECT value FROM mark WHERE name='position'").get)
-                return position, {name: _table_digest(db, name) for name in sorted(TABLES)}
+                return position, {name: _table_digest(db, name, table.key) for name, table in sorted(DIGESTED.items())}
             finally:
                 db.execute("COMMIT")
 
 
-def _table_digest(db: apsw.Connection, name: str) -> str:
+class Select:
+    """`domain.reporting.Read` over one moment of a file of read models."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+        """The columns of all rows, or of those with a column from a lowest to a highest value."""
+        names = tuple(columns.split())
+        wanted = {*names, *([between[0]] if between else [])}
+        known = DIGESTED[table].columns
+        assert wanted <= {name for name, _ in known}, f"{table} has no columns {sorted(wanted)}"
+        condition = f' WHERE "{between[0]}" BETWEEN ? AND ?' if between else ""
+        sql = f"SELECT {quoted(names)} FROM {table}{condition}"  # noqa: S608 -- our names
+        return Rows(names, self._db.execute(sql, between[1:] if between else ()).fetchall())
+
+
+def _table_digest(db: apsw.Connection, name: str, key: tuple[str, ...]) -> str:
     digest = hashlib.sha256()
-    order = ", ".join(TABLES[name].key)
+    order = quoted(key)
     for row in db.execute(f"SELECT * FROM {name} ORDER BY {order}"):  # noqa: S608 -- our names
         digest.update(msgpack.packb(row))
     return digest.hexdigest()
@@ -220,8 +250,12 @@ class Remembered:
 class Follower:
     """Feeds one file of read models from the log. Used by one thread."""
 
-    def __init__(self, store: StoredLog, views: Views, home_of: HomeOf) -> None:
+    def __init__(
+        self, store: StoredLog, views: Views, home_of: HomeOf, known: Callable[[Entry], bool] = lambda _entry: True
+    ) -> None:
+        """`known`: which entries count at all, for a file of read models as they once were."""
         self.views = views
+        self._known = known
         self._store = store
         self._home_of = home_of
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
@@ -244,7 +278,7 @@ class Follower:
         touched: dict[bytes, Remembered] = {}
         anew: set[bytes] = set()
         position = entries[-1].position
-        for entry in entries:
+        for entry in filter(self._known, entries):
             body = entry.body()
             if not of_the_domain(body, entry):
                 touched.update(self._judged_anew(entry, body, position))
@@ -294,7 +328,7 @@ class Follower:
 
     def forget_erased(self) -> None:
         """Fold every subject again that was erased, and of which something is left here."""
-        erased = [name for name in erased_subjects(self._store) if self.views.forget_subject(name)]
+        erased = [name for name in erased_subjects(self._store) if self.views.rows_of_subject(name)]
         if erased:
             subjects = {name: self._start_anew(name, self.position) for name in erased}
             for one in subjects.values():
@@ -302,12 +336,13 @@ class Follower:
             self._write(self.position, subjects)
 
     def _write(self, position: int, touched: dict[bytes, Remembered], last: bytes = b"") -> None:
-        gone: list[tuple[str, Row]] = []
-        fresh: list[tuple[str, Row]] = []
+        changes = Changes()
         for name, subject in touched.items():
-            self._difference(name, subject, gone, fresh)
-        erased = any(subject.erased for subject in touched.values()) and bool(gone)
-        self.views.replace(position, gone, fresh, last=last, erased=erased)
+            before = self.views.rows_of_subject(name) if subject.rows is None else subject.rows
+            subject.rows = subject.folding.rows()
+            changes.became(before, subject.rows)
+        erased = any(subject.erased for subject in touched.values()) and bool(changes.gone)
+        self.views.replace(position, changes, last=last, erased=erased)
         self.position = position
         if erased:
             self.views.clear_traces()
@@ -333,26 +368,13 @@ class Follower:
 
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
-        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject, until)]
+        entries = filter(self._known, self._store.entries_of_subject(subject, until))
+        pairs = [(entry, entry.body()) for entry in entries]
         records = [self._record(one, body) for one, body in pairs if of_the_domain(body, one)]
         folding = Folding(subject)
         for record in canonical(records):
             folding.add(record)
         return folding
-
-    def _difference(
-        self, subject: bytes, remembered: Remembered, gone: list[tuple[str, Row]], fresh: list[tuple[str, Row]]
-    ) -> None:
-        now = remembered.folding.rows()
-        if remembered.rows is None:
-            keys = {_key(*one) for one in now}
-            gone += [key for key in self.views.forget_subject(subject) if key not in keys]
-            fresh += now
-        else:
-            before = {_key(*one): one[1] for one in remembered.rows}
-            fresh += [one for one in now if before.pop(_key(*one), None) != one[1]]
-            gone += before
-        remembered.rows = now
 
     def _limit_memory(self) -> None:
         while len(self._remembered) > SUBJECTS_REMEMBERED_MAX:
@@ -360,11 +382,7 @@ class Follower:
             self._knows_all = False
 
 
-KEY_SIZES: Final = {table.name: len(table.key) for table in TABLES.values()}
-assert all(table.key == tuple(name for name, _ in table.columns)[: len(table.key)] for table in TABLES.values()), (
-    "a row begins with its key"
-)
-
-
-def _key(name: str, row: Row) -> tuple[str, Row]:
-    return name, row[: KEY_SIZES[name]]
+DIGESTED: Final = {
+    **TABLES,
+    sums.NAME: Table(sums.NAME, tuple((name, "") for name in sums.COLUMNS), ("month", "home", "kind")),
+}

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
-import uuid
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from domain import forms, schema
-from domain.commands import wish
-from domain.decide import decide
-from domain.errors import BadField, Refused
-from domain.folding import Folding
+from domain.errors import Refused
 from node import (
     cli,
     coming,
     conflicts,
     damages,
-    deciding,
+    defining,
+    duties,
     erasing,
     exits,
     healing,
@@ -30,6 +25,9 @@ from node import (
     joining,
     keeping,
     photos,
+    policy,
+    recording,
+    report_commands,
     reserve,
     returning,
     scrubbing,
@@ -44,7 +42,7 @@ from node.invitation import BadInvitation, parse, require_loopback, text_or_file
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
-from site_node import bundling
+from site_node import bundling, sheets
 from sync import receipt_series
 from sync.errors import LogCorrupt, RefusedByPeer
 from sync.stored_log import StoredLog
@@ -74,28 +72,19 @@ def build_parser() -> argparse.ArgumentParser:
     made.add_argument("invitation", metavar="INVITATION", help="the invitation's text, or a file that holds it")
     made.add_argument("--hub", metavar="URL", help="reach the hub at this address instead of the invitation's")
     made.add_argument("--offline", action="store_true", help="without a network: the bundles ask the county")
-    made = cli.add(commands, "import", import_facts, "record the facts of a file, each once")
-    made.add_argument("file", type=Path, metavar="FACTS.jsonl", help="one JSON object a line")
+    made = cli.add(commands, "import", import_facts, "record the facts of a file, each once, or a spreadsheet's rows")
+    made.add_argument("file", type=Path, metavar="FILE", help="one JSON object a line, or a spreadsheet")
     made.add_argument("--all", action="store_true", help="also lines of other homes")
-    made = cli.add(commands, "record", record, "record one event")
-    made.add_argument("event", metavar="EVENT", help="its stored name, like home-visit-recorded/1")
-    made.add_argument("--subject", required=True, metavar="ID|new", help="what it is about")
-    made.add_argument("--by", required=True, metavar="WORKER", help="who records it")
-    made.add_argument(
-        "--payload-json", metavar="-|JSON", help="the payload as JSON, or - to read it from standard input"
-    )
-    made.add_argument(
-        "--shown",
-        metavar="VERSION",
-        help="the version that `child --json` showed: if a field that this edits moved since, nothing is stored",
-    )
-    made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
+    sheets.add_to_import(made)
+    sheets.add_commands(commands, homes_of)
+    recording.add_command(commands, "home", homes_of)
     photos.add_taking_in(commands)
     made = cli.add(commands, "serve", serve, "serve the home's pages, and exchange with the county in the background")
     made.add_argument("--listen", default="127.0.0.1:8101", metavar="HOST:PORT", help="port 0 picks a free one")
     made.add_argument(
         "--exchange-every", type=cli.interval_s, default=300.0, metavar="S", help="seconds between exchanges"
     )
+    defining.add_command(commands)
     cli.add(commands, "sync", sync, "exchange with the county now")
     bundling.add_commands(commands, homes_of)
     cli.add(commands, "status", status, "what is recorded here, and what the county has", as_json=True)
@@ -104,8 +93,14 @@ def build_parser() -> argparse.ArgumentParser:
     conflicts.add_reading(commands, "home", homes_of)
     conflicts.add_settling(commands, "home", homes_of)
     returning.add_reading(commands, "home", homes_of)
+    report_commands.add_command(commands, "home", homes_of)
     returning.add_repairing(commands, homes_of)
     photos.add_reading(commands, "home")
+    duties.add_due(commands, homes_of)
+    duties.add_rules(commands, "home", homes_of)
+    duties.add_compliance(commands, "home", homes_of)
+    policy.add_rule_set(commands, "home", homes_of)
+    policy.add_waive(commands, homes_of)
     keeping.add_commands(commands, "home")
     return top
 
@@ -146,6 +141,8 @@ def import_facts(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir, "home")
     if not arguments.file.is_file():
         raise Refused(f"找不到文件 {arguments.file}", f"{arguments.file} is not a file")
+    if sheets.is_sheet(arguments):
+        return sheets.import_sheet(homes_of, arguments)
     with heeded() as heeding, writing(folder) as store:
         if any(branch.coming for branch in store.branches()):  # what is known is learned from what is here
             raise Refused(
@@ -160,51 +157,6 @@ def import_facts(arguments: argparse.Namespace) -> int:
     erased = f", {done.erased} about erased subjects" if done.erased else ""
     print(f"{done.recorded} recorded, {done.known} known from before, {done.elsewhere} of other homes{erased}")
     return exits.DONE
-
-
-def record(arguments: argparse.Namespace) -> int:
-    """Record one event."""
-    folder = Folder(arguments.dir, "home")
-    event = _event(arguments)
-    subject = uuid.uuid4().bytes if arguments.subject == "new" else _subject(arguments.subject)
-    version = None if arguments.shown is None else forms.read(arguments.shown)
-    with writing(folder) as store:
-
-        def wished(folding: Folding) -> deciding.Wished:
-            code = folder.config.code
-            shown = {} if version is None else forms.shown_fields(folding, event, code, version)
-            events = decide(folding, wish(code, event, shown))
-            photos.require_here(store, events)
-            return deciding.Wished(events, version)
-
-        now_ms = system_clock()()
-        done = deciding.record(store, homes_of(folder)(store), subject, arguments.by, now_ms, wished)
-    print(json.dumps({"id": done[0].id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done[0].seq}))
-    return exits.DONE
-
-
-def _subject(text: str) -> bytes:
-    try:
-        return cli.subject_id(text)
-    except argparse.ArgumentTypeError:
-        raise BadField("--subject", text, "a UUID, or new") from None
-
-
-def _event(arguments: argparse.Namespace) -> Any:
-    if arguments.payload_json is None:
-        pairs = [field.partition("=") for field in arguments.fields]
-        for name, equals, _ in pairs:
-            if not equals:
-                raise BadField(name, name, "field=value")
-        return schema.from_text(arguments.event, {name: value for name, _, value in pairs})
-    text = sys.stdin.read() if arguments.payload_json == "-" else arguments.payload_json
-    try:
-        payload = json.loads(text)
-    except ValueError as error:
-        raise BadField("--payload-json", text[:60], f"a JSON object ({error})") from None
-    if not isinstance(payload, dict):
-        raise BadField("--payload-json", text[:60], "a JSON object")
-    return schema.from_json(arguments.event, payload)
 
 
 def serve(arguments: argparse.Namespace) -> int:

@@ -115,17 +115,21 @@ def figures(sample: Sample, evidence: Evidence) -> Iterator[Checked]:
     """The county's figures against our own count of the raw facts."""
     whereabouts = sample.whereabouts()
     by_home = dict(Counter(whereabouts.values()))
-    r01 = evidence.r01
-    good = r01["total"] == len(sample.children()) and r01["by_home"] == by_home
-    yield Checked("R01 is what the raw facts say", good, f"{r01['total']} children, {in_words(r01['by_home'])}")
+    r01 = evidence.r01["figures"]["children"]
+    good = r01["value"] == len(sample.children()) and r01["by"]["home"] == by_home
+    yield Checked("R01 is what the raw facts say", good, f"{r01['value']} children, {in_words(r01['by']['home'])}")
     shown = {child["id"]: child["home"] for child in evidence.children}
     words = f"{len(shown)} children, {sample.moves()} of them arrived from another home"
     yield Checked("each child is where it moved to", shown == whereabouts, words)
     for month, report in evidence.r17.items():
         ours = sample.counted(month)
-        theirs = {home: in_our_words(kinds) for home, kinds in report["homes"].items()}
-        summed = in_our_words(report["county"]) == sum(ours.values(), Counter())
-        good = theirs == ours and summed and report["consistent"] is True
+        figures = report["figures"]
+        theirs = {
+            home: in_our_words({k: one["by"]["home"].get(home, 0) for k, one in figures.items()}) for home in ours
+        }
+        summed = in_our_words({kind: one["value"] for kind, one in figures.items()}) == sum(ours.values(), Counter())
+        strangers = {home for one in figures.values() for home in one["by"]["home"]} - ours.keys()
+        good = theirs == ours and summed and not strangers
         words = f"{sum(sum(kinds.values()) for kinds in ours.values()):,} facts counted again"
         yield Checked(f"R17 of {month} is what the raw facts say, home by home", good, words)
 
@@ -135,10 +139,10 @@ def in_words(counts: dict[str, int]) -> str:
     return " · ".join(f"{name or '?'}: {count:,}" for name, count in counts.items())
 
 
-def in_our_words(kinds: dict[str, dict[str, int]]) -> Counter[str]:
+def in_our_words(kinds: dict[str, int]) -> Counter[str]:
     """The kinds of a report that the demo counts too."""
     found: Counter[str] = Counter()
-    for kind, measures in kinds.items():
+    for kind, count in kinds.items():
         if kind in OUR_WORDS:
-            found[OUR_WORDS[kind]] += measures["count"]
+            found[OUR_WORDS[kind]] += count
     return found

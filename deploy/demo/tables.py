@@ -35,21 +35,21 @@ def show(display: Display, county: County, evidence: Evidence, promises: Iterabl
 
 def figures(display: Display, evidence: Evidence) -> None:
     """The county's R01, and R17 month by month."""
-    r01 = evidence.r01
-    rows = [("in all", f"{r01['total']:,}")]
-    rows += [(f"by {name}", in_words(r01[f"by_{name}"])) for name in ("home", "sex", "age", "grade")]
-    display.table(f"R01, children of the county as of {r01['as_of']}", ("", "children"), rows)
+    register = evidence.r01["figures"]["children"]
+    rows = [("in all", f"{register['value']:,}")]
+    rows += [(f"by {name}", in_words(register["by"][name])) for name in ("home", "sex", "age", "grade")]
+    display.table(f"R01, children of the county as of {evidence.r01['as_of']}", ("", "children"), rows)
     months = list(evidence.r17)
-    labels = evidence.r17[months[0]]["labels"]
-    counted = [kind for kind in labels if any(kind in report["county"] for report in evidence.r17.values())]
+    kinds = {name: one for report in evidence.r17.values() for name, one in report["figures"].items()}
     display.table(
         "R17, what the homes did",
         ("", *months),
         [
             (
-                f"{labels[kind]['zh']} {labels[kind]['en']}",
-                *(evidence.r17[m]["county"].get(kind, {}).get("count", 0) for m in months),
+                f"{kinds[name]['zh']} {kinds[name]['en']}",
+                *(evidence.r17[m]["figures"].get(name, {}).get("value", 0) for m in months),
             )
-            for kind in counted
+            for name in kinds
+            if kinds[name]["unit"]["en"] == "times" and not name.endswith("_reached")
         ],
     )

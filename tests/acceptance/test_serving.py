@@ -53,7 +53,9 @@ def test_the_county_s_page(yard):
     child(yard, home, "石头")
     yard.quick("site-node", "join", home, invitation, "--hub", server.url)
     yard.quick("site-node", "sync", home)
-    assert yard.quick("central-hub", "report", yard / "hub", "R01", "--json").json()["total"] == 1
+    assert (
+        yard.quick("central-hub", "report", yard / "hub", "R01", "--json").json()["figures"]["children"]["value"] == 1
+    )
     text, headers = server.page()
     assert "<script" not in text
     assert "南沟村之家" in text
@@ -126,13 +128,25 @@ def test_one_writer_a_folder(yard):
     yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
     (yard / "facts.jsonl").write_text("")
     for words in (("serve", home, "--listen", "127.0.0.1:0"), ("sync", home), ("import", home, yard / "facts.jsonl"),
-                  ("record", home, "child-registered/1", "--subject", "new", "--by", "w", "name=n", "sex=male",
-                   "born_on=2016-05-04", "registered_on=2024-09-01"), ("join", home, yard.invite())):  # fmt: skip
+                  ("join", home, yard.invite())):  # fmt: skip
         answer = yard.quick("site-node", *words, code=3)
         assert "in use" in answer.err
         assert answer.err.count("\n") == 1
     assert "in use" in yard.quick("central-hub", "serve", yard / "hub", "--listen", "127.0.0.1:0", code=3).err
     assert hub.page()
+
+
+def test_recording_beside_serve(yard):
+    """`record` goes through a running `serve`: the entry is stored, and a refusal has the same words and code."""
+    home = yard.home()
+    yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0")
+    subject = child(yard, home, "小禾")
+    assert yard.quick("site-node", "child", home, subject, "--json").json()["fields"]["name"] == "小禾"
+    again = ("record", home, "child-registered/1", "--subject", subject, "--by", "w", "name=n", "sex=male")
+    refused = yard.quick("site-node", *again, "registered_on=2024-09-01", code=6)
+    assert refused.err.count("\n") == 1
+    assert yard.quick("site-node", *again, "registered_on=yesterday", code=6).err.count("registered_on")
+    assert yard.quick("site-node", "status", home, "--json").json()["entries"] == 1
 
 
 def test_reading_beside_serve(county):

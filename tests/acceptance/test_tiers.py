@@ -92,13 +92,16 @@ def test_what_homes_record_arrives_at_the_top(tiers, yard, lines_of, write_lines
     entries = sum(status(yard, county)["entries"] for county in ("qingxi", "baihe"))
     assert entries >= 300
     wait_until(lambda: status(yard, "hebei")["entries"] == entries)
-    counties = {county: yard.quick("central-hub", "report", yard / county, "R01", "--json").json()["total"]
-                for county in ("baihe", "qingxi")}  # fmt: skip
-    top = yard.quick("central-hub", "report", yard / "hebei", "R01", "--json").json()
+
+    def register(hub: str) -> dict:
+        return yard.quick("central-hub", "report", yard / hub, "R01", "--json").json()["figures"]["children"]
+
+    counties = {county: register(county)["value"] for county in ("baihe", "qingxi")}
+    top = register("hebei")
     assert all(counties.values())
-    assert top["total"] == sum(counties.values())
-    assert top["by_home"] == {f"hejian/{county}/home-01": count for county, count in counties.items()}
-    assert top["by_county"] == {f"hejian/{county}": count for county, count in counties.items()}
+    assert top["value"] == sum(counties.values())
+    assert top["by"]["home"] == {f"hejian/{county}/home-01": count for county, count in counties.items()}
+    assert top["by"]["county"] == {f"hejian/{county}": count for county, count in counties.items()}
     require_all_above(yard)
     for county in counties:
         (home,) = status(yard, county)["homes"]

@@ -11,6 +11,7 @@ import pytest
 from central_hub.loading import Load
 from central_hub.ordering import address
 from domain import events as e
+from domain.policy import COUNTY_SUBJECT
 from node import mailbox
 from node.erasing import Order
 from node.mailbox import AddressedOrder
@@ -331,3 +332,47 @@ def test_who_writes_about_the_erased_too_late_is_told_then(town):
     town.exchange()
     assert len(mailbox.read(town.homes[NEW], town.key, NEW).orders) == 1
     town.require_whole()
+
+
+def term(name: str, on: int = 0) -> e.Event:
+    return e.TermScheduled(name=name, from_on=day(on), to_on=day(on + 100))
+
+
+def policy_at(town: Town, code: str) -> list[tuple[str, object]]:
+    entries = town.store_of(code).entries_of_subject(COUNTY_SUBJECT)
+    return [(body.type, town.home_of(code)(entry.log)) for entry in entries if (body := entry.body())]
+
+
+def test_the_countys_terms_and_rules_go_to_every_home(town):
+    """What the county says of its own subject is in every outbox, also of a home that joins behind it."""
+    town.record("", COUNTY_SUBJECT, term("2024-秋"))
+    town.exchange()
+    town.record("", COUNTY_SUBJECT, e.PolicyRuleSet(rule="O15", from_on=day(0), every="week"))
+    town.route(1)
+    town.add("home-04")
+    town.exchange()
+    said = [("term-scheduled/1", ""), ("policy-rule-set/1", "")]
+    for code in (OLD, NEW, OTHER, "home-04"):
+        assert policy_at(town, code) == said
+    town.require_whole()
+
+
+def test_what_a_home_tightens_is_read_by_the_county_and_by_no_other_home(town):
+    """A home's own rules are its own business and the county's."""
+    town.record(OLD, COUNTY_SUBJECT, e.PolicyRuleSet(rule="O21", from_on=day(0), times=5))
+    town.record("", COUNTY_SUBJECT, term("2024-秋"))
+    town.exchange()
+    town.exchange()
+    assert sorted(policy_at(town, "")) == [("policy-rule-set/1", OLD), ("term-scheduled/1", "")]
+    assert sorted(policy_at(town, OLD)) == [("policy-rule-set/1", OLD), ("term-scheduled/1", "")]
+    assert policy_at(town, NEW) == [("term-scheduled/1", "")]
+    town.require_whole()
+
+
+def test_a_rule_that_the_county_takes_back_is_taken_back_everywhere(town):
+    """A correction of the county's own word follows it."""
+    wrong = town.record("", COUNTY_SUBJECT, term("2024-秋"))
+    town.exchange()
+    town.record("", COUNTY_SUBJECT, e.FactWithdrawn(target=UUID(bytes=wrong)))
+    town.exchange()
+    assert [kind for kind, _ in policy_at(town, NEW)] == ["term-scheduled/1", "fact-withdrawn/1"]

@@ -47,7 +47,7 @@ def test_the_files_of_a_home_are_put_in_order(town):
     town.record(HOME, name("new loan"), e.LoanStarted(child=UUID(int=1), book="西游记", out_on=DAY))
     town.record(HOME, name("worker"), e.WorkerRegistered(name="李老师", code="w-01", joined_on=DAY))
     town.bring()
-    needs = Needs(town.hub, town.registry)
+    needs = Needs(town.hub, town.registry, lambda: NOW_MS + 100 * 86_400_000)
     log = town.homes[HOME].log
     order = ["worker", "in need", "long ago", "lately", "new loan", "old loan", "left"]
     assert needs.in_order([log]) == [name(one) for one in order]

@@ -19,14 +19,12 @@ KILLS = [Kill("home-01 importing", 5, 10, was_running=True)]
 
 def report(month: str) -> dict:
     """R17 as a faithful hub would tell it."""
-    homes = {
-        home: {KINDS[words]: {"count": count} for words, count in counts.items()}
-        for home, counts in SAMPLE.counted(month).items()
-    }
-    county = Counter()
-    for kinds in homes.values():
-        county.update({kind: figures["count"] for kind, figures in kinds.items()})
-    return {"homes": homes, "county": {kind: {"count": n} for kind, n in county.items()}, "consistent": True}
+    counted = SAMPLE.counted(month)
+    figures = {}
+    for words, kind in KINDS.items():
+        homes = {home: counts[words] for home, counts in counted.items()}
+        figures[kind] = {"value": sum(homes.values()), "by": {"home": homes}}
+    return {"figures": figures}
 
 
 def county():
@@ -51,7 +49,11 @@ def faithful() -> Evidence:
             digests=dict.fromkeys(names, (tables, tables)),
             pages=dict.fromkeys(names, "<html lang=zh>"),
             children=[{"id": child, "home": home} for child, home in whereabouts.items()],
-            r01={"total": len(whereabouts), "by_home": dict(Counter(whereabouts.values()))},
+            r01={
+                "figures": {
+                    "children": {"value": len(whereabouts), "by": {"home": dict(Counter(whereabouts.values()))}}
+                }
+            },
             r17={month: report(month) for month in SAMPLE.months()},
         )
     )
@@ -91,7 +93,7 @@ def rebuild_nothing(e: Evidence) -> None:
 
 
 def miscount_children(e: Evidence) -> None:
-    e.r01["total"] += 1
+    e.r01["figures"]["children"]["value"] += 1
 
 
 def leave_a_child_behind(e: Evidence) -> None:
@@ -99,11 +101,11 @@ def leave_a_child_behind(e: Evidence) -> None:
 
 
 def miscount_calls(e: Evidence) -> None:
-    e.r17["2024-10"]["homes"]["home-01"]["video"]["count"] -= 1
+    e.r17["2024-10"]["figures"]["video"]["by"]["home"]["home-01"] -= 1
 
 
 def miscount_the_sum(e: Evidence) -> None:
-    e.r17["2024-10"]["county"]["video"]["count"] -= 1
+    e.r17["2024-10"]["figures"]["video"]["value"] -= 1
 
 
 def show_no_page(e: Evidence) -> None:

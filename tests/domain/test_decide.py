@@ -134,3 +134,18 @@ def test_every_event_has_a_wish() -> None:
     """`record` turns any event into the wish that leads to it."""
     for event in (registered(), talk(), withdrawal(TALK), e.ChildTransferAccepted(on=DAY)):
         assert c.wish("home-01", event).home == "home-01"
+
+
+def test_what_nodes_write_themselves_is_no_form():
+    """Nobody records by hand that a file was looked at, or that it was erased."""
+    erased = e.ErasureExecuted(subject=UUID(int=1), entries=3)
+    with pytest.raises(errors.WrittenByNodes, match="written by the node itself"):
+        decide(NOBODY, c.RecordFact(home="home-01", event=erased))
+
+
+def test_a_home_does_not_decide_what_it_asked_for():
+    """A home that would grant its own request is told whose that is; the county may."""
+    granted = e.AidDecided(decision="granted", on=DAY)
+    with pytest.raises(errors.CountyDecides):
+        decide(NOBODY, c.RecordFact(home="home-01", event=granted))
+    assert decide(NOBODY, c.RecordFact(home="", event=granted)) == [granted]

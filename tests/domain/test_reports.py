@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from typing import Any
 from uuid import UUID
 
-from domain.folding import fold
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.event import Event
 from domain.places import place_of
 from domain.records import Record
-from domain.reports import r01, r17
-from domain.views import TABLES, rows
-from tests.domain.domain_samples import import_sample, sample
+from domain.reporting import Fen, Figure, figure_json
+from domain.reports import REPORTS
+from domain.views import TABLES
+from tests.domain.domain_samples import Writer, import_sample, sample
+from tests.domain.report_rows import County
+from tests.domain.test_schema import EVENTS
 
 
-def tables() -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of the imported sample, by table."""
+def imported() -> County:
+    """All rows of the imported sample."""
     by_subject: dict[UUID, list[Record]] = {}
     for one in import_sample():
         by_subject.setdefault(one.lifted.subject, []).append(one.record)
-    found: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
-    for subject, records in by_subject.items():
-        for name, row in rows(fold("", subject.bytes, records)):
-            found[name].append(row)
-    return found
+    return County((subject.bytes, records) for subject, records in by_subject.items())
 
 
-ROWS = tables()
+COUNTY = imported()
+ROWS = COUNTY.rows
+
+
+def make(number: str, period: str | None = None, as_of: dt.date = dt.date(2026, 1, 1)) -> dict[str, Figure]:
+    """A report's figures by name."""
+    return COUNTY.report(number, period, as_of)
+
+
 KINDS = {
     "ChildRegistered": "registration",
     "ChildArrived": "arrival",
@@ -78,24 +90,25 @@ def test_r17_is_a_recount_of_the_lines() -> None:
             counts[key] += 1
             minutes[key] += fact["data"].get("minutes", 0) + round(fact["data"].get("hours", 0) * 60)
             fen += fact["data"].get("yuan", 0) * 100
-    report = r17(ROWS["tally"], "2024..2026")
-    assert report["consistent"]
+    report = make("R17", "2024..2026")
     for month in sorted({month for _, month, _ in counts}):
-        monthly = r17(ROWS["tally"], month)["homes"]
+        monthly = make("R17", month)
         for (site, when, kind), count in counts.items():
             if when == month:
-                assert monthly[site][kind]["count"] == count, (site, month, kind)
-                assert monthly[site][kind]["minutes"] == minutes[site, when, kind]
-    assert sum(figures["count"] for figures in report["county"].values()) == sum(counts.values())
-    assert report["county"]["aid"]["fen"] == fen
+                assert monthly[kind].parts["home"][site] == count, (site, month, kind)
+                timed = monthly.get(f"{kind}_minutes")
+                assert (timed.parts["home"][site] if timed else 0) == minutes[site, when, kind]
+    assert sum(int(report[kind].value) for kind in set(KINDS.values()) if kind in report) == sum(counts.values())
+    assert report["aid_fen"].value == Fen(fen)
+    assert report["aid_fen"].value.yuan() == f"{fen // 100}.{fen % 100:02}"
 
 
 def test_the_countys_sum_is_the_sum_of_its_homes() -> None:
-    """Every figure of the county is the homes' figures added up."""
-    report = r17(ROWS["tally"], "2024")
-    for kind, figures in report["county"].items():
-        for name, number in figures.items():
-            assert number == sum(home.get(kind, {}).get(name, 0) for home in report["homes"].values())
+    """Every figure of the county, computed over all rows at once, is the homes' figures added up."""
+    report = make("R17", "2024")
+    assert len(report) > 20
+    for figure in report.values():
+        assert figure.value == sum(int(part) for part in figure.parts["home"].values())
 
 
 def where(day: str) -> dict[str, dict[str, Any]]:
@@ -111,13 +124,15 @@ def test_r01_is_a_recount_of_the_cards() -> None:
     """On several days the children by home, sex and age equal a recount of registrations and arrivals."""
     for day in ("2024-08-31", "2024-09-01", "2024-09-30", "2025-03-01", "2025-12-31"):
         as_of = dt.date.fromisoformat(day)
-        report, expected = r01(ROWS["child"], ROWS["stay"], as_of), where(day)
-        assert report["total"] == len(expected)
-        assert report["by_home"] == dict(sorted(Counter(card["home"] for card in expected.values()).items()))
+        report, expected = make("R01", as_of=as_of)["children"], where(day)
+        assert report.value == len(expected)
+        assert report.parts["home"] == dict(sorted(Counter(card["home"] for card in expected.values()).items()))
         ages = Counter(as_of.year - int(card["born"][:4]) - (day[5:] < card["born"][5:]) for card in expected.values())
-        assert report["by_age"] == {str(age): ages[age] for age in sorted(ages)}
-        for name in ("by_sex", "by_grade", "by_village", "by_township", "by_category"):
-            assert sum(report[name].values()) == len(expected)
+        assert report.parts["age"] == {age: ages[age] for age in sorted(ages)}
+        for name in ("sex", "grade", "village", "township", "category"):
+            assert sum(map(int, report.parts[name].values())) == len(expected)
+            for key, count in report.parts[name].items():
+                assert len(report.listed(name, "" if key is None else str(key))) == count
 
 
 def test_a_child_between_homes_belongs_to_the_former() -> None:
@@ -126,9 +141,9 @@ def test_a_child_between_homes_belongs_to_the_former() -> None:
     assert moved
     for row in moved:
         arrival = dt.date.fromisoformat(row[3])
-        before = r01(ROWS["child"], ROWS["stay"], arrival - dt.timedelta(days=1))
-        after = r01(ROWS["child"], ROWS["stay"], arrival)
-        assert before["by_home"] != after["by_home"]
+        before = make("R01", as_of=arrival - dt.timedelta(days=1))["children"]
+        after = make("R01", as_of=arrival)["children"]
+        assert before.parts["home"] != after.parts["home"]
 
 
 def test_places_are_read_from_addresses() -> None:
@@ -148,3 +163,41 @@ def test_keys_are_unique() -> None:
         keys = [tuple(row[names.index(part)] for part in table.key) for row in ROWS[name]]
         assert len(keys) == len(set(keys))
         assert all(len(row) == len(names) for row in ROWS[name])
+
+
+@pytest.mark.parametrize("number", sorted(REPORTS))
+def test_every_report_adds_up(number: str) -> None:
+    """Over the whole sample every list opens, and the homes' parts add up to the county's value."""
+    for figure in make(number, "2024..2026").values():
+        assert figure.definition.zh
+        assert figure.definition.en
+        if type(figure.value) is int and figure.unit.en not in ("minutes", "items", "copies", "instalments"):
+            homes = figure.parts.get("home")
+            assert homes is None or sum(map(int, homes.values())) == figure.value
+        for split, parts in figure.parts.items():
+            for key in parts:
+                figure.listed(split, "" if key is None else str(key))
+
+
+@pytest.mark.parametrize("number", sorted(REPORTS))
+def test_a_county_without_a_record_has_every_report(number: str) -> None:
+    """Nothing recorded is nothing counted: no figure fails, and none is above nought."""
+    for figure in County([]).report(number, "2024", dt.date(2024, 12, 31)).values():
+        assert figure_json(figure)["value"] in (0, "0", "0.00", {"part": 0, "whole": 0, "percent": None})
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=st.lists(EVENTS, max_size=12), data=st.data())
+def test_no_record_breaks_a_report(events: list[Event], data: st.DataObject) -> None:
+    """Whatever was recorded about whatever subject, in any mixture, every report can be made, shown and listed."""
+    writers = [Writer("home-01"), Writer("home-02", "b")]
+    subjects: dict[bytes, list[Record]] = {}
+    for event in events:
+        subject = (event.meta.about or "any").encode().ljust(16)[:16]
+        record = data.draw(st.sampled_from(writers)).write(event)
+        subjects.setdefault(subject, []).append(record)
+    county = County(subjects.items())
+    for number in REPORTS:
+        for figure in county.report(number, "1900..2100", dt.date(2100, 1, 1)).values():
+            json.dumps(figure_json(figure))
+            figure.listed()

@@ -228,3 +228,31 @@ def test_aid_goes_with_the_child_and_loans_do_not():
     assert hangs_on(e.AidPaid(child=child, amount_fen=100, on=DAY)) == SUBJECT
     assert hangs_on(e.LoanStarted(child=child, book="b", out_on=DAY)) is None
     assert hangs_on(phone("13800000000", "home_phone")) is None
+
+
+def test_a_notice_goes_to_the_homes_that_it_names(homes):
+    """What the county addressed to a home reaches it, with later corrections, and without what others answered."""
+    issued = homes[COUNTY].write(e.NoticeIssued(title="开学安全", text="全文", to=(OLD, NEW)))
+    answer = homes[NEW].write(e.NoticeAcknowledged(at=dt.datetime(2024, 9, 2, 8, tzinfo=dt.UTC)), issued)
+    mended = homes[COUNTY].write(e.FactCorrected(target=UUID(bytes=issued.id), field="title", value="开学安全提示"))
+    given = grants(fold("notice", SUBJECT, [issued, answer, mended]))
+    assert given.keys() == {OLD, NEW}
+    assert given[OLD].covers(mended.log, mended.seq)
+    assert not given[OLD].covers(answer.log, answer.seq)
+    assert issued.event.meta.name in DECIDES
+
+
+def test_a_home_cannot_address_a_notice(homes):
+    """A notice that a home wrote goes nowhere, nor one that was withdrawn."""
+    own = homes[OLD].write(e.NoticeIssued(title="x", text="y", to=(NEW,)))
+    assert grants(fold("notice", SUBJECT, [own])) == {}
+    issued = homes[COUNTY].write(e.NoticeIssued(title="x", text="y", to=(NEW,)))
+    assert grants(fold("notice", SUBJECT, [issued, homes[COUNTY].write(withdrawal(issued))])) == {}
+
+
+def test_a_request_for_aid_goes_where_the_childs_file_goes():
+    """A grant is known to hang on its child from the request on; one for somebody else hangs on nobody."""
+    child = UUID(int=7)
+    asked = e.AidRequested(kind="relief", programme="x", reason="y", child=child)
+    assert hangs_on(asked) == child.bytes
+    assert hangs_on(e.AidRequested(kind="prize", programme="x", reason="y", recipient="李四")) is None

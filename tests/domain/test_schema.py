@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import unicodedata
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 from uuid import UUID
 
 import pytest
@@ -13,10 +13,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import codes, events, schema
-from domain.codec import BOOL, DATE, FILE_NAME, ID, INT, PLAIN, QUANTITY, TEXT, Codec, shape_of
+from domain.codec import (
+    BOOL,
+    DATE,
+    FILE_NAME,
+    ID,
+    INSTANT,
+    INT,
+    PLAIN,
+    QUANTITY,
+    TEXT,
+    TIME,
+    Codec,
+    shape_of,
+)
 from domain.errors import BadField, UnknownType
 from domain.event import Event, UnknownEvent, UnreadableEvent
 from domain.quantity import Quantity, parse
+from domain.scalars import COUNTY_TIME
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(
     lambda text: unicodedata.normalize("NFC", text)
@@ -38,6 +52,11 @@ SIMPLE: dict[int, Any] = {
     id(BOOL): st.booleans(),
     id(DATE): st.dates(),
     id(ID): st.uuids(),
+    id(INSTANT): st.datetimes(
+        *(dt.datetime(year, 1, 1) for year in (1901, 9998)),  # noqa: DTZ001 -- hypothesis adds the zone
+        timezones=st.just(COUNTY_TIME),
+    ).map(lambda at: at.replace(microsecond=0)),
+    id(TIME): st.times().map(lambda at: at.replace(second=0, microsecond=0)),
     id(FILE_NAME): st.binary(min_size=32, max_size=32),
     id(PLAIN): PLAINS,
     id(QUANTITY): QUANTITIES,
@@ -58,14 +77,17 @@ def values_of(hint: Any, codec: Codec) -> Any:
     options = [one for one in get_args(hint) if one is not type(None)]
     if type(None) in get_args(hint):
         return values_of(options[0], codec)
-    if options and isinstance(options[-1], codes.Codes):
-        known = st.sampled_from(list(options[-1].labels))
-        return known | TEXTS.filter(bool) if options[-1].open else known
+    known = next((one for one in options if isinstance(one, codes.Codes)), None)
+    if known is not None:
+        listed = st.sampled_from(list(known.labels))
+        return listed | TEXTS.filter(bool) if known.open else listed
+    if get_origin(hint) is Annotated:
+        return values_of(options[0], codec)
     if hasattr(hint, "__dataclass_fields__"):
         return built(hint)
     if get_args(hint) and get_args(hint)[-1] is Ellipsis:
         return st.lists(values_of(options[0], _inner(options[0])), max_size=3).map(tuple)
-    return st.dictionaries(TEXTS, INTS, max_size=3)
+    return st.dictionaries(TEXTS, values_of(options[-1], _inner(options[-1])), max_size=3)
 
 
 def _inner(hint: Any) -> Codec:

@@ -9,10 +9,8 @@ from domain import events as e
 from domain.event import Event
 from domain.folding import Folding
 from domain.records import Record, canonical
-from domain.reports import r01, r17
-from domain.tally import KINDS
+from domain.reporting import Label, Rows, added
 from domain.tiers import county_of, governs, hub_of, qualified
-from domain.views import TABLES
 from tests.domain.domain_samples import DAY, Writer, registered, talk
 from tests.domain.histories import histories
 
@@ -85,21 +83,24 @@ def test_codes_say_whose_a_home_is():
 
 
 def test_reports_above_add_up_by_county():
-    """R01 and R17 give each county's sum beside its homes'; within a county they look as they always did."""
-    at = {name: place for place, (name, _) in enumerate(TABLES["tally"].columns)}
+    """A figure gives each county's sum beside its homes'; within a county it has no such part."""
+    words = Label("次数", "times")
 
-    def tally(home: str, count: int) -> tuple:
-        row = [0] * len(at)
-        row[at["home"]], row[at["month"]], row[at["kind"]], row[at["count"]] = home, "2024-09", next(iter(KINDS)), count
-        return tuple(row)
+    def figure(*homes):
+        rows = Rows(("subject", "home", "count"), [(b"", home, n) for n, home in enumerate(homes, 1)])
+        return added("calls", words, words, words, rows, "count", "home")
 
-    homes = ["baihe/home-01", "qingxi/home-01", "qingxi/home-02"]
-    found = r17([tally(home, n) for n, home in enumerate(homes, 1)], "2024-09")
-    counts = {county: sums[next(iter(KINDS))]["count"] for county, sums in found["counties"].items()}
-    assert counts == {"baihe": 1, "qingxi": 5}
-    assert found["consistent"]
-    assert "counties" not in r17([tally("home-01", 1)], "2024-09")
-    stays = [(bytes([n]) * 16, 1, home, "2024-09-01", None) for n, home in enumerate(homes)]
-    children = [(subject, *[None] * (len(TABLES["child"].columns) - 1)) for subject, *_ in stays]
-    assert r01(children, stays, DAY)["by_county"] == {"baihe": 1, "qingxi": 2}
-    assert "by_county" not in r01([], [], DAY)
+    found = figure("baihe/home-01", "qingxi/home-01", "qingxi/home-02")
+    assert found.parts["county"] == {"baihe": 1, "qingxi": 5}
+    assert len(found.listed("county", "qingxi")) == 2
+    assert "county" not in figure("home-01").parts
+    assert "county" not in figure().parts
+
+
+def test_every_field_that_names_homes_is_read_with_the_county():
+    """A hub above reads the homes that any event names, one or several, by their full codes."""
+    notice = e.NoticeIssued(title="x", text="y", to=("home-01", "home-02"))
+    assert qualified(notice, "qingxi/").to == ("qingxi/home-01", "qingxi/home-02")
+    practice = e.PracticeShared(title="x", text="y", proven_at="home-01")
+    assert qualified(practice, "qingxi/home-01").proven_at == "qingxi/home-01"
+    assert qualified(practice, "home-01") is practice

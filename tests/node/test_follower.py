@@ -108,12 +108,13 @@ def test_a_cut_between_rows_and_mark_leaves_neither(store, expected, tmp_path, m
 
     real = views_module.Views.replace
 
-    def cut(self, position, gone, fresh, **_):
+    def cut(self, position, changes, **_):
         def torn():
             yield from list(fresh)[:3]
             raise OSError("power cut")
 
-        return real(self, position, gone, torn())
+        fresh, changes.fresh = changes.fresh, torn()
+        return real(self, position, changes)
 
     with monkeypatch.context() as patch:
         patch.setattr(views_module.Views, "replace", cut)

@@ -1,0 +1,78 @@
+"""Compliance (R04): how many duties were owed and how many were done, by rule, home, helper and child.
+
+Counted are periods whose day has come (and what is done already); a period still under way is shown as open and judged
+by nobody. A waived period counts neither way. The reason for a waiver stands beside the figures, so this is no bare
+league table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from domain.duty_words import holders
+from domain.obligations import AHEAD, DUE, FULFILLED, LATE, OVERDUE, WAIVED, Duty
+
+R04_DEFINITION: Final = (
+    "应做数：期限已到或已经完成的应办事项（已免除的不计）；完成数含逾期补做的；按事情发生的日期归入时期，归入当时负责的家。"
+    " / Owed: duties whose day has come or that are done, waived ones left out; done includes those done late; by the"
+    " day on which the thing happened, for the home that the child belonged to in that period."
+)
+COUNTS: Final = ("owed", "done", "late", "waived", "open")
+_ADDS: Final = {
+    FULFILLED: (0, 1), LATE: (0, 1, 2), OVERDUE: (0,), WAIVED: (3,), AHEAD: (4,), DUE: (4,),
+}  # fmt: skip
+
+Figures = dict[str, list[int]]
+
+
+def r04(duties: Iterable[Duty], first: int, last: int) -> dict[str, Any]:
+    """The report over the periods that begin between two days."""
+    by_rule: Figures = {}
+    by_group: Figures = {}
+    by_home: Figures = {}
+    by_helper: Figures = {}
+    by_child: Figures = {}
+    waivers: dict[bytes, dict[str, str]] = {}
+    for duty in duties:
+        if not first <= duty.first <= last:
+            continue
+        rule, adds = duty.version.rule, _ADDS[duty.status]
+        keys = [(by_rule, rule.rule_id), (by_home, duty.home)]
+        if rule.group:
+            keys += [(by_group, rule.group), (by_helper, "、".join(holders(duty.subject, duty)) or rule.duty_holder)]
+        if duty.subject.kind == "child":
+            keys.append((by_child, duty.subject.id.hex()))
+        for figures, key in keys:
+            found = figures.get(key)
+            if found is None:
+                found = figures[key] = [0] * len(COUNTS)
+            for place in adds:
+                found[place] += 1
+        if duty.status == WAIVED:
+            waivers.update(_waivers(duty))
+    groups = {
+        "by_rule": by_rule,
+        "by_group": by_group,
+        "by_home": by_home,
+        "by_helper": by_helper,
+        "by_child": by_child,
+    }
+    return {
+        "report": "R04",
+        "definition": R04_DEFINITION,
+        **{name: _named(figures) for name, figures in groups.items()},
+        "waivers": [waivers[id_] for id_ in sorted(waivers)],
+    }
+
+
+def _named(figures: Figures) -> dict[str, dict[str, int]]:
+    return {key: dict(zip(COUNTS, figures[key], strict=True)) for key in sorted(figures)}
+
+
+def _waivers(duty: Duty) -> dict[bytes, dict[str, str]]:
+    return {
+        one.id: {"rule": one.rule, "period": one.period, "reason": one.reason, "by": one.by}
+        for one in duty.subject.waivers
+        if one.rule in (duty.rule_id, duty.version.rule.number)
+    }

@@ -1,0 +1,91 @@
+"""Read models as they were: folded from the first so many entries of each log, and thrown away afterwards.
+
+"As known at" is a size for every log, which is what reports say of themselves and what filed reports keep.  The file is
+filled by the same follower that feeds the live one, beside it and under the same key; one that a killed process left
+behind is removed by whoever comes next.  What was erased since is not there: nobody can know it any longer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from domain.errors import BadField
+from node import views as views_module
+from node.clock import LOCAL
+from node.folder import Folder
+from node.progress import bar
+from node.projection import KNOWN_SUFFIX, REBUILD_BATCH_COUNT
+from node.views import Follower, HomeOf, Views
+from sync import receipt_series
+from sync.batch import Entry
+from sync.stored_log import StoredLog
+
+KNOWN_LOCK_FILE: Final = "known.lock"
+
+
+@contextmanager
+def views_at(folder: Folder, store: StoredLog, sizes: Mapping[bytes, int], home_of: HomeOf) -> Iterator[Views]:
+    """The read models of the first `sizes[log]` entries of each log; of a log that is not named, none."""
+
+    def known(entry: Entry) -> bool:
+        return entry.seq <= sizes.get(entry.log, 0)
+
+    path = folder.views.with_name(folder.views.name + KNOWN_SUFFIX)
+    with folder.lock(KNOWN_LOCK_FILE):
+        views = Views.create(path, folder.master)
+        try:
+            goal = store.position()
+            with bar("as known then", goal) as show:
+                for position in Follower(store, views, home_of, known).catch_up(goal, REBUILD_BATCH_COUNT):
+                    show(position)
+            yield views
+        finally:
+            views.close()
+            views_module.remove(path)
+
+
+def sizes_now(store: StoredLog) -> dict[bytes, int]:
+    """The size of every log that is held."""
+    return {branch.log: branch.size for branch in store.branches()}
+
+
+def sizes_on(store: StoredLog, day: dt.date) -> dict[bytes, int]:
+    """How many entries of each log were known here at the end of a day in the county.
+
+    Of a log that others write, what the receipts of that day and before cover; of this node's own, and of one that
+    never got a receipt, the entries before the first that was written down later, by the clock of who wrote it.
+    """
+    end_ms = _end_of(day)
+    return {branch.log: _size_on(store, branch.log, end_ms) for branch in store.branches()}
+
+
+def _size_on(store: StoredLog, log: bytes, end_ms: int) -> int:
+    series = [] if log == store.log else receipt_series.all_of(store, log)
+    if series:
+        return max((kept.size for kept in series if kept.note.time_ms < end_ms), default=0)
+    size = 0
+    for entry in store.entries_of_log(log):
+        body = entry.body()
+        if body is not None and body.recorded_at_ms >= end_ms:
+            break
+        size = entry.seq
+    return size
+
+
+def _end_of(day: dt.date) -> int:
+    midnight = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), LOCAL)
+    return int(midnight.timestamp() * 1000)
+
+
+def sizes_in(path: Path) -> dict[bytes, int]:
+    """The positions that a report kept as JSON says; BadField where the file has none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))["positions"]
+        return {bytes.fromhex(log): int(size) for log, size in found.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadField("--known-at", str(path), f"a report kept with --json ({error})") from None

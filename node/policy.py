@@ -1,0 +1,195 @@
+"""Setting what is asked: terms and rules at the county, tightened rules and waivers at a home.
+
+Each is an ordinary entry, of the county's subject or of the child or home that is waived for, recorded through the same
+decision as any other: also beside a running `serve`. What the county says of its own subject goes to every home by its
+outbox; what a home says goes up with its log and to nobody else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from domain import events as e
+from domain import schema
+from domain.commands import RecordFact
+from domain.decide import decide
+from domain.errors import BadField, Refused
+from domain.folding import Folding
+from domain.policy import COUNTY_SUBJECT, Policy, require_settable, require_term
+from node import cli, deciding, desk, duties, exits, today
+from node.clock import local_date, system_clock
+from node.desk import Asked
+from node.folder import Folder, Kind
+from node.opening import HomesOf
+from sync.store import Store
+
+HOLIDAYS_MAX: Final = 200
+
+
+def record_policy(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[str, Any]:
+    """Set a rule or schedule a term; raises Refused for what the county or a home may not say."""
+    event: Any = schema.from_json(str(asked["event"]), asked["payload"])
+    home_of = homes_of(store)
+    home = home_of(store.log)
+
+    def wished(folding: Folding) -> deciding.Wished:
+        policy = Policy(folding.state())
+        if isinstance(event, e.PolicyRuleSet):
+            require_settable(policy, home, event)
+        else:
+            require_term(policy, home, event)
+        return deciding.Wished(decide(folding, RecordFact(home=home, event=event)))
+
+    (done,) = deciding.record(store, home_of, COUNTY_SUBJECT, str(asked["by"]), now_ms, wished)
+    return {"id": done.id.hex(), "seq": done.seq}
+
+
+def waive(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[str, Any]:
+    """Record that a duty need not be done in a period, and why."""
+    home_of = homes_of(store)
+    files = duties.Files(store, home_of)
+    home, policy = home_of(store.log), files.policy()
+    rule, period, reason = (str(asked[name]).strip() for name in ("rule", "period", "reason"))
+    policy.rules(home).parts(rule)
+    if policy.calendar(home).named(period) is None:
+        raise BadField("period", period, "a period, like 2025-03, 2025-W10, 2025-03-07, 2024-2025 or a term's name")
+    if not reason:
+        raise Refused("请写明免除的原因", "a waiver says why")
+    subject = bytes.fromhex(asked["subject"]) if asked["subject"] else _home_subject(files, home)
+    event = e.ObligationWaived(rule=rule, period=period, reason=reason, on=today.of(store, lambda: now_ms).date)
+
+    def wished(folding: Folding) -> deciding.Wished:
+        if not folding.known or folding.kind not in duties.WAIVABLE:
+            raise Refused(
+                "这里没有登记过这个孩子或事项", "nothing of which duties are owed is known under this id here"
+            )
+        return deciding.Wished(decide(folding, RecordFact(home=home, event=event)))
+
+    (done,) = deciding.record(store, home_of, subject, str(asked["by"]), now_ms, wished)
+    return {"id": done.id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done.seq}
+
+
+def _home_subject(files: duties.Files, home: str) -> bytes:
+    for subject in files.subjects().get("home", ()):
+        if any(one.home == home for one in files.state(subject).records.values()):
+            return subject
+    raise Refused(
+        "本家还没有登记，请先登记之家", "the home itself is not registered yet: record home-registered/1 first"
+    )
+
+
+def require_other(event: Any) -> None:
+    """Refuse to record as an ordinary fact what has rules of its own about who may say it."""
+    if isinstance(event, e.PolicyRuleSet | e.TermScheduled):
+        raise Refused(
+            "工作要求请用 rule-set 设定，学期由县里用 term 公布",
+            "rules are set with `rule-set`, and terms scheduled by the county with `term`",
+        )
+
+
+TASKS: Final[dict[str, desk.Task]] = {"policy": record_policy, "waive": waive}
+
+
+# -- commands
+
+
+def _carry_out(
+    arguments: argparse.Namespace, kind: Kind, homes_of: Callable[[Folder], HomesOf], name: str, asked: dict[str, Any]
+) -> int:
+    asked["by"] = arguments.by.strip()
+    if not asked["by"]:
+        raise Refused("请填写办理人", "say who decided it: --by")
+    folder = Folder(arguments.dir, kind)
+    cli.show(desk.carry_out(folder, homes_of(folder), name, TASKS[name], asked, system_clock()), arguments.json)
+    return exits.DONE
+
+
+def add_rule_set(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """`rule-set`: the county sets a rule, a home tightens it."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        payload = {
+            "rule": arguments.rule, "from_on": (arguments.since or local_date(system_clock()())).isoformat(),
+            "every": arguments.every, "times": arguments.times, "grace_days": arguments.grace_days,
+            "within_days": arguments.within_days, "window": arguments.window, "enabled": arguments.enabled,
+            "all_year": arguments.all_year, "text": arguments.text,
+            "applies_to": getattr(arguments, "applies_to", None), "duty_holder": getattr(arguments, "holder", None),
+            "source": getattr(arguments, "source", None),
+        }  # fmt: skip
+        said = {name: value for name, value in payload.items() if value is not None}
+        return _carry_out(arguments, kind, homes_of, "policy", {"event": "policy-rule-set/1", "payload": said})
+
+    does = (
+        "set a rule for all homes"
+        if kind == "hub"
+        else "tighten a rule for this home; less than the county asks is refused"
+    )
+    made = cli.add(commands, "rule-set", run, does, as_json=True)
+    made.add_argument("rule", metavar="RULE", help="a rule, like O15, or one part of it, like O10-guardian")
+    made.add_argument("--by", required=True, metavar="WHO", help="who decided it")
+    made.add_argument(
+        "--from", dest="since", type=cli.date, metavar="DATE", help="periods that begin on it or later (today)"
+    )
+    made.add_argument("--every", metavar="PERIOD", help="day, week, two_weeks, month, half_term, term, half_year, "
+                      "school_year, year")  # fmt: skip
+    made.add_argument("--times", type=int, metavar="N", help="how often in a period")
+    made.add_argument("--grace-days", type=int, metavar="N", help="days of grace behind a period")
+    made.add_argument("--within-days", type=int, metavar="N", help="days to act, for a rule that follows an event")
+    made.add_argument("--window", metavar="TEXT", help="when in the period, like “first 4 weeks” or “last 3 days”")
+    made.add_argument("--on", dest="enabled", action="store_const", const=True, help="switch it on")
+    made.add_argument("--off", dest="enabled", action="store_const", const=False, help="switch it off")
+    made.add_argument("--all-year", action="store_const", const=True, help="owed in holidays, too")
+    made.add_argument("--text", metavar="TEXT", help="why")
+    if kind == "hub":
+        made.add_argument("--applies-to", metavar="FILTER", help="like pairing=college,mentor or category=priority")
+        made.add_argument("--holder", metavar="ROLE", help="who owes it")
+        made.add_argument("--source", metavar="TEXT", help="where it comes from")
+
+
+def add_term(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """`term`: the county schedules a term."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        holidays = sorted({one for span in arguments.holiday for one in span})
+        payload = {"name": arguments.name.strip(), "from_on": arguments.since.isoformat(),
+                   "to_on": arguments.until.isoformat(), "holidays": [one.isoformat() for one in holidays]}  # fmt: skip
+        return _carry_out(arguments, "hub", homes_of, "policy", {"event": "term-scheduled/1", "payload": payload})
+
+    made = cli.add(commands, "term", run, "schedule a term, or schedule it anew under its name", as_json=True)
+    made.add_argument("name", metavar="NAME", help="like 2025-春")
+    made.add_argument("--from", dest="since", type=cli.date, required=True, metavar="DATE", help="its first day")
+    made.add_argument("--to", dest="until", type=cli.date, required=True, metavar="DATE", help="its last day")
+    made.add_argument(
+        "--holiday", type=days, action="append", default=[], metavar="DATE[..DATE]", help="may be repeated"
+    )
+    made.add_argument("--by", required=True, metavar="WHO", help="who decided it")
+
+
+def add_waive(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """`waive`: a home says why something need not be done."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        asked = {"rule": arguments.rule, "period": arguments.period, "reason": arguments.reason,
+                 "subject": arguments.subject.hex() if arguments.subject else ""}  # fmt: skip
+        return _carry_out(arguments, "home", homes_of, "waive", asked)
+
+    made = cli.add(commands, "waive", run, "say why something need not be done in a period", as_json=True)
+    made.add_argument("rule", metavar="RULE", help="a rule, like O11, or one part of it")
+    made.add_argument("period", metavar="PERIOD", help="as `due` names it, or a longer one: 2025-03, a term's name …")
+    made.add_argument("--subject", type=cli.subject_id, metavar="ID", help="a child, or what else it is owed for "
+                      "(without it: the home, and all its children)")  # fmt: skip
+    made.add_argument("--reason", required=True, metavar="TEXT", help="why")
+    made.add_argument("--by", required=True, metavar="WORKER", help="who decided it")
+
+
+def days(text: str) -> list[dt.date]:
+    """A date, or all from one to another."""
+    first, dots, last = text.partition("..")
+    begin, end = cli.date(first), cli.date(last if dots else first)
+    if not 0 <= (end - begin).days < HOLIDAYS_MAX:
+        raise argparse.ArgumentTypeError(f"holidays are written like 2025-10-01..2025-10-07, found {text!r}")
+    return [begin + dt.timedelta(days=number) for number in range((end - begin).days + 1)]

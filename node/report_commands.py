@@ -1,0 +1,131 @@
+"""The command `report`, at a home and at a hub: figures on the screen, as JSON, CSV or a workbook, and their lists."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from domain.errors import BadField
+from domain.reporting import Share, value_json
+from domain.reports import REPORTS
+from node import cli, differences, exits, known, reporting, web
+from node.clock import system_clock
+from node.folder import Folder, Kind
+from node.opening import HomesOf, current_views
+from node.reporting import Made
+from sync.stored_log import StoredLog
+
+FORMATS: Final = ("text", "json", "csv", "xlsx")
+DIFFERENCE: Final = "R20"
+Behind = Callable[[StoredLog], Sequence[str]]
+
+
+def nobody(_store: StoredLog) -> Sequence[str]:
+    """A home hears of itself."""
+    return ()
+
+
+def add_command(
+    commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf], behind: Behind = nobody
+) -> None:
+    """`report DIR R01 …`."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        folder = Folder(arguments.dir, kind)
+        asked = reporting.asked(web.today(system_clock()), arguments.as_of, arguments.period)
+        number = arguments.of if arguments.report == DIFFERENCE else arguments.report
+        if number is None:
+            raise BadField("--of", "", ", ".join(sorted(REPORTS)))
+        with current_views(folder, homes_of(folder)) as (store, views):
+            sizes = known.sizes_now(store)
+            missing = behind(store)
+            if arguments.known_at is None and arguments.report != DIFFERENCE:
+                with reporting.making(number, views, asked, sizes, missing) as now:
+                    _give(now, arguments)
+                return exits.DONE
+            home_of = homes_of(folder)(store)
+            then = _sizes(store, arguments.known_at)
+            with (
+                known.views_at(folder, store, then, home_of) as old,
+                reporting.making(number, old, asked, then, missing) as before,
+            ):
+                if arguments.report != DIFFERENCE:
+                    _give(before, arguments)
+                    return exits.DONE
+                with reporting.making(number, views, asked, sizes, missing) as now:
+                    _tell(differences.compared(before, now, store, home_of), arguments)
+        return exits.DONE
+
+    made = cli.add(commands, "report", run, "报表 a report's figures, and the list behind each", as_json=True)
+    titles = "; ".join(f"{one.number} {one.title.zh}" for one in REPORTS.values())
+    titles += f"; {DIFFERENCE} 前后对照 what differs from the report as it was known then"
+    made.add_argument("report", choices=[*sorted(REPORTS), DIFFERENCE], metavar="REPORT", help=titles)
+    made.add_argument("--of", choices=sorted(REPORTS), metavar="REPORT", help=f"for {DIFFERENCE}: which report")
+    made.add_argument("--as-of", type=_date, metavar="DATE", help="截至日期 as of this date; default: today")
+    made.add_argument("--period", metavar="PERIOD", help=f"期间 {reporting.PERIODS}; default: the month of --as-of")
+    made.add_argument("--known-at", metavar="DATE|FILE",
+                      help="当时所知 as known at the end of a day, or when FILE was made with --json")  # fmt: skip
+    made.add_argument("--list", metavar="FIGURE[/SPLIT=KEY]", help="名单 the rows that a figure, or a part, counts")
+    made.add_argument("--format", choices=FORMATS, default="text", help="xlsx and csv go to --out")
+    made.add_argument("--out", type=Path, metavar="FILE", help="write here; csv without it goes to the screen")
+
+
+def _sizes(store: StoredLog, text: str | None) -> dict[bytes, int]:
+    """What was known at the end of a day, or when a report was kept."""
+    if text is None:
+        raise BadField("--known-at", "", "a date such as 2025-03-01, or a report kept with --json")
+    try:
+        return known.sizes_on(store, dt.date.fromisoformat(text))
+    except ValueError:
+        return known.sizes_in(Path(text))
+
+
+def _tell(found: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    if arguments.json or arguments.format == "json":
+        cli.show(found, as_json=True)
+    else:
+        print("\n".join(differences.lines(found)))
+
+
+def _give(made: Made, arguments: argparse.Namespace) -> None:
+    """Print a report, or write it."""
+    if arguments.list is not None:
+        cli.show(made.listed(arguments.list), arguments.json or arguments.format == "json")
+    elif arguments.json or arguments.format == "json":
+        cli.show(made.json(), as_json=True)
+    elif arguments.format == "xlsx":
+        if arguments.out is None:
+            raise BadField("--out", "", "文件名 a file to write, such as R01.xlsx")
+        reporting.write_workbook(made, arguments.out)
+    elif arguments.format == "csv" and arguments.out is not None:
+        arguments.out.write_text(reporting.as_csv(made), encoding="utf-8-sig", newline="")
+    elif arguments.format == "csv":
+        sys.stdout.write(reporting.as_csv(made))
+    else:
+        print("\n".join(_text(made)))
+
+
+def _text(made: Made) -> list[str]:
+    """As a person reads it on the screen."""
+    found = [f"{made.number} {made.title.zh}　截至 {made.asked.as_of}　期间 {made.asked.period.text}"]
+    for line in reporting.lines(made):
+        _, label, unit, split, key, value, definition = line
+        shown = f"{value.percent()}%（{value.part}/{value.whole}）" if isinstance(value, Share) else value_json(value)
+        if split:
+            found.append(f"    {split} {key}：{shown}")
+        else:
+            found.append(f"{label}：{shown} {'' if isinstance(value, Share) else unit}　〔{definition}〕")
+    if behind := made.provenance.get("behind"):
+        found.append(f"一周以上没有联系：{'、'.join(behind)}")
+    return found
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a date such as 2025-03-01") from None
