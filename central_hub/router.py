@@ -278,7 +278,7 @@ class _Batch:
         def followed(db: apsw.Connection) -> list[Step]:
             self._has_mail |= bool(outbox_sql.again(db))
             homes = {box.id: box.home for box in outbox_sql.outboxes(db)}
-            scopes = outbox_sql.scopes(db, {step.child for step in self._steps if step.grants is None})
+            scopes = outbox_sql.followers_of(db, {step.child for step in self._steps if step.grants is None})
             follow = {child: {homes[number] for number in numbers} for child, numbers in scopes.items()}
             return [
                 step
