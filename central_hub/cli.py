@@ -20,6 +20,7 @@ from node import (
     defining,
     duties,
     exits,
+    filed_commands,
     incarnations,
     keeping,
     photos,
@@ -82,6 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
     conflicts.add_reading(commands, "hub", homes_of)
     conflicts.add_settling(commands, "hub", homes_of)
     returning.add_reading(commands, "hub", homes_of)
+    filed_commands.add_listing(commands, "hub", homes_of)
+    filed_commands.add_judging(commands, homes_of)
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
     duties.add_rules(commands, "hub", homes_of)

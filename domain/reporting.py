@@ -129,6 +129,15 @@ class Read(Protocol):
         """`between`: a column, its lowest and its highest value."""
 
 
+def of_home(read: Read, home: str) -> Read:
+    """The same reading, of one home's rows alone; for tables that say whose a row is in `home`."""
+
+    def only(table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+        return read(table, columns, between=between).where(home=home)
+
+    return only
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One number of a report, what it means, its parts, and the rows that it counts.

@@ -20,7 +20,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 4
+VIEWS_VERSION = 5
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]

@@ -6,13 +6,14 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from domain.errors import BadField
 from domain.reporting import Share, value_json
 from domain.reports import REPORTS
-from node import cli, differences, exits, known, reporting, web
+from node import cli, differences, exits, filed, known, reporting, web
 from node.clock import system_clock
 from node.folder import Folder, Kind
 from node.opening import HomesOf, current_views
@@ -37,11 +38,13 @@ def add_command(
     def run(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
         asked = reporting.asked(web.today(system_clock()), arguments.as_of, arguments.period)
+        if arguments.filed is not None:
+            return _since_filed(folder, homes_of, behind, arguments)
         number = arguments.of if arguments.report == DIFFERENCE else arguments.report
         if number is None:
             raise BadField("--of", "", ", ".join(sorted(REPORTS)))
         with current_views(folder, homes_of(folder)) as (store, views):
-            sizes = known.sizes_now(store)
+            sizes = partial(known.sizes_at, store)
             missing = behind(store)
             if arguments.known_at is None and arguments.report != DIFFERENCE:
                 with reporting.making(number, views, asked, sizes, missing) as now:
@@ -51,7 +54,7 @@ def add_command(
             then = _sizes(store, arguments.known_at)
             with (
                 known.views_at(folder, store, then, home_of) as old,
-                reporting.making(number, old, asked, then, missing) as before,
+                reporting.making(number, old, asked, lambda _: then, missing) as before,
             ):
                 if arguments.report != DIFFERENCE:
                     _give(before, arguments)
@@ -69,9 +72,30 @@ def add_command(
     made.add_argument("--period", metavar="PERIOD", help=f"期间 {reporting.PERIODS}; default: the month of --as-of")
     made.add_argument("--known-at", metavar="DATE|FILE",
                       help="当时所知 as known at the end of a day, or when FILE was made with --json")  # fmt: skip
+    made.add_argument("--filed", type=cli.subject_id, metavar="ID",
+                      help=f"for {DIFFERENCE}: what changed since this report was filed (see `reports`)")  # fmt: skip
     made.add_argument("--list", metavar="FIGURE[/SPLIT=KEY]", help="名单 the rows that a figure, or a part, counts")
     made.add_argument("--format", choices=FORMATS, default="text", help="xlsx and csv go to --out")
     made.add_argument("--out", type=Path, metavar="FILE", help="write here; csv without it goes to the screen")
+
+
+def _since_filed(
+    folder: Folder, homes_of: Callable[[Folder], HomesOf], behind: Behind, arguments: argparse.Namespace
+) -> int:
+    """A filed report beside the same report of today."""
+    if arguments.report != DIFFERENCE:
+        raise BadField("--filed", arguments.report, f"report DIR {DIFFERENCE} --filed ID")
+    with current_views(folder, homes_of(folder)) as (store, views):
+        one, home_of = filed.find(views, arguments.filed), homes_of(folder)(store)
+        day, then, missing = dt.date.fromisoformat(one.on), one.sizes(), behind(store)
+        asked = reporting.asked(day, day, one.period)
+        with (
+            known.views_at(folder, store, then, home_of) as old,
+            reporting.making(filed.NUMBER, old, asked, lambda _: then, missing, one.home) as before,
+            reporting.making(filed.NUMBER, views, asked, partial(known.sizes_at, store), missing, one.home) as now,
+        ):
+            _tell(filed.compared(one, before, now, store, home_of), arguments)
+    return exits.DONE
 
 
 def _sizes(store: StoredLog, text: str | None) -> dict[bytes, int]:
@@ -88,7 +112,8 @@ def _tell(found: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     if arguments.json or arguments.format == "json":
         cli.show(found, as_json=True)
     else:
-        print("\n".join(differences.lines(found)))
+        head = filed.lines(found) if "filed" in found else []
+        print("\n".join([*head, *differences.lines(found)]))
 
 
 def _give(made: Made, arguments: argparse.Namespace) -> None:
