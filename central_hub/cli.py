@@ -27,6 +27,7 @@ from node import (
     policy,
     recording,
     report_commands,
+    reporting,
     reserve,
     returning,
     scrubbing,
@@ -77,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     defining.add_command(commands)
     recording.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
-    report_commands.add_command(commands, "hub", homes_of, _behind)
+    report_commands.add_command(commands, "hub", homes_of, _behind, _tables)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
@@ -97,6 +98,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _behind(store: StoredLog) -> list[str]:
     return reports.behind(store, Registry(store), system_clock())
+
+
+def _tables(store: StoredLog) -> reporting.Tables:
+    return {"exchange": lambda: reports.exchanges(store, Registry(store), system_clock())}
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ from domain.reporting import (
     figure_json,
     of_home,
     value_json,
+    with_tables,
 )
 from domain.reports import REPORTS
 from node.reading import plain
@@ -45,6 +46,7 @@ HEADER: Final = ("编号", "指标", "单位", "分项", "类别", "数值", "�
 SHEET_NAME_CHARS_MAX: Final = 31  # Excel's
 LISTED_MAX: Final = 100_000  # rows of one list in a workbook; Excel itself takes a million
 
+Tables = Mapping[str, Callable[[], Rows]]
 SizesAt = Callable[[int], Mapping[bytes, int]]
 
 
@@ -102,14 +104,22 @@ def asked(today: dt.date, as_of: dt.date | None = None, period: str | None = Non
 
 @contextmanager
 def making(
-    number: str, views: Views, asked: Asked, sizes: SizesAt, behind: Sequence[str] = (), home: str | None = None
+    number: str,
+    views: Views,
+    asked: Asked,
+    sizes: SizesAt,
+    behind: Sequence[str] = (),
+    home: str | None = None,
+    tables: Tables | None = None,
 ) -> Iterator[Made]:
     """A report by its number, of all rows or of one home's; its lists can be read meanwhile.
 
     `sizes`: from the position of the read models, how many entries of each log they were folded from.
+    `tables`: what the report may need besides (`Report.beside`).
     """
     with views.snapshot() as rows:
         read = rows if home is None else of_home(rows, home)
+        read = with_tables(read, tables or {})
         yield Made(number, asked, REPORTS[number].make(read, asked), sizes(rows.position()), behind)
 
 

@@ -251,7 +251,7 @@ def test_a_home_cannot_address_a_notice(homes):
 
 
 def test_a_verdict_goes_to_the_home_that_filed(homes):
-    """What the county says of a report reaches who filed it; a home that files beside another gains and gives nothing."""
+    """What the county says of a report reaches who filed it, and nobody where two homes filed under one id."""
     filed = e.ReportSubmitted(kind="month", period="2024-09", figures={}, positions={}, on=DAY)
     mine = homes[OLD].write(filed)
     praise = homes[OTHER].write(e.ReportAccepted(on=DAY), mine)
