@@ -107,7 +107,7 @@ def _oldest_survey(read: Read, asked: Asked) -> Figure:
     last = newest(read("situation_surveyed", "subject surveyed_on"), "surveyed_on")
     found: dict[str, tuple[str, bytes]] = {}
     for subject, day in last:
-        if subject in homes and day:
+        if subject in homes and day:  # of a child with several files the one that counts
             found[homes[subject]] = min(found.get(homes[subject], (day, subject)), (day, subject))
     rows = [
         (subject, names[subject], home, day, (asked.as_of - dt.date.fromisoformat(day)).days)

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain import events as e
 from domain.event import Event
 from domain.places import place_of
 from domain.records import Record
-from domain.reporting import Fen, Figure, figure_json
+from domain.reporting import Fen, Figure, Share, figure_json
 from domain.reports import REPORTS
 from domain.views import TABLES
-from tests.domain.domain_samples import Writer, import_sample, sample
+from tests.domain.domain_samples import SUBJECT, Writer, import_sample, registered, sample
 from tests.domain.report_rows import County
 from tests.domain.test_schema import EVENTS
 
@@ -144,6 +145,42 @@ def test_a_child_between_homes_belongs_to_the_former() -> None:
         before = make("R01", as_of=arrival - dt.timedelta(days=1))["children"]
         after = make("R01", as_of=arrival)["children"]
         assert before.parts["home"] != after.parts["home"]
+
+
+def test_files_of_one_child_count_once_from_the_day_of_the_link() -> None:
+    """Situation M2: two homes registered one child; R01 falls by one as of the link, older dates stay as they were.
+
+    Whichever file says so, and both; what was surveyed in either file is surveyed; said to be wrong, both count again.
+    """
+    linked = dt.date(2024, 9, 10)
+    first, second = SUBJECT, bytes(15) + b"\x01"
+    homes = [Writer("home-01"), Writer("home-02")]
+    mine, theirs = homes[0].write(registered()), homes[1].write(registered())
+    survey = homes[0].write(e.SituationSurveyed(surveyed_on=linked))
+    later = linked + dt.timedelta(3)
+    words = [
+        homes[1].write(e.DuplicateChildLinked(other=UUID(bytes=first), same=True, on=linked)),
+        homes[0].write(e.DuplicateChildLinked(other=UUID(bytes=second), same=True, on=later)),
+    ]
+
+    def figures(day: dt.date, *said: Record) -> dict[str, Figure]:
+        files = {first: [mine, survey], second: [theirs]}
+        for one in said:
+            files[first if one.home == "home-01" else second].append(one)
+        county = County(files.items())
+        return {**county.report("R01", None, day), **county.report("R02", "2024-09", day)}
+
+    for said in ((), words[:1], words[1:], words):
+        assert figures(linked - dt.timedelta(1), *said)["children"].value == 2
+        after = figures(later, *said)
+        assert after["children"].value == (1 if said else 2)
+        assert after["children"].parts["home"] == ({"home-02": 1} if said else {"home-01": 1, "home-02": 1})
+        assert after["coverage"].value == Share(1, 1 if said else 2)
+    taken_back = homes[1].write(e.DuplicateChildLinked(other=UUID(bytes=first), same=False), words[0])
+    assert figures(linked, words[0], taken_back)["children"].value == 2
+    undated = homes[1].write(e.DuplicateChildLinked(other=UUID(bytes=first), same=True))
+    assert figures(dt.date(1999, 1, 1), undated)["children"].value == 0
+    assert figures(dt.date(2199, 1, 1), undated)["children"].value == 1
 
 
 def test_places_are_read_from_addresses() -> None:
