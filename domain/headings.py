@@ -18,6 +18,7 @@ LABELS: Final = {
     "clock_offset_s": "钟快多少秒",
     "last_exchange_on": "上次联系",
     "waiting": "待交记录",
+    "waits_if_left": "孩子离开后须重新决定",
     "wrong_clock": "钟不准",
     "accepted_on": "通过日期",
     "counts": "以此为准",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from domain.fold_aid import Aid, Budget
+from domain.fold_aid import Aid, Budget, held
 from domain.fold_case import Case
 from domain.fold_place import Hazard
 from domain.fold_project import Project, Report
@@ -24,7 +24,7 @@ COLUMNS: Final = {
         (
             "home child:BLOB recipient recipient_kind programme kind donor status decided_on requested_on stopped_on "
             "committed_fen:INTEGER paid_fen:INTEGER instalments:INTEGER paid:INTEGER received:INTEGER paying:INTEGER "
-            "all_costs:INTEGER reason"
+            "all_costs:INTEGER reason waits_if_left:INTEGER"
         ),
         "",
     ),
@@ -111,6 +111,7 @@ def _aid(aid: Aid, state: State) -> Iterator[tuple[str, Cells]]:
             int(aid.paying),
             int(asked.all_costs) if asked else 0,
             decided.reason if decided else None,
+            int(held(aid, left=True)),
         ),
     )
     whose = (home, child, aid.recipient, aid.recipient_kind, aid.programme, aid.kind)

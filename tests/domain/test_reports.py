@@ -183,6 +183,30 @@ def test_files_of_one_child_count_once_from_the_day_of_the_link() -> None:
     assert figures(dt.date(2199, 1, 1), undated)["children"].value == 1
 
 
+def test_payment_waits_where_the_child_has_left() -> None:
+    """Situation M6: granted and left are both true; R08 has the grant on hold until somebody decides who knows it."""
+    home, county = Writer("home-01"), Writer("")
+    child, grant = SUBJECT, bytes(15) + b"\x02"
+    request = e.AidRequested(
+        kind="relief", programme="微心愿", reason="困难", child=UUID(bytes=child), on=dt.date(2024, 9, 2)
+    )
+    asked = home.write(request)
+    said = [asked, county.write(e.AidDecided(decision="granted", on=dt.date(2024, 9, 5)), asked)]
+    left = home.write(e.ChildDeregistered(on=dt.date(2024, 10, 1), reason="moved"))
+    born = home.write(registered())
+
+    def on_hold(day: dt.date, *more: Record, gone: bool = True) -> int:
+        files = {child: [born, left] if gone else [born], grant: [*said, *more]}
+        figure = County(files.items()).report("R08", None, day)["on_hold"]
+        return int(figure.value)
+
+    assert on_hold(dt.date(2024, 9, 30)) == 0
+    assert on_hold(dt.date(2024, 10, 1)) == 1
+    assert on_hold(dt.date(2024, 10, 1), gone=False) == 0
+    knowing = county.write(e.AidDecided(decision="granted", on=dt.date(2024, 10, 9), after_leaving=True))
+    assert on_hold(dt.date(2024, 10, 10), knowing) == 0
+
+
 def test_places_are_read_from_addresses() -> None:
     """Township and village come from the address as people write it."""
     assert place_of("清溪县石桥镇上坪村三组12号") == ("石桥镇", "上坪村")
