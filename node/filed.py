@@ -79,8 +79,14 @@ class Filed(NamedTuple):
         }
 
     def sizes(self) -> dict[bytes, int]:
-        """How many entries of each log it was computed from."""
-        return {bytes.fromhex(log): size for log, size in json.loads(self.positions).items()}
+        """How many entries of each log it was computed from; Refused where what was recorded names no logs."""
+        try:
+            return {bytes.fromhex(log): size for log, size in json.loads(self.positions).items()}
+        except ValueError:
+            raise Refused(
+                "这份报送写的不是日志的编号，无法还原",
+                "what was filed names no logs by their ids: it cannot be made again",
+            ) from None
 
 
 def all_of(views: Views) -> list[Filed]:

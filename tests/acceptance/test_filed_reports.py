@@ -89,6 +89,11 @@ def test_figures_that_no_entries_make_are_told(county):
     assert {"figure": "visit", "filed": 99, "as_known_then": None} in found["filed_otherwise"]
     assert "filed otherwise" in county.quick("site-node", "report", home, "R20", "--filed", forged["id"]).out
     assert since_filed(county, "site-node", home, filed["id"])["filed_otherwise"] == []
+    for broken in ({"positions": {"no log": 7}}, {"period": "soon"}):
+        asked = (*asked[:-1], json.dumps(payload | broken))
+        id_ = json.loads(county.quick("site-node", "record", home, *asked).out)["id"]
+        assert county.quick("site-node", "report", home, "R20", "--filed", id_, code=6).err
+    assert len(reports(county, "site-node", home)) == 4
 
 
 def test_a_report_is_filed_once_also_beside_serve(county):
