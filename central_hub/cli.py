@@ -20,12 +20,14 @@ from node import (
     defining,
     duties,
     exits,
+    filed_commands,
     incarnations,
     keeping,
     photos,
     policy,
     recording,
     report_commands,
+    reporting,
     reserve,
     returning,
     scrubbing,
@@ -76,12 +78,14 @@ def build_parser() -> argparse.ArgumentParser:
     defining.add_command(commands)
     recording.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
-    report_commands.add_command(commands, "hub", homes_of, _behind)
+    report_commands.add_command(commands, "hub", homes_of, _behind, _tables)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
     conflicts.add_settling(commands, "hub", homes_of)
     returning.add_reading(commands, "hub", homes_of)
+    filed_commands.add_listing(commands, "hub", homes_of)
+    filed_commands.add_judging(commands, homes_of)
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
     duties.add_rules(commands, "hub", homes_of)
@@ -94,6 +98,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _behind(store: StoredLog) -> list[str]:
     return reports.behind(store, Registry(store), system_clock())
+
+
+def _tables(store: StoredLog) -> reporting.Tables:
+    return {"exchange": lambda: reports.exchanges(store, Registry(store), system_clock())}
 
 
 def init(arguments: argparse.Namespace) -> int:

@@ -7,8 +7,10 @@ league table.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, Final
+from uuid import UUID
 
 from domain.duty_words import holders
 from domain.obligations import AHEAD, DUE, FULFILLED, LATE, OVERDUE, WAIVED, Duty
@@ -64,6 +66,28 @@ def r04(duties: Iterable[Duty], first: int, last: int) -> dict[str, Any]:
         **{name: _named(figures) for name, figures in groups.items()},
         "waivers": [waivers[id_] for id_ in sorted(waivers)],
     }
+
+
+def week_of(day: dt.date) -> tuple[dt.date, dt.date]:
+    """The Monday and the Sunday of a day's week."""
+    monday = day - dt.timedelta(days=day.weekday())
+    return monday, monday + dt.timedelta(days=6)
+
+
+COLUMNS: Final = "subject name home rule group kind child helper_name period from_on due_on status"
+
+
+def duty_row(duty: Duty, name: str, *, is_shown: bool) -> tuple[Any, ...]:
+    """A duty under `COLUMNS`; whom it is owed for is left out where its very existence is for few.
+
+    Children are told apart by their ids; who helps is said of the duties of a group, both 五个一.
+    """
+    rule, subject = duty.version.rule, duty.subject
+    child = str(UUID(bytes=subject.id)) if subject.kind == "child" else ""
+    helper = ("、".join(holders(subject, duty)) or rule.duty_holder) if rule.group else ""
+    who = (subject.id, name) if is_shown else (None, "")
+    when = (duty.period, dt.date.fromordinal(duty.first).isoformat(), duty.due_on.isoformat())
+    return (*who, duty.home, rule.rule_id, rule.group, subject.kind, child, helper, *when, duty.status)
 
 
 def _named(figures: Figures) -> dict[str, dict[str, int]]:

@@ -85,7 +85,7 @@ def child_of(state: State) -> Child:
             for name in sorted(state.registers)
             if name.startswith("consent:")
         },
-        duplicates=_links(state, facts),
+        duplicates=links_of(state),
         surveys=tuple(sorted((one.event for one in facts.of(e.SituationSurveyed)), key=lambda one: one.surveyed_on)),
         illnesses=tuple(sorted((one.event for one in facts.of(e.IllnessRecorded)), key=lambda one: one.onset)),
         plan=plan,
@@ -131,16 +131,21 @@ def _plan(facts: Facts) -> tuple[e.IndividualPlanWritten | None, dt.date | None]
     return (None if over else written[-1]), max((one.on for one in since), default=None)
 
 
-def _links(state: State, facts: Facts) -> tuple[Link, ...]:
-    """The files that are the same child, each with the first day on which somebody said so."""
-    found = []
-    for name in sorted(state.registers):
-        if name.startswith("duplicate:") and state.value(name):
-            other = UUID(name.partition(":")[2])
-            days = [one.event.on for one in facts.of(e.DuplicateChildLinked)
-                    if one.event.other == other and one.event.same and one.event.on]  # fmt: skip
-            found.append(Link(state.subject, other.bytes, min(days, default=None)))
-    return tuple(found)
+def links_of(state: State) -> tuple[Link, ...]:
+    """The files that are the same child, each with the first day on which somebody said so.
+
+    Who named no day said it on the day on which it was recorded: older figures stay as they were.
+    """
+    linked = [name for name in sorted(state.registers) if name.startswith("duplicate:") and state.value(name)]
+    if not linked:
+        return ()
+    days: dict[UUID, dt.date] = {}
+    for one in Facts(state).of(e.DuplicateChildLinked):
+        if one.event.same:
+            day = one.event.on or local_day(one.recorded_at_ms)
+            days[one.event.other] = min(day, days.get(one.event.other, day))
+    others = [UUID(name.partition(":")[2]) for name in linked]
+    return tuple(Link(state.subject, other.bytes, days.get(other)) for other in others)
 
 
 def _clock_doubts(facts: Facts) -> Iterable[bytes]:

@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from domain.fold_aid import Aid, Budget
+from domain.fold_aid import Aid, Budget, held
 from domain.fold_case import Case
 from domain.fold_place import Hazard
-from domain.fold_project import Project
+from domain.fold_project import Project, Report
 from domain.folded import folded
+from domain.quantity import Quantity
 from domain.state import State
 
 COLUMNS: Final = {
@@ -23,7 +24,7 @@ COLUMNS: Final = {
         (
             "home child:BLOB recipient recipient_kind programme kind donor status decided_on requested_on stopped_on "
             "committed_fen:INTEGER paid_fen:INTEGER instalments:INTEGER paid:INTEGER received:INTEGER paying:INTEGER "
-            "all_costs:INTEGER reason"
+            "all_costs:INTEGER reason waits_if_left:INTEGER"
         ),
         "",
     ),
@@ -55,6 +56,13 @@ COLUMNS: Final = {
             "spent_fen:INTEGER allocated_on released_on spent_on off_purpose:INTEGER"
         ),
         "",
+    ),
+    "filed_report": (
+        (
+            "version:BLOB ordinal:INTEGER home kind period on by signed_by remarks status accepted_on reasons "
+            "counts:INTEGER figures positions"
+        ),
+        "version",
     ),
 }
 """For each table its columns after the subject, and those of its key."""
@@ -103,6 +111,7 @@ def _aid(aid: Aid, state: State) -> Iterator[tuple[str, Cells]]:
             int(aid.paying),
             int(asked.all_costs) if asked else 0,
             decided.reason if decided else None,
+            int(held(aid, left=True)),
         ),
     )
     whose = (home, child, aid.recipient, aid.recipient_kind, aid.programme, aid.kind)
@@ -139,10 +148,29 @@ def _budget(one: Budget, state: State) -> Iterator[tuple[str, Cells]]:
     yield "budget_line", (*head, *money, *dates, len(one.off_purpose))
 
 
+def _report(one: Report, _state: State) -> Iterator[tuple[str, Cells]]:
+    """One row a version, with the figures as they were filed."""
+    for ordinal, version in enumerate(one.submissions, 1):
+        head = (version.id, ordinal, version.home, version.kind, version.period, _day(version.on), version.by)
+        verdict = (version.status, _day(version.accepted_on), _json(version.reasons), int(version is one.counts))
+        figures = {name: _figure(value) for name, value in version.figures.items()}
+        filed = (_json(figures), _json(dict(version.positions)))
+        yield "filed_report", (*head, version.signed_by, version.remarks, *verdict, *filed)
+
+
+def _figure(value: Quantity) -> int | str:
+    return value.low if value.kind == "exact" else str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
 _BY_KIND: Final[dict[str, Callable[[Any, State], Iterator[tuple[str, Cells]]]]] = {
     "aid": _aid,
     "case": _case,
     "hazard": _hazard,
     "project": _project,
     "budget": _budget,
+    "report": _report,
 }

@@ -117,6 +117,11 @@ class Rows:
         place, first, last = self.at(column), period.first.isoformat(), period.last.isoformat()
         return Rows(self.columns, [row for row in self.rows if row[place] and first <= row[place] <= last])
 
+    def only(self, columns: str) -> Rows:
+        """Some of the columns."""
+        places = [self.at(one) for one in columns.split()]
+        return Rows(tuple(columns.split()), [tuple(row[place] for place in places) for row in self.rows])
+
     def also(self, column: str, value: Callable[[Row], Any]) -> Rows:
         """With one column more, made from each row."""
         return Rows((*self.columns, column), [(*row, value(row)) for row in self.rows])
@@ -127,6 +132,24 @@ class Read(Protocol):
 
     def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
         """`between`: a column, its lowest and its highest value."""
+
+
+def with_tables(read: Read, tables: Mapping[str, Callable[[], Rows]]) -> Read:
+    """The same reading, with tables that no read model has: each is made when a report asks for it."""
+
+    def wider(table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+        return tables[table]().only(columns) if table in tables else read(table, columns, between=between)
+
+    return wider
+
+
+def of_home(read: Read, home: str) -> Read:
+    """The same reading, of one home's rows alone; for tables that say whose a row is in `home`."""
+
+    def only(table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+        return read(table, columns, between=between).where(home=home)
+
+    return only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,23 +181,28 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A kind of report: its catalogue number, its title, and how its figures are made."""
+    """A kind of report: its catalogue number, its title, and how its figures are made.
+
+    `beside`: a table that it needs besides the read models.  Such a report is of today: what the table says was never
+    kept, so the report cannot be made as it was known.
+    """
 
     number: str
     title: Label
     make: Callable[[Read, Asked], Iterable[Figure]]
+    beside: str = ""
 
 
 REPORTS: dict[str, Report] = {}
 Maker = Callable[[Read, Asked], Iterable[Figure]]
 
 
-def report(number: str, zh: str, en: str) -> Callable[[Maker], Maker]:
+def report(number: str, zh: str, en: str, *, beside: str = "") -> Callable[[Maker], Maker]:
     """Name a function as the report of a catalogue number."""
 
     def register(make: Maker) -> Maker:
         assert number not in REPORTS, f"two reports are numbered {number}"
-        REPORTS[number] = Report(number=number, title=Label(zh, en), make=make)
+        REPORTS[number] = Report(number=number, title=Label(zh, en), make=make, beside=beside)
         return make
 
     return register

@@ -12,6 +12,7 @@ A home has what it wrote itself; this says what *others* wrote that it is given 
   and messages, which have other readers.
 * **A notice** goes to the homes that it is addressed to by name, with what the county wrote about it, and without what
   other homes answered.
+* **A verdict** on a filed report goes to the home that filed it, if no other home filed a version of it.
 * **Hubs below** are given nothing: what their homes may see, they hold themselves. A hub's own word to them (orders of
   erasure) is no entry about a subject.
 * Anything else goes nowhere.
@@ -55,6 +56,8 @@ DECIDES = frozenset(
         e.FactWithdrawn,
         e.ConflictSettled,
         e.NoticeIssued,
+        e.ReportReturned,
+        e.ReportAccepted,
     )
 )
 """The stored names of entries that can change who may see a subject; after any other, what was decided stands."""
@@ -91,6 +94,8 @@ def grants(state: State) -> dict[str, Grant]:
     """What each home is given of a subject, by the home's code."""
     if state.kind == "notice":
         return _addressed(state)
+    if state.kind == "report":
+        return _answered(state)
     if state.kind != "child":
         return {}
     holders = _lawful_holders(state)
@@ -116,6 +121,20 @@ def _addressed(state: State) -> dict[str, Grant]:
                     known = given[home].until if home in given else None
                     given[home] = Grant({**(known or {}), issued.log: written})
     return given
+
+
+def _answered(state: State) -> dict[str, Grant]:
+    """What the county wrote about a filed report goes to who filed it, and nothing of what others put beside it."""
+    homes = {one.home for one in state.records.values() if isinstance(one.event, e.ReportSubmitted)}
+    if len(homes) != 1:
+        return {}
+    home = homes.pop()
+    verdicts = (one for one in state.records.values() if isinstance(one.event, e.ReportReturned | e.ReportAccepted))
+    until: dict[bytes, int] = {}
+    for one in verdicts:
+        if governs(one.home, home) and one.home != home:
+            until[one.log] = max(one.seq, until.get(one.log, 0))
+    return {home: Grant(until)} if until else {}
 
 
 def _lawful_holders(state: State) -> list[tuple[str, Record | None]]:

@@ -15,6 +15,7 @@ from domain import events as e
 from domain import fact_tables, pictures
 from domain.childfile import child_json, plain
 from domain.conflicts import conflicts_of
+from domain.fold_child import links_of
 from domain.places import place_of
 from domain.returning import returned
 from domain.schema import name_of
@@ -49,6 +50,7 @@ _ALL = (
         "father_workplace mother_name mother_phone mother_workplace last_call_on last_letter_on last_talk_on "
         "last_visit_on last_return_on leaving_for conflicts:INTEGER pending:INTEGER unknown:INTEGER",
     ),
+    _table("same_child", "other:BLOB on", key="other"),
     _table("stay", "ordinal:INTEGER home from_on to_on", key="ordinal"),
     _table(
         "tally",
@@ -170,6 +172,8 @@ def _child(state: State) -> Rows:
     )
     for ordinal, stay in enumerate(state.stays, 1):
         yield "stay", (state.subject, ordinal, stay.home, _day(stay.from_on), _day(stay.to_on))
+    for link in links_of(state):
+        yield "same_child", (state.subject, link.other, _day(link.on))
     yield from _pairings(state)
 
 

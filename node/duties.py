@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from domain import deeds, duty_words, schema
-from domain.compliance import r04
+from domain.compliance import COLUMNS, duty_row, r04, week_of
 from domain.deeds import Deed, Subject
 from domain.duty_words import Told
 from domain.errors import Refused
@@ -22,6 +22,7 @@ from domain.folding import fold
 from domain.household import OF_THE_HOME, THINGS, around_of, home_subjects, title_of
 from domain.obligations import AHEAD, OVERDUE, Duty, due
 from domain.policy import COUNTY_SUBJECT, Policy
+from domain.reporting import Asked, Rows
 from domain.rules import FOR_EVER, Version
 from domain.state import State
 from domain.tiers import hub_of
@@ -149,8 +150,7 @@ def listed(
     with reading(folder) as store:
         household = Household(store, homes_of(store), folder.config.code)
         day = today.of(store, clock).date
-        monday = day - dt.timedelta(days=day.weekday())
-        sunday = monday + dt.timedelta(days=6)
+        monday, sunday = week_of(day)
         found: list[Duty] = []
         others = () if child is not None else household.others()
         for subject in (
@@ -191,6 +191,21 @@ def compliance(
         found = (one for subject in subjects for one in household.duties(subject, day))
         made = r04(found, begin.toordinal(), end.toordinal())
     return {**made, "from": begin.isoformat(), "to": end.isoformat(), "today": day.isoformat()}
+
+
+def table(store: StoredLog, home_of: HomeOf, code: str | None, asked: Asked) -> Rows:
+    """The duties of a home, or of all of a county, whose period begins in the one asked for or that fall due this week.
+
+    Worked out from the log for the day asked for, like all that is due.
+    """
+    household, (first, last), period = Household(store, home_of, code), week_of(asked.as_of), asked.period
+    found = []
+    for subject in (one for part in (household.children(), household.others()) for one in part):
+        for duty in household.duties(subject, asked.as_of, last):
+            if first <= duty.due_on <= last or period.first.toordinal() <= duty.first <= period.last.toordinal():
+                name = household.names.get(subject.id, "")
+                found.append(duty_row(duty, name, is_shown=subject.kind not in RESTRICTED))
+    return Rows(tuple(COLUMNS.split()), found)
 
 
 def duty_json(one: Told, name: str, day: dt.date) -> dict[str, Any]:

@@ -54,6 +54,16 @@ def sizes_now(store: StoredLog) -> dict[bytes, int]:
     return {branch.log: branch.size for branch in store.branches()}
 
 
+def sizes_at(store: StoredLog, position: int) -> dict[bytes, int]:
+    """How many entries of each log there are up to a position: what read models rest on that were followed so far."""
+    sizes = sizes_now(store)
+    while entries := store.entries_after(position, REBUILD_BATCH_COUNT):
+        for entry in entries:
+            sizes[entry.log] = min(entry.seq - 1, sizes.get(entry.log, 0))
+        position = entries[-1].position
+    return sizes
+
+
 def sizes_on(store: StoredLog, day: dt.date) -> dict[bytes, int]:
     """How many entries of each log were known here at the end of a day in the county.
 

@@ -6,13 +6,14 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from domain.errors import BadField
-from domain.reporting import Share, value_json
+from domain.errors import BadField, Refused
+from domain.reporting import Asked, Rows, Share, value_json
 from domain.reports import REPORTS
-from node import cli, differences, exits, known, reporting, web
+from node import cli, differences, duties, exits, filed, known, reporting, web
 from node.clock import system_clock
 from node.folder import Folder, Kind
 from node.opening import HomesOf, current_views
@@ -22,6 +23,7 @@ from sync.stored_log import StoredLog
 FORMATS: Final = ("text", "json", "csv", "xlsx")
 DIFFERENCE: Final = "R20"
 Behind = Callable[[StoredLog], Sequence[str]]
+TablesOf = Callable[[StoredLog], reporting.Tables]
 
 
 def nobody(_store: StoredLog) -> Sequence[str]:
@@ -29,29 +31,48 @@ def nobody(_store: StoredLog) -> Sequence[str]:
     return ()
 
 
+def no_tables(_store: StoredLog) -> reporting.Tables:
+    """A home knows nothing that its entries do not say."""
+    return {}
+
+
 def add_command(
-    commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf], behind: Behind = nobody
+    commands: cli.Commands,
+    kind: Kind,
+    homes_of: Callable[[Folder], HomesOf],
+    behind: Behind = nobody,
+    tables_of: TablesOf = no_tables,
 ) -> None:
-    """`report DIR R01 …`."""
+    """`report DIR R01 …`; `tables_of`: what this kind of node knows besides, where a report needs it."""
 
     def run(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
         asked = reporting.asked(web.today(system_clock()), arguments.as_of, arguments.period)
+        if arguments.filed is not None:
+            return _since_filed(folder, homes_of, behind, arguments)
         number = arguments.of if arguments.report == DIFFERENCE else arguments.report
         if number is None:
             raise BadField("--of", "", ", ".join(sorted(REPORTS)))
+        if REPORTS[number].beside and (arguments.known_at is not None or arguments.report == DIFFERENCE):
+            raise Refused(
+                f"{number} 只有今天的，不能还原当时所知", f"{number} is of today: it cannot be made as known then"
+            )
         with current_views(folder, homes_of(folder)) as (store, views):
-            sizes = known.sizes_now(store)
+            sizes = partial(known.sizes_at, store)
             missing = behind(store)
             if arguments.known_at is None and arguments.report != DIFFERENCE:
-                with reporting.making(number, views, asked, sizes, missing) as now:
+                tables: reporting.Tables = {
+                    "duty": partial(_duties, folder, store, homes_of, asked),
+                    **tables_of(store),
+                }
+                with reporting.making(number, views, asked, sizes, missing, tables=tables) as now:
                     _give(now, arguments)
                 return exits.DONE
             home_of = homes_of(folder)(store)
             then = _sizes(store, arguments.known_at)
             with (
                 known.views_at(folder, store, then, home_of) as old,
-                reporting.making(number, old, asked, then, missing) as before,
+                reporting.making(number, old, asked, lambda _: then, missing) as before,
             ):
                 if arguments.report != DIFFERENCE:
                     _give(before, arguments)
@@ -60,18 +81,47 @@ def add_command(
                     _tell(differences.compared(before, now, store, home_of), arguments)
         return exits.DONE
 
+    numbers = sorted(n for n, one in REPORTS.items() if one.beside in ("", "duty") or kind == "hub")
     made = cli.add(commands, "report", run, "报表 a report's figures, and the list behind each", as_json=True)
-    titles = "; ".join(f"{one.number} {one.title.zh}" for one in REPORTS.values())
+    titles = "; ".join(f"{number} {REPORTS[number].title.zh}" for number in numbers)
     titles += f"; {DIFFERENCE} 前后对照 what differs from the report as it was known then"
-    made.add_argument("report", choices=[*sorted(REPORTS), DIFFERENCE], metavar="REPORT", help=titles)
-    made.add_argument("--of", choices=sorted(REPORTS), metavar="REPORT", help=f"for {DIFFERENCE}: which report")
+    made.add_argument("report", choices=[*numbers, DIFFERENCE], metavar="REPORT", help=titles)
+    made.add_argument("--of", choices=numbers, metavar="REPORT", help=f"for {DIFFERENCE}: which report")
     made.add_argument("--as-of", type=_date, metavar="DATE", help="截至日期 as of this date; default: today")
     made.add_argument("--period", metavar="PERIOD", help=f"期间 {reporting.PERIODS}; default: the month of --as-of")
     made.add_argument("--known-at", metavar="DATE|FILE",
                       help="当时所知 as known at the end of a day, or when FILE was made with --json")  # fmt: skip
+    made.add_argument("--filed", type=cli.subject_id, metavar="ID",
+                      help=f"for {DIFFERENCE}: what changed since this report was filed (see `reports`)")  # fmt: skip
     made.add_argument("--list", metavar="FIGURE[/SPLIT=KEY]", help="名单 the rows that a figure, or a part, counts")
     made.add_argument("--format", choices=FORMATS, default="text", help="xlsx and csv go to --out")
     made.add_argument("--out", type=Path, metavar="FILE", help="write here; csv without it goes to the screen")
+
+
+def _duties(folder: Folder, store: StoredLog, homes_of: Callable[[Folder], HomesOf], asked: Asked) -> Rows:
+    """The duties of this home, or of all homes of the county."""
+    return duties.table(
+        store, homes_of(folder)(store), folder.config.code if folder.config.kind == "home" else None, asked
+    )
+
+
+def _since_filed(
+    folder: Folder, homes_of: Callable[[Folder], HomesOf], behind: Behind, arguments: argparse.Namespace
+) -> int:
+    """A filed report beside the same report of today."""
+    if arguments.report != DIFFERENCE:
+        raise BadField("--filed", arguments.report, f"report DIR {DIFFERENCE} --filed ID")
+    with current_views(folder, homes_of(folder)) as (store, views):
+        one, home_of = filed.find(views, arguments.filed), homes_of(folder)(store)
+        day, then, missing = dt.date.fromisoformat(one.on), one.sizes(), behind(store)
+        asked = reporting.asked(day, day, one.period)
+        with (
+            known.views_at(folder, store, then, home_of) as old,
+            reporting.making(filed.NUMBER, old, asked, lambda _: then, missing, one.home) as before,
+            reporting.making(filed.NUMBER, views, asked, partial(known.sizes_at, store), missing, one.home) as now,
+        ):
+            _tell(filed.compared(one, before, now, store, home_of), arguments)
+    return exits.DONE
 
 
 def _sizes(store: StoredLog, text: str | None) -> dict[bytes, int]:
@@ -88,7 +138,8 @@ def _tell(found: Mapping[str, Any], arguments: argparse.Namespace) -> None:
     if arguments.json or arguments.format == "json":
         cli.show(found, as_json=True)
     else:
-        print("\n".join(differences.lines(found)))
+        head = filed.lines(found) if "filed" in found else []
+        print("\n".join([*head, *differences.lines(found)]))
 
 
 def _give(made: Made, arguments: argparse.Namespace) -> None:

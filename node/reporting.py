@@ -12,7 +12,7 @@ import csv
 import datetime as dt
 import io
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -33,7 +33,9 @@ from domain.reporting import (
     Rows,
     Share,
     figure_json,
+    of_home,
     value_json,
+    with_tables,
 )
 from domain.reports import REPORTS
 from node.reading import plain
@@ -43,6 +45,9 @@ PERIODS: Final = "2024-09, 2024, 2024-H1, 2024-09..2025-01"
 HEADER: Final = ("编号", "指标", "单位", "分项", "类别", "数值", "口径")
 SHEET_NAME_CHARS_MAX: Final = 31  # Excel's
 LISTED_MAX: Final = 100_000  # rows of one list in a workbook; Excel itself takes a million
+
+Tables = Mapping[str, Callable[[], Rows]]
+SizesAt = Callable[[int], Mapping[bytes, int]]
 
 
 class Made:
@@ -99,11 +104,23 @@ def asked(today: dt.date, as_of: dt.date | None = None, period: str | None = Non
 
 @contextmanager
 def making(
-    number: str, views: Views, asked: Asked, sizes: Mapping[bytes, int], behind: Sequence[str] = ()
+    number: str,
+    views: Views,
+    asked: Asked,
+    sizes: SizesAt,
+    behind: Sequence[str] = (),
+    home: str | None = None,
+    tables: Tables | None = None,
 ) -> Iterator[Made]:
-    """A report by its number, from read models that were folded up to some sizes; its lists can be read meanwhile."""
-    with views.snapshot() as read:
-        yield Made(number, asked, REPORTS[number].make(read, asked), sizes, behind)
+    """A report by its number, of all rows or of one home's; its lists can be read meanwhile.
+
+    `sizes`: from the position of the read models, how many entries of each log they were folded from.
+    `tables`: what the report may need besides (`Report.beside`).
+    """
+    with views.snapshot() as rows:
+        read = rows if home is None else of_home(rows, home)
+        read = with_tables(read, tables or {})
+        yield Made(number, asked, REPORTS[number].make(read, asked), sizes(rows.position()), behind)
 
 
 def lines(made: Made) -> Iterator[tuple[Any, ...]]:

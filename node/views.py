@@ -199,6 +199,10 @@ class Select:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
 
+    def position(self) -> int:
+        """How far the log was followed for these rows."""
+        return int(self._db.execute("SELECT value FROM mark WHERE name='position'").get)
+
     def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
         """The columns of all rows, or of those with a column from a lowest to a highest value."""
         names = tuple(columns.split())

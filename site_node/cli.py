@@ -20,6 +20,7 @@ from node import (
     duties,
     erasing,
     exits,
+    filed_commands,
     healing,
     incarnations,
     joining,
@@ -93,6 +94,8 @@ def build_parser() -> argparse.ArgumentParser:
     conflicts.add_reading(commands, "home", homes_of)
     conflicts.add_settling(commands, "home", homes_of)
     returning.add_reading(commands, "home", homes_of)
+    filed_commands.add_listing(commands, "home", homes_of)
+    filed_commands.add_submitting(commands, homes_of)
     report_commands.add_command(commands, "home", homes_of)
     returning.add_repairing(commands, homes_of)
     photos.add_reading(commands, "home")

@@ -24,10 +24,11 @@ from domain.reporting import (
     counted,
     report,
 )
+from domain.reports.register import homes_on
 
 GRANT = (
     "subject home child recipient recipient_kind programme kind donor status decided_on requested_on committed_fen "
-    "instalments all_costs reason"
+    "instalments all_costs reason waits_if_left"
 )
 INSTALMENT = (
     "subject number home child recipient recipient_kind programme kind due_on paid_on paid_fen witnesses contested "
@@ -77,6 +78,7 @@ def _grants(read: Read, asked: Asked) -> Iterator[Figure]:
         "programme",
         HOME,
     )
+    yield _on_hold(read, asked, granted)
     yield added(
         "committed_instalments",
         Label("应发期数", "instalments committed"),
@@ -107,6 +109,27 @@ def _grants(read: Read, asked: Asked) -> Iterator[Figure]:
         GRANTS,
         granted.having(lambda row: row[committed] is None),
         "programme",
+        HOME,
+    )
+
+
+def _on_hold(read: Read, asked: Asked, granted: Rows) -> Figure:
+    """Grants of children who have left, which nobody decided upon knowing that: granted and left are both true."""
+    gone = {subject for subject, status in read("child", "subject status") if status == "left"}
+    gone -= homes_on(read, asked.as_of).keys()
+    found = granted.where(waits_if_left=1, child=frozenset(gone))
+    return counted(
+        "on_hold",
+        Label("暂停发放", "payment on hold"),
+        Label(
+            "已同意而孩子到截至日期已经离开的，等有人知情后重新决定（after_leaving）才发放；资助毕业生的除外",
+            "granted, and the child had left by the date: paid once somebody decides who knows it (after_leaving); "
+            "what is meant for graduates goes on",
+        ),
+        GRANTS,
+        found,
+        "programme",
+        KIND,
         HOME,
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from domain.codes import PAIRING_KIND
 from domain.reporting import CHILDREN, HOME, Asked, By, Figure, Label, Read, Row, Rows, counted, report, share
-from domain.reports.register import on_register
+from domain.reports.register import as_one, on_register
 
 PAIRINGS = Label("对", "pairings")
 HELPERS = Label("人", "helpers")
@@ -45,7 +45,7 @@ def pairings(read: Read, asked: Asked) -> Iterator[Figure]:
         HOME,
     )
     children = on_register(read, asked.as_of, "subject name sex township village")
-    subjects = frozenset(live.column("subject"))
+    subjects = as_one(read, asked.as_of, live.column("subject"))
     yield share(
         "coverage",
         Label("结对覆盖率", "coverage"),

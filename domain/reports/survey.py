@@ -20,7 +20,7 @@ from domain.reporting import (
     report,
     share,
 )
-from domain.reports.register import on_register
+from domain.reports.register import as_one, on_register
 
 DIMENSIONS = {
     "study_level": Label("学习", "study"),
@@ -50,7 +50,7 @@ def surveys(read: Read, asked: Asked) -> Iterator[Figure]:
         "term",
     )
     latest = newest(found, "surveyed_on")
-    surveyed = frozenset(latest.column("subject"))
+    surveyed = as_one(read, asked.as_of, latest.column("subject"))
     yield share(
         "coverage",
         Label("调查覆盖率", "coverage"),

@@ -79,6 +79,28 @@ def test_the_countys_term_and_rules_reach_a_home_and_decide_what_is_due(school):
     assert yard.quick("site-node", "due", home, "--child", place, code=6).out == ""
 
 
+def test_r04_has_the_figures_of_compliance(school):
+    """R04 as a report counts what `compliance` counts, at home and at the county, and lists the duties behind it."""
+    yard, home, child, _, today, _ = school
+    yard.quick("site-node", "sync", home)
+    record(yard, home, "talk-held/1", child, f"on={today}", "talked_by=周老师")
+    yard.quick("site-node", "sync", home)
+    first, period = f"{today[:4]}-01-01", ("--period", today[:4])
+    for program, folder in (("site-node", home), ("central-hub", yard / "hub")):
+        plain = yard.quick(program, "compliance", folder, "--from", first, "--json").json()
+        figures = yard.quick(program, "report", folder, "R04", *period, "--json").json()["figures"]
+        for name in ("owed", "done", "late", "waived"):
+            for split in ("rule", "group", "home", "helper"):
+                said = {key: one[name] for key, one in plain[f"by_{split}"].items() if one[name]}
+                assert figures[name]["by"][split] == said, (name, split)
+        assert figures["rate"]["value"]["whole"] == figures["owed"]["value"]
+        assert figures["done"]["by"]["child"].keys() == {child}
+        listed = yard.quick(program, "report", folder, "R04", *period, "--list", "this_week", "--json").json()
+        assert listed["count"] == figures["this_week"]["value"] > 0
+        yard.quick(program, "report", folder, "R04", "--format", "xlsx", "--out", yard / "r04.xlsx")
+    assert "只有今天的" in yard.quick("site-node", "report", home, "R04", "--known-at", today, code=6).err
+
+
 def test_rules_are_set_by_the_county_and_tightened_by_a_home_beside_serve(school):
     """A county's word goes down while both serve; a home may ask more of itself, and is refused less, in words."""
     yard, home, _, _, today, _ = school

@@ -13,6 +13,8 @@ from domain.reporting import Asked, Figure, Rows
 from domain.reports import REPORTS
 from domain.views import TABLES, rows
 
+BESIDE = frozenset(one.beside for one in REPORTS.values() if one.beside)
+
 
 class County:
     """The rows of some subjects, as reports read them."""
@@ -25,6 +27,8 @@ class County:
         self.rows["work"] = [(b"", *row[1:]) for row in self.rows["tally"]]
 
     def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+        if table in BESIDE:
+            return Rows(tuple(columns.split()), [])
         names = [name for name, _ in TABLES["tally" if table == "work" else table].columns]
         found = self.rows[table]
         if between:

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain import events as e
 from domain.event import Event
 from domain.places import place_of
 from domain.records import Record
-from domain.reporting import Fen, Figure, figure_json
+from domain.reporting import Fen, Figure, Share, figure_json
 from domain.reports import REPORTS
 from domain.views import TABLES
 from tests.county.recount import KINDS
-from tests.domain.domain_samples import Writer, import_sample, sample
+from tests.domain.domain_samples import SUBJECT, Writer, import_sample, registered, sample
 from tests.domain.report_rows import County
 from tests.domain.test_schema import EVENTS
 
@@ -120,6 +121,66 @@ def test_a_child_between_homes_belongs_to_the_former() -> None:
         assert before.parts["home"] != after.parts["home"]
 
 
+def test_files_of_one_child_count_once_from_the_day_of_the_link() -> None:
+    """Situation M2: two homes registered one child; R01 falls by one as of the link, older dates stay as they were.
+
+    Whichever file says so, and both; what was surveyed in either file is surveyed; said to be wrong, both count again.
+    """
+    linked = dt.date(2024, 9, 10)
+    first, second = SUBJECT, bytes(15) + b"\x01"
+    homes = [Writer("home-01"), Writer("home-02")]
+    mine, theirs = homes[0].write(registered()), homes[1].write(registered())
+    survey = homes[0].write(e.SituationSurveyed(surveyed_on=linked))
+    later = linked + dt.timedelta(3)
+    words = [
+        homes[1].write(e.DuplicateChildLinked(other=UUID(bytes=first), same=True, on=linked)),
+        homes[0].write(e.DuplicateChildLinked(other=UUID(bytes=second), same=True, on=later)),
+    ]
+
+    def figures(day: dt.date, *said: Record) -> dict[str, Figure]:
+        files = {first: [mine, survey], second: [theirs]}
+        for one in said:
+            files[first if one.home == "home-01" else second].append(one)
+        county = County(files.items())
+        return {**county.report("R01", None, day), **county.report("R02", "2024-09", day)}
+
+    for said in ((), words[:1], words[1:], words):
+        assert figures(linked - dt.timedelta(1), *said)["children"].value == 2
+        after = figures(later, *said)
+        assert after["children"].value == (1 if said else 2)
+        assert after["children"].parts["home"] == ({"home-02": 1} if said else {"home-01": 1, "home-02": 1})
+        assert after["coverage"].value == Share(1, 1 if said else 2)
+    taken_back = homes[1].write(e.DuplicateChildLinked(other=UUID(bytes=first), same=False), words[0])
+    assert figures(linked, words[0], taken_back)["children"].value == 2
+    undated = homes[1].write(e.DuplicateChildLinked(other=UUID(bytes=first), same=True))
+    assert figures(dt.date(1999, 1, 1), undated)["children"].value == 0
+    assert figures(dt.date(2199, 1, 1), undated)["children"].value == 1
+
+
+def test_payment_waits_where_the_child_has_left() -> None:
+    """Situation M6: granted and left are both true; R08 has the grant on hold until somebody decides who knows it."""
+    home, county = Writer("home-01"), Writer("")
+    child, grant = SUBJECT, bytes(15) + b"\x02"
+    request = e.AidRequested(
+        kind="relief", programme="微心愿", reason="困难", child=UUID(bytes=child), on=dt.date(2024, 9, 2)
+    )
+    asked = home.write(request)
+    said = [asked, county.write(e.AidDecided(decision="granted", on=dt.date(2024, 9, 5)), asked)]
+    left = home.write(e.ChildDeregistered(on=dt.date(2024, 10, 1), reason="moved"))
+    born = home.write(registered())
+
+    def on_hold(day: dt.date, *more: Record, gone: bool = True) -> int:
+        files = {child: [born, left] if gone else [born], grant: [*said, *more]}
+        figure = County(files.items()).report("R08", None, day)["on_hold"]
+        return int(figure.value)
+
+    assert on_hold(dt.date(2024, 9, 30)) == 0
+    assert on_hold(dt.date(2024, 10, 1)) == 1
+    assert on_hold(dt.date(2024, 10, 1), gone=False) == 0
+    knowing = county.write(e.AidDecided(decision="granted", on=dt.date(2024, 10, 9), after_leaving=True))
+    assert on_hold(dt.date(2024, 10, 10), knowing) == 0
+
+
 def test_places_are_read_from_addresses() -> None:
     """Township and village come from the address as people write it."""
     assert place_of("清溪县石桥镇上坪村三组12号") == ("石桥镇", "上坪村")
@@ -145,7 +206,7 @@ def test_every_report_adds_up(number: str) -> None:
     for figure in make(number, "2024..2026").values():
         assert figure.definition.zh
         assert figure.definition.en
-        if type(figure.value) is int and figure.unit.en not in ("minutes", "items", "copies", "instalments"):
+        if type(figure.value) is int and figure.unit.en not in ("minutes", "items", "copies", "instalments", "days"):
             homes = figure.parts.get("home")
             assert homes is None or sum(map(int, homes.values())) == figure.value
         for split, parts in figure.parts.items():

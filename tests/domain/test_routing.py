@@ -258,6 +258,18 @@ def test_a_home_cannot_address_a_notice(homes):
     assert grants(fold("notice", SUBJECT, [issued, homes[COUNTY].write(withdrawal(issued))])) == {}
 
 
+def test_a_verdict_goes_to_the_home_that_filed(homes):
+    """What the county says of a report reaches who filed it, and nobody where two homes filed under one id."""
+    filed = e.ReportSubmitted(kind="month", period="2024-09", figures={}, positions={}, on=DAY)
+    mine = homes[OLD].write(filed)
+    praise = homes[OTHER].write(e.ReportAccepted(on=DAY), mine)
+    back = homes[COUNTY].write(e.ReportReturned(reason="少一次家访", version=UUID(bytes=mine.id)), mine)
+    assert grants(fold("report", SUBJECT, [mine, praise])) == {}
+    assert grants(fold("report", SUBJECT, [mine, praise, back])) == {OLD: Grant({back.log: back.seq})}
+    assert grants(fold("report", SUBJECT, [mine, back, homes[NEW].write(filed)])) == {}
+    assert {back.event.meta.name, praise.event.meta.name} <= DECIDES
+
+
 def test_a_request_for_aid_goes_where_the_childs_file_goes():
     """A grant is known to hang on its child from the request on; one for somebody else hangs on nobody."""
     child = UUID(int=7)
