@@ -20,7 +20,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 4
+VIEWS_VERSION = 5
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
@@ -158,7 +158,7 @@ def _child(state: State) -> Rows:
             value("school"),
             _flag(value("boards")),
             value("address"),
-            *place_of(value("address")),
+            *_place(value),
             " ".join(sorted(value("categories") or ())),
             *(value(field) for field in _CARD_TEXT),
             *(_day(state.last.get(kind)) for kind in _LAST),
@@ -171,6 +171,13 @@ def _child(state: State) -> Rows:
     for ordinal, stay in enumerate(state.stays, 1):
         yield "stay", (state.subject, ordinal, stay.home, _day(stay.from_on), _day(stay.to_on))
     yield from _pairings(state)
+
+
+def _place(value: Callable[[str], Any]) -> tuple[str, str]:
+    """Township and village as the file names them; what it does not name is read from the address."""
+    township, village = place_of(value("address"))
+    named = value("township") or township
+    return named, value("village") or (village if named == township else "")
 
 
 def _taken_back(state: State) -> bool:
