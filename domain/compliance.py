@@ -14,13 +14,16 @@ from uuid import UUID
 
 from domain.duty_words import holders
 from domain.obligations import AHEAD, DUE, FULFILLED, LATE, OVERDUE, WAIVED, Duty
+from domain.reporting import Share
 
 R04_DEFINITION: Final = (
-    "应做数：期限已到或已经完成的应办事项（已免除的不计）；完成数含逾期补做的；按事情发生的日期归入时期，归入当时负责的家。"
-    " / Owed: duties whose day has come or that are done, waived ones left out; done includes those done late; by the"
+    "应做数：期限已到或已经完成的应办事项（已免除的不计）；完成数含逾期补做的；应做次数、"
+    "已做次数：一周三次而做了两次的，是三次中的两次，百分比按次数；按事情发生的日期归入时期，归入当时负责的家。"
+    " / Owed: duties whose day has come or that are done, waived ones left out; done includes those done late; needed"
+    " and made: times, so that two of three a week are two of three, and the percentage is of these; by the"
     " day on which the thing happened, for the home that the child belonged to in that period."
 )
-COUNTS: Final = ("owed", "done", "late", "waived", "open")
+COUNTS: Final = ("owed", "done", "late", "waived", "open", "needed", "made")
 _ADDS: Final = {
     FULFILLED: (0, 1), LATE: (0, 1, 2), OVERDUE: (0,), WAIVED: (3,), AHEAD: (4,), DUE: (4,),
 }  # fmt: skip
@@ -51,6 +54,9 @@ def r04(duties: Iterable[Duty], first: int, last: int) -> dict[str, Any]:
                 found = figures[key] = [0] * len(COUNTS)
             for place in adds:
                 found[place] += 1
+            if 0 in adds:
+                found[5] += duty.needed
+                found[6] += min(duty.done, duty.needed)
         if duty.status == WAIVED:
             waivers.update(_waivers(duty))
     groups = {
@@ -90,8 +96,12 @@ def duty_row(duty: Duty, name: str, *, is_shown: bool) -> tuple[Any, ...]:
     return (*who, duty.home, rule.rule_id, rule.group, subject.kind, child, helper, *when, duty.status)
 
 
-def _named(figures: Figures) -> dict[str, dict[str, int]]:
-    return {key: dict(zip(COUNTS, figures[key], strict=True)) for key in sorted(figures)}
+def _named(figures: Figures) -> dict[str, dict[str, Any]]:
+    return {
+        key: dict(zip(COUNTS, figures[key], strict=True))
+        | {"percent": Share(figures[key][6], figures[key][5]).percent()}
+        for key in sorted(figures)
+    }
 
 
 def _waivers(duty: Duty) -> dict[bytes, dict[str, str]]:

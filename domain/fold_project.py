@@ -75,7 +75,7 @@ def _missing(filed: set[str], approved: bool, closed: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One notice, plan or measure, and which homes have acknowledged it, each at its first word."""
+    """One notice, plan or measure, and which homes have acknowledged it, each at its first word, in that order."""
 
     title: str = ""
     number: str = ""
@@ -105,7 +105,7 @@ def notice_of(state: State) -> Notice:
         to=issued.to if issued else (),
         issued_on=issued.on if issued else None,
         due_on=issued.due_on if issued else None,
-        acknowledged=dict(sorted(acknowledged.items())),
+        acknowledged=dict(sorted(acknowledged.items(), key=lambda one: (one[1], one[0]))),
     )
 
 

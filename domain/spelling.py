@@ -47,8 +47,11 @@ PAST = frozenset({"born_on", "registered_on", "visited_on", "surveyed_on", "asse
 """Days that have been: what is planned or due has other names."""
 
 
-def read(type_name: str, fields: Mapping[str, str], today: dt.date) -> Spelled:
-    """The event that a form spells; raises `Refusals` with a sentence for each field that it cannot read."""
+def read(type_name: str, fields: Mapping[str, Any], today: dt.date) -> Spelled:
+    """The event that a form spells; raises `Refusals` with a sentence for each field that it cannot read.
+
+    What is no text (a number, a list of a line of JSON) is taken as stated.
+    """
     cls = REGISTRY.get(type_name)
     if cls is None:
         raise UnknownType(type_name)
@@ -62,7 +65,8 @@ def read(type_name: str, fields: Mapping[str, str], today: dt.date) -> Spelled:
             wrong[name] = BadField(name, name, "one of " + ", ".join(shape.codecs))
             continue
         try:
-            values[name], note = value(cls, name, codec, text, today)
+            typed = isinstance(text, str)
+            values[name], note = value(cls, name, codec, text, today) if typed else _stated(name, codec, text)
         except Refused as why:
             wrong[name] = why
         else:
@@ -88,6 +92,14 @@ def value(cls: type[Event], name: str, codec: Codec, text: str, today: dt.date) 
             return Value(codec.from_text(squeezed(text)))
         except Unfit:
             raise BadField(trouble.within(name).field, trouble.found, trouble.expected) from None
+
+
+def _stated(name: str, codec: Codec, given: Any) -> Value:
+    try:
+        return Value(codec.from_json(given))
+    except Unfit as trouble:
+        within = trouble.within(name)
+        raise BadField(within.field, within.found, within.expected) from None
 
 
 def _special(cls: type[Event], name: str, codec: Codec) -> Callable[[str, dt.date], Value] | None:

@@ -160,7 +160,7 @@ def _child(state: State) -> Rows:
             value("school"),
             _flag(value("boards")),
             value("address"),
-            *place_of(value("address")),
+            *_place(value),
             " ".join(sorted(value("categories") or ())),
             *(value(field) for field in _CARD_TEXT),
             *(_day(state.last.get(kind)) for kind in _LAST),
@@ -175,6 +175,13 @@ def _child(state: State) -> Rows:
     for link in links_of(state):
         yield "same_child", (state.subject, link.other, _day(link.on))
     yield from _pairings(state)
+
+
+def _place(value: Callable[[str], Any]) -> tuple[str, str]:
+    """Township and village as the file names them; what it does not name is read from the address."""
+    township, village = place_of(value("address"))
+    named = value("township") or township
+    return named, value("village") or (village if named == township else "")
 
 
 def _taken_back(state: State) -> bool:

@@ -1,4 +1,4 @@
-"""What was imported together from one spreadsheet, by the name under which it can be undone.
+"""What was imported together from one spreadsheet, or one file of lines, by the name under which it can be undone.
 
 Every entry of such an import names the batch and its own number as its source. The name follows from the list's kind
 and content, so the same file is known again whatever it is called, and two computers of one home that import it unknown
@@ -13,7 +13,7 @@ talk since is no typing error any more.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
@@ -86,38 +86,49 @@ def name_of(kind: str, sheet: str, content: bytes) -> str:
     return f"{kind}-{digest[:HASH_LENGTH]}"
 
 
-def subject_of(home: str, batch: str, row: int) -> bytes:
-    """The subject that a row of a batch makes."""
+def subject_of(home: str, batch: str, row: int | str) -> bytes:
+    """The subject that a row of a batch makes, or one that a file names."""
     return uuid5(SUBJECTS, f"{home}|{batch}|{row}").bytes
 
 
-def every(store: StoredLog) -> dict[str, Batch]:
-    """Every batch in the home's logs, in the order in which they were imported."""
-    found, _ = _read(store)
+def every(store: StoredLog, of: Callable[[bytes], bool] = lambda _log: True) -> dict[str, Batch]:
+    """Every batch in the logs (`of` says which), in the order in which they were imported."""
+    found, _ = _read(store, of)
     return found
 
 
 def free_name(known: dict[str, Batch], name: str) -> str:
     """The name under which a file is imported: its own, or with a number where the former imports were undone."""
-    number = 1
-    while (one := known.get(name if number == 1 else f"{name}-{number}")) is not None:
+    free, one = standing(known, name)
+    if one is not None:
+        raise Refused(
+            f"这个文件已经导入过，批次是{one.name}，不重复导入；要重新导入，请先撤销：import-undo",
+            f"this file was imported before, as batch {one.name}: undo that first to import it again",
+        )
+    return free
+
+
+def standing(known: dict[str, Batch], name: str) -> tuple[str, Batch | None]:
+    """The import of a file that stands, and its name; else the name that the next one gets, and None."""
+    number, found = 1, name
+    while (one := known.get(found)) is not None:
         if one.withdrawn < len(one.members):
-            raise Refused(
-                f"这个文件已经导入过，批次是{one.name}，不重复导入；要重新导入，请先撤销：import-undo",
-                f"this file was imported before, as batch {one.name}: undo that first to import it again",
-            )
+            return found, one
         number += 1
-    return name if number == 1 else f"{name}-{number}"
+        found = f"{name}-{number}"
+    return found, None
 
 
-def _read(store: StoredLog) -> tuple[dict[str, Batch], dict[bytes, set[str]]]:
+def _read(
+    store: StoredLog, of: Callable[[bytes], bool] = lambda _log: True
+) -> tuple[dict[str, Batch], dict[bytes, set[str]]]:
     """Every batch, and for each subject that payloads name, the batches of the naming entries ("" for none)."""
     found: dict[str, Batch] = {}
     naming: dict[bytes, set[str]] = {}
     gone: set[bytes] = set()
     seen: set[bytes] = set()
-    for branch in store.branches():
-        for entry in store.entries_of_log(branch.log):
+    for log in filter(of, [branch.log for branch in store.branches()]):
+        for entry in store.entries_of_log(log):
             body = entry.body()
             if body is None:
                 continue

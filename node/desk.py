@@ -29,7 +29,15 @@ Task = Callable[[Store, HomesOf, Asked, int], dict[str, Any]]
 """What a command does: the store, whose logs are whose, what was asked, and the time in ms."""
 
 
-def carry_out(folder: Folder, homes_of: HomesOf, name: str, task: Task, asked: Asked, clock: Clock) -> dict[str, Any]:
+def carry_out(
+    folder: Folder,
+    homes_of: HomesOf,
+    name: str,
+    task: Task,
+    asked: Asked,
+    clock: Clock,
+    timeout_s: float = control.TIMEOUT_S,
+) -> dict[str, Any]:
     """Do it here if nobody else has the folder, else have the serving process do it; raises as `control.ask` does."""
     deadline = time.monotonic() + WAIT_S
     while True:
@@ -38,7 +46,7 @@ def carry_out(folder: Folder, homes_of: HomesOf, name: str, task: Task, asked: A
                 return task(store, homes_of, asked, clock())
         except FolderInUse:
             if (folder.path / CONTROL_FILE).exists():
-                return control.ask(folder.path, name, dict(asked))
+                return control.ask(folder.path, name, dict(asked), timeout_s)
             if time.monotonic() > deadline:  # neither a `serve` nor a command that ends soon
                 raise
         time.sleep(POLL_S)

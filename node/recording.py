@@ -11,6 +11,8 @@ import json
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from domain import forms, schema, spelling
@@ -19,12 +21,15 @@ from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.event import Event
 from domain.folding import Folding
-from node import cli, deciding, desk, exits, photos, policy, today
+from node import cli, deciding, desk, exits, lines, photos, policy, today
 from node.clock import system_clock
 from node.desk import Asked
 from node.folder import Folder, Kind
 from node.opening import HomesOf, reading
+from node.progress import bar
 from sync.store import Store
+
+LINES: Final = "record-lines"
 
 
 def add_command(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
@@ -32,9 +37,17 @@ def add_command(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder],
 
     def record(arguments: argparse.Namespace) -> int:
         folder = Folder(arguments.dir, kind)
-        fields = _spelled(folder, arguments.event, _fields(arguments))
+        if arguments.event is None and arguments.fields:  # options stood before it
+            arguments.event = arguments.fields.pop(0)
         if not arguments.by.strip():
             raise Refused("请填写记录人", "an entry names who records it")
+        if arguments.lines is not None:
+            if arguments.event or arguments.subject or arguments.payload_json or arguments.shown:
+                made.error("--lines FILE goes with --by alone: each line states its event, subject and fields")
+            return _record_lines(folder, homes_of(folder), arguments)
+        if not arguments.event or not arguments.subject:
+            made.error("an EVENT and its --subject are required, or --lines FILE")
+        fields = _spelled(folder, arguments.event, _fields(arguments))
         if arguments.shown is not None:
             forms.read(arguments.shown)
         subject = uuid.uuid4() if arguments.subject == "new" else uuid.UUID(bytes=_subject(arguments.subject))
@@ -44,9 +57,17 @@ def add_command(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder],
         print(json.dumps(done))
         return exits.DONE
 
-    made = cli.add(commands, "record", record, "record one event")
-    made.add_argument("event", metavar="EVENT", help="its stored name, like home-visit-recorded/1: see `events`")
-    made.add_argument("--subject", required=True, metavar="ID|new", help="what it is about")
+    made = cli.add(commands, "record", record, "record one event, or a file of them")
+    made.add_argument(
+        "event", nargs="?", metavar="EVENT", help="its stored name, like home-visit-recorded/1: see `events`"
+    )
+    made.add_argument("--subject", metavar="ID|new", help="what it is about")
+    made.add_argument(
+        "--lines",
+        type=Path,
+        metavar="FILE",
+        help='instead of one event a file of them, all or none: a line is {"event","subject","fields":{…}}',
+    )
     made.add_argument("--by", required=True, metavar="WORKER", help="who records it")
     made.add_argument(
         "--payload-json", metavar="-|JSON", help="the payload as JSON, or - to read it from standard input"
@@ -57,6 +78,23 @@ def add_command(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder],
         help="the version that `child --json` showed: if a field that this edits moved since, nothing is stored",
     )
     made.add_argument("fields", nargs="*", metavar="field=value", help="the payload, field by field")
+
+
+def _record_lines(folder: Folder, homes_of: HomesOf, arguments: argparse.Namespace) -> int:
+    path = arguments.lines.absolute()
+    if not path.is_file():
+        raise Refused(f"找不到文件 {path}", f"{path} is not a file")
+    asked = {"path": str(path), "by": arguments.by}
+    with path.open("rb") as file:
+        count = sum(1 for line in file if line.strip())
+    with bar("record", count) as show:
+        task = partial(lines.record_lines, show=show)
+        done = desk.carry_out(folder, homes_of, LINES, task, asked, system_clock(), lines.TIMEOUT_S)
+    for number, notes in done.pop("notes").items():
+        for field, note in notes.items():
+            print(f"第{number}行 line {number}: {field}: {note}", file=sys.stderr)
+    print(json.dumps(done, ensure_ascii=False))
+    return exits.DONE
 
 
 def _spelled(folder: Folder, name: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -120,4 +158,4 @@ def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"json": payload}
 
 
-TASKS: Final[dict[str, desk.Task]] = {"record": record_event}
+TASKS: Final[dict[str, desk.Task]] = {"record": record_event, LINES: lines.record_lines}

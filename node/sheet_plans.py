@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain import headers, sheet_events, sheet_rows, terms
@@ -35,10 +35,8 @@ from node.views import HomeOf
 from node.workbooks import Sheet
 from sync.batch import Draft
 from sync.erasure import erased_subjects
-from sync.store import Store
+from sync.store import DRAFTS_COUNT_MAX, Store
 from sync.stored_log import StoredLog
-
-DRAFTS_MAX: Final = 50_000
 
 
 class Wanted(NamedTuple):
@@ -277,7 +275,7 @@ def carry_out(store: Store, home_of: HomeOf, home: str, made: Plan, by: str, now
                     draft_of(intent.subject, decided, by, now_ms, source=batches.source(made.batch, len(drafts)))
                 )
         drafts[first] = drafts[first]._replace(expect=store.version_of(intent.subject), deps=store.seen(intent.subject))
-    if len(drafts) > DRAFTS_MAX:
+    if len(drafts) > DRAFTS_COUNT_MAX:  # of one transaction
         raise Refused("内容太多，请分成几个文件", "too much for one import: split it into several files")
     if drafts:
         store.record(drafts).result()

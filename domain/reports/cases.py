@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain import codes_child as words
-from domain.reporting import HOME, TIMES, Asked, By, Figure, Label, Read, added, amounts, counted, report, share
+from domain.reporting import HOME, TIMES, Asked, By, Figure, Label, Read, Rows, added, amounts, counted, report, share
 
 CASES = Label("件", "cases")
 MATTER = "subject home kind channel urgent received_on first_step_on closed_on outcome status of_child steps days"
@@ -57,6 +57,11 @@ def cases(read: Read, asked: Asked) -> Iterator[Figure]:
         closed,
         By("days", "days"),
     )
+    yield from _steps(read, asked)
+
+
+def _steps(read: Read, asked: Asked) -> Iterator[Figure]:
+    """What was done in cases within the period, whenever they were received."""
     steps = read("case_step_recorded", "subject home at step hours").having(
         lambda row: asked.period.first.isoformat() <= row[2][:10] <= asked.period.last.isoformat()
     )
@@ -67,6 +72,19 @@ def cases(read: Read, asked: Asked) -> Iterator[Figure]:
         Label("期间内的办理经过，如法律援助、出庭", "steps taken within the period, such as legal aid and hearings"),
         TIMES,
         steps,
+        step,
+        HOME,
+    )
+    at = steps.at("step")
+    yield counted(
+        "stepped",
+        Label("办理的案件", "cases with a step"),
+        Label(
+            "期间内有这种办理经过的案件，同一案件每种计一次；各种之和为总数",
+            "cases in which such a step was taken within the period, once for each kind of step",
+        ),
+        CASES,
+        Rows(steps.columns, list({(row[0], row[at]): row for row in steps}.values())),
         step,
         HOME,
     )

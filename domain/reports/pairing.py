@@ -58,8 +58,31 @@ def pairings(read: Read, asked: Asked) -> Iterator[Figure]:
         HOME,
         "township",
     )
+    yield from _of_each_kind(live, children)
     yield from _helpers(live, kind)
     yield from _doubled(live)
+
+
+def _of_each_kind(live: Rows, children: Rows) -> Iterator[Figure]:
+    """What share of the children has a pairing of a kind."""
+    of_kind: dict[str, set[bytes]] = {}
+    at = live.at("kind")
+    for row in live:
+        of_kind.setdefault(row[at], set()).add(row[0])
+    for kind, subjects in sorted(of_kind.items()):
+        zh, en = PAIRING_KIND.labels.get(kind, (kind, kind))
+        yield share(
+            f"coverage_{kind}",
+            Label(f"结对覆盖率（{zh}）", f"coverage, {en}"),
+            Label(
+                f"截至日期在册儿童中有“{zh}”结对的比例；名单为没有的儿童",
+                f"children on the register who have a pairing of the kind {en}; listed are those who have none",
+            ),
+            children.where(subject=frozenset(subjects)),
+            children,
+            HOME,
+            "township",
+        )
 
 
 def live_on(rows: Rows, day: dt.date) -> Rows:

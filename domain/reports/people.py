@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from domain.codes import WORKER_KIND
 from domain.codes_child import ROLE
 from domain.codes_county import ORGANISATION_KIND, SERVICE_FOR
-from domain.reporting import HOME, TIMES, Asked, By, Figure, Label, Read, amounts, counted, report, share
+from domain.codes_place import LEVEL
+from domain.reporting import HOME, TIMES, Asked, By, Figure, Label, Read, Rows, amounts, counted, report, share
 
 PEOPLE = Label("人", "people")
 HOURS = Label("小时", "hours")
@@ -55,6 +56,7 @@ def people(read: Read, asked: Asked) -> Iterator[Figure]:
     )
     yield from _given(read, asked)
     yield _posts(read, day)
+    yield _groups(read, day)
 
 
 def _given(read: Read, asked: Asked) -> Iterator[Figure]:
@@ -85,6 +87,22 @@ def _given(read: Read, asked: Asked) -> Iterator[Figure]:
         Label("期间内参加培训的人次", "people who attended a training within the period"),
         PEOPLE,
         read("training_attended", "subject home training result on").within("on", asked.period),
+        HOME,
+    )
+
+
+def _groups(read: Read, day: str) -> Figure:
+    """A group that was set up anew, with other members, is one group."""
+    groups = read("group_set", "subject home name level members from_on")
+    began = groups.at("from_on")
+    standing = {row[0]: row for row in sorted(groups, key=lambda row: row[began]) if row[began] <= day}
+    return counted(
+        "groups",
+        Label("小组与服务队", "groups and teams"),
+        Label("截至日期已成立的小组、服务队，按级别", "groups and teams set up by the date, by level"),
+        Label("个", "groups"),
+        Rows(groups.columns, list(standing.values())),
+        By("level", "level", LEVEL),
         HOME,
     )
 
