@@ -356,6 +356,11 @@ class Folding:
         return self.state().holder
 
     @property
+    def status(self) -> str:
+        """Whether the child is here, leaving or gone."""
+        return self.state().status
+
+    @property
     def registered_on(self) -> dt.date | None:
         """The day of the child's first registration."""
         return self.state().registered_on

@@ -69,9 +69,12 @@ def load(facts: Path, folder: Path, tell: Tell) -> Path:
     command("central-hub", "init", hub, "--name", "清溪县")
     homes = split(facts, folder)
     with served(hub), ThreadPoolExecutor(HOMES_AT_ONCE) as pool:
-        done = (pool.submit(_home, hub, code, lines) for code, lines in homes.items())
-        for number, one in enumerate(as_completed(list(done)), 1):
-            tell(f"{number}/{len(homes)} {one.result()}")
+        done = [pool.submit(_home, hub, code, lines) for code, lines in homes.items()]
+        try:
+            for number, one in enumerate(as_completed(done), 1):
+                tell(f"{number}/{len(homes)} {one.result()}")
+        finally:
+            pool.shutdown(cancel_futures=True)  # where one fails, the rest need not be loaded
     return hub
 
 
