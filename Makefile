@@ -5,8 +5,8 @@ BIN := .venv/bin
 CODE := domain sync node site_node central_hub deploy tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports pytest format bench bench-store bench-sync dictionary test-long crash \
-	simulate county catalogue mutants lock clean
+.PHONY: help setup demo test lint types imports pytest format bench bench-store bench-sync bench-domain dictionary \
+	test-long crash simulate county catalogue mutants lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-store: setup ## the store alone, and grown to a million entries; SIZES=10k
 
 bench-sync: setup ## the wire, loopback, a bad link with cuts, a thousand homes, a new PC; FACTS=file measures another home
 	@$(BIN)/python -m tests.bench --only wire --only sync --only link --only crowd --only down $(if $(FACTS),--facts $(FACTS))
+
+bench-domain: setup ## read models: rebuilding, append to visible, every report of one county and of ten
+	@$(BIN)/python -m tests.bench --only views --only reports
 
 dictionary: setup ## make the wire's dictionary again from the sample; it must come out as it is
 	@$(BIN)/python -m deploy.dictionary

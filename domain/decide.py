@@ -58,6 +58,11 @@ class Standing(Protocol):
         ...
 
     @property
+    def status(self) -> str:
+        """Whether the child is here, leaving or gone, as `domain.stays.STATUS` says."""
+        ...
+
+    @property
     def registered_on(self) -> dt.date | None:
         """The day of the child's first registration."""
         ...
@@ -154,8 +159,10 @@ def _request(state: Standing, command: c.RequestTransfer) -> e.Event:
 
 
 def _acceptance(state: Standing, command: c.AcceptTransfer) -> e.Event:
+    """A child taken in; one on its way may come back before this home hears that it had arrived elsewhere."""
     event = command.event
-    if event.accepted and state.holder and state.holder == (event.home or command.home):
+    here = bool(state.holder) and state.holder == (event.home or command.home)
+    if event.accepted and here and state.status != "leaving":
         raise AlreadyHere(state.holder)
     return event
 

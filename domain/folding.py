@@ -33,9 +33,7 @@ from domain.tally import measure_of
 from domain.views import rows
 from domain.witnesses import may_be_one_of_several, repeated
 
-CHAIN_MAX = 8
-"""How many corrections of corrections are followed; beyond it a correction is shown as unusable."""
-
+CHAIN_MAX = 8  # so many corrections of corrections are followed; beyond it a correction is shown as unusable
 BEFORE_ALL = (-(2**64), b"", 0, b"")
 
 
@@ -358,6 +356,11 @@ class Folding:
     def holder(self) -> str:
         """The home that the child belongs to."""
         return self.state().holder
+
+    @property
+    def status(self) -> str:
+        """Whether the child is here, leaving or gone."""
+        return self.state().status
 
     @property
     def registered_on(self) -> dt.date | None:

@@ -139,8 +139,20 @@ def status_of(moves: list[Move], stays: tuple[Stay, ...]) -> str:
         and move.record.home == last.home
         and move.event.to_home != last.home
         and move.on >= last.from_on
+        and not _came_back(moves, move)
     ]
     return "leaving" if any(not _declined(moves, request) for request in asked) else "here"
+
+
+def _came_back(moves: list[Move], request: Move) -> bool:
+    """Whether the home that gave a child over took it in again, later."""
+    return any(
+        isinstance(move.event, e.ChildTransferAccepted)
+        and move.event.accepted
+        and move.home == request.record.home
+        and (move.on, move.record.order) > (request.on, request.record.order)
+        for move in moves
+    )
 
 
 def _declined(moves: list[Move], request: e.ChildTransferRequested) -> bool:

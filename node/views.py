@@ -49,6 +49,12 @@ BATCH_COUNT: Final = 2000
 SUBJECTS_REMEMBERED_MAX: Final = 100_000
 IN_PAGES, IN_WAL = 1, 2  # where traces of erased rows may be
 
+_HOLDING: Final = " UNION ALL ".join(
+    f"SELECT '{name}' WHERE EXISTS(SELECT 1 FROM {name} WHERE subject=?1)"  # noqa: S608 -- our names
+    for name in TABLES
+)
+"""Which tables hold a subject: one statement, where asking each of a hundred tables takes eight times as long."""
+
 Row = tuple[Any, ...]
 HomeOf = Callable[[bytes], str]
 
@@ -172,11 +178,13 @@ class Views:
 
     def rows_of_subject(self, subject: bytes) -> list[tuple[str, Row]]:
         """A subject's rows as they are stored."""
-        return [
-            (name, row)
-            for name in TABLES
-            for row in self.query(f"SELECT * FROM {name} WHERE subject=?", (subject,))  # noqa: S608 -- our names
-        ]
+        with self._readers() as db:
+            names: Any = db.execute(_HOLDING, (subject,)).fetchall()
+            return [
+                (name, row)
+                for (name,) in names
+                for row in db.execute(f"SELECT * FROM {name} WHERE subject=?", (subject,)).fetchall()  # noqa: S608 -- our names
+            ]
 
     def digest(self) -> dict[str, str]:
         """SHA-256 of every table's rows in key order: equal sets of entries give equal digests."""

@@ -1,9 +1,10 @@
 """Benchmarks: tables of ratios between what we do and what it is measured beside. Nothing here passes or fails.
 
-    python -m tests.bench [--only import|sync|wire|link|crowd|down|store|cipher|views|verify|grown]
+    python -m tests.bench [--only import|sync|wire|link|crowd|down|store|cipher|views|reports|verify|grown]
                           [--quick] [--sizes 10k,1m,5m] [--facts FILE]
 
-Without --only all parts but `link`, `crowd` and `down`, which take some minutes (`make bench-sync`), and `grown`,
+Without --only all parts but `link`, `crowd` and `down`, which take some minutes (`make bench-sync`), `reports`, which
+fills the read models of ten counties (`make bench-domain`: some minutes, 1.5 GB), and `grown`,
 which grows a log to a million entries (about 5 minutes, 1.2 GB), or to what --sizes says (five million: reckon with 20
 minutes and 6 GB; it asks the disk first).
 Data lies in a temporary folder (TMPDIR says where; durable commits are as fast as that disk) which is removed.
@@ -34,6 +35,7 @@ from tests.bench import (
     growing,
     importing,
     linking,
+    reporting,
     storing,
     verifying,
     wiring,
@@ -54,9 +56,10 @@ PARTS: dict[str, Part] = {
     "store": storing.run,
     "cipher": encrypting.run,
     "views": following.run,
+    "reports": reporting.run,
     "verify": verifying.run,
 }
-ASKED_FOR = {"link", "crowd", "down"}
+ASKED_FOR = {"link", "crowd", "down", "reports"}
 WITH_FACTS = {"wire", "down"}
 GROWN = "grown"  # takes minutes to an hour: only where it is asked for
 

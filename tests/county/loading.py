@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,7 @@ from typing import IO, Any
 BIN = Path(sys.executable).parent
 LISTENING = re.compile(r"listening on (http://\S+)")
 SITE = re.compile(r'"site":\s*"([^"]+)"')
+HOMES_AT_ONCE = 2
 Tell = Callable[[str], None]
 
 
@@ -62,25 +64,35 @@ def split(facts: Path, folder: Path) -> dict[str, Path]:
 
 
 def load(facts: Path, folder: Path, tell: Tell) -> Path:
-    """Everything from a file of facts to a hub that holds it all; the hub's folder."""
+    """Everything from a file of facts to a hub that holds it all, a few homes at a time; the hub's folder."""
     hub = folder / "hub"
     command("central-hub", "init", hub, "--name", "清溪县")
     homes = split(facts, folder)
-    with served(hub):
-        for number, (code, lines) in enumerate(homes.items(), 1):
-            home, began = folder / code, time.monotonic()
-            command("site-node", "init", home, "--name", f"{code} 之家", "--code", code)
-            words = command("central-hub", "invite", hub, "--name", f"{code} 之家", "--code", code).split()
-            command("site-node", "join", home, words[-1])
-            command("site-node", "import", home, lines)
-            imported = time.monotonic()
-            command("site-node", "sync", home)
-            count = json.loads(command("site-node", "status", home, "--json"))
-            assert count["waiting"] == 0, count
-            lines.unlink()
-            took = f"{imported - began:.0f} s to record, {time.monotonic() - imported:.0f} s to exchange"
-            tell(f"{number}/{len(homes)} {code}: {count['entries']:,} entries, {took}")
+    with served(hub), ThreadPoolExecutor(HOMES_AT_ONCE) as pool:
+        done = [pool.submit(_home, hub, code, lines) for code, lines in homes.items()]
+        try:
+            for number, one in enumerate(as_completed(done), 1):
+                tell(f"{number}/{len(homes)} {one.result()}")
+        finally:
+            pool.shutdown(cancel_futures=True)  # where one fails, the rest need not be loaded
     return hub
+
+
+def _home(hub: Path, code: str, lines: Path) -> str:
+    """One home made, joined, imported and exchanged; what that took."""
+    home, began = hub.parent / code, time.monotonic()
+    command("site-node", "init", home, "--name", f"{code} 之家", "--code", code)
+    words = command("central-hub", "invite", hub, "--name", f"{code} 之家", "--code", code).split()
+    command("site-node", "join", home, words[-1])
+    command("site-node", "import", home, lines)
+    imported = time.monotonic()
+    command("site-node", "sync", home)
+    exchanged = time.monotonic()
+    count = json.loads(command("site-node", "status", home, "--json"))
+    assert count["waiting"] == 0, count
+    lines.unlink()
+    took = f"{imported - began:.0f} s to record, {exchanged - imported:.0f} s to exchange"
+    return f"{code}: {count['entries']:,} entries, {took}"
 
 
 def report(hub: Path, *words: str) -> dict[str, Any]:

@@ -55,13 +55,31 @@ Key = tuple[str, str, str]
 
 
 @dataclass
+class Loan:
+    """A book lent, as its lines read with their corrections."""
+
+    home: str
+    out_on: str
+    due: str
+    back_on: str = ""
+
+    def is_out(self, day: str) -> bool:
+        """Whether the book was lent by a day and not back by it."""
+        return self.out_on <= day and (not self.back_on or self.back_on > day)
+
+
+@dataclass
 class Recount:
-    """What the lines add up to: by home, month and kind, and each child's last card with its home."""
+    """What the lines add up to: by home, month and kind; each child's last card; pairings, loans, openings, aid."""
 
     lines_count: int = 0
     counts: Counter[Key] = field(default_factory=Counter)
     minutes: Counter[Key] = field(default_factory=Counter)
     yuan: Counter[tuple[str, str]] = field(default_factory=Counter)
+    pairings: list[tuple[str, str, str, tuple[str, str]]] = field(default_factory=list)  # day, home, child, helper
+    loans: list[Loan] = field(default_factory=list)
+    visitors: Counter[str] = field(default_factory=Counter)
+    aid_years: Counter[str] = field(default_factory=Counter)
     cards: dict[str, list[tuple[str, str, dict[str, Any]]]] = field(default_factory=lambda: defaultdict(list))
 
     def on(self, day: str) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -89,10 +107,17 @@ def recount(lines: Lines) -> Recount:
             if fact["type"] == "CorrectionMade":
                 corrections[fact["site"], fact["data"]["corrects"]["at"]].append(fact["data"])
     found = Recount()
+    lent: dict[tuple[str, str, str], Loan] = {}  # by the title as it was first written: so the return names it too
     for fact in _facts(lines):
+        title = (fact["site"], fact["subject"], fact["data"].get("book", ""))
         for data in corrections.get((fact["site"], fact["at"]), ()):
             _correct(fact["data"], data["field"], data["now"])
         _count(found, fact)
+        if fact["type"] == "BookLent":
+            lent[title] = Loan(fact["site"], fact["at"][:10], fact["data"]["due"])
+            found.loans.append(lent[title])
+        elif fact["type"] == "BookReturned" and title in lent:
+            lent.pop(title).back_on = fact["at"][:10]
     return found
 
 
@@ -110,7 +135,11 @@ def _any(_now: Any) -> bool:
     return True
 
 
-FITS: dict[str, Callable[[Any], bool]] = {"born": lambda now: now[:4].isdigit(), "sex": lambda now: now in ("女", "男")}
+FITS: dict[str, Callable[[Any], bool]] = {
+    "born": lambda now: now[:4].isdigit(),
+    "due": lambda now: now[:4].isdigit(),
+    "sex": lambda now: now in ("女", "男"),
+}
 
 
 def _count(found: Recount, fact: dict[str, Any]) -> None:
@@ -123,3 +152,10 @@ def _count(found: Recount, fact: dict[str, Any]) -> None:
         found.yuan[fact["site"], month] += data.get("yuan", 0)
     if fact["type"] in ("ChildRegistered", "ChildArrived"):
         found.cards[fact["subject"]].append((fact["at"][:10], fact["site"], data))
+    elif fact["type"] == "PairingMade":
+        helper = (data["mother"], data["employer"])
+        found.pairings.append((fact["at"][:10], fact["site"], fact["subject"], helper))
+    elif fact["type"] == "RoomOpened":
+        found.visitors[fact["site"]] += len(data["present"])
+    elif fact["type"] == "AidGranted":
+        found.aid_years[fact["at"][:4]] += data["yuan"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +77,38 @@ def test_a_child_is_not_taken_in_twice() -> None:
     taken = e.ChildTransferAccepted(on=DAY)
     refused(errors.AlreadyHere, (START,), c.AcceptTransfer(home="home-01", event=taken))
     assert decide(NOBODY, c.AcceptTransfer(home="home-02", event=taken)) == [taken]
+
+
+def test_a_child_on_its_way_may_come_back() -> None:
+    """A home that has not heard that its child had arrived elsewhere takes it in again, once; then it is here."""
+    home = Writer("home-01")
+    start, later = home.write(registered()), DAY + dt.timedelta(days=300)
+    gone = home.write(e.ChildTransferRequested(to_home="home-02", on=DAY))
+    back = c.AcceptTransfer(home="home-01", event=e.ChildTransferAccepted(on=later))
+    for standing in standings(start, gone):
+        assert standing.status == "leaving"
+        assert decide(standing, back) == [back.event]
+    returned = home.write(back.event)
+    assert [one.status for one in standings(start, gone, returned)] == ["here", "here"]
+    refused(errors.AlreadyHere, (start, gone, returned), back)
+    away = home.write(e.ChildTransferRequested(to_home="home-02", on=later))
+    assert [one.status for one in standings(start, gone, returned, away)] == ["leaving", "leaving"]
+
+
+def test_a_child_that_went_and_came_back_has_three_stays() -> None:
+    """What the other home says of the time between may arrive in any order: nobody's claim is contested."""
+    here, there, later = Writer("home-01"), Writer("home-02"), DAY + dt.timedelta(days=300)
+    records = [
+        here.write(registered()),
+        here.write(e.ChildTransferRequested(to_home="home-02", on=DAY + dt.timedelta(days=20))),
+        there.write(e.ChildTransferAccepted(on=DAY + dt.timedelta(days=21))),
+        there.write(e.ChildTransferRequested(to_home="home-01", on=later - dt.timedelta(days=9))),
+        here.write(e.ChildTransferAccepted(on=later)),
+    ]
+    for order in permutations(records):
+        state = fold("child", SUBJECT, order)
+        assert [stay.home for stay in state.stays] == ["home-01", "home-02", "home-01"]
+        assert (state.holder, state.status, state.conflicts()) == ("home-01", "here", {})
 
 
 def test_only_known_facts_are_corrected_or_withdrawn() -> None:
