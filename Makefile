@@ -30,7 +30,7 @@ imports: setup ## who may import whom
 	@$(BIN)/lint-imports
 
 pytest: setup
-	@$(BIN)/pytest --cov --cov-report=term
+	@$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
 
 test-long: setup ## the tests that take minutes
 	@$(BIN)/pytest -m long

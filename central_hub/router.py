@@ -242,9 +242,8 @@ class _Batch:
             self._decide(headline, headline.subject)
         else:
             author = self._registry.code_of(headline.log)
-            subject = headline.subject
-            child = child or self._child_of.get(subject, subject)
-            self._steps.append(Step(subject, headline.position, None, author, (0, b""), child))
+            child = child or self._child_of.get(headline.subject, headline.subject)
+            self._steps.append(Step(headline.subject, headline.position, None, author, (0, b""), child))
 
     def _tied_to(self, headline: Headline) -> bytes | None:
         """The child whose file an entry goes with, which its content says; None if that was erased meanwhile."""
@@ -279,7 +278,7 @@ class _Batch:
         def followed(db: apsw.Connection) -> list[Step]:
             self._has_mail |= bool(outbox_sql.again(db))
             homes = {box.id: box.home for box in outbox_sql.outboxes(db)}
-            scopes = outbox_sql.scopes(db, {step.child for step in self._steps if step.grants is None})
+            scopes = outbox_sql.followers_of(db, {step.child for step in self._steps if step.grants is None})
             follow = {child: {homes[number] for number in numbers} for child, numbers in scopes.items()}
             return [
                 step
@@ -397,5 +396,5 @@ class _Batch:
     def _own_streams(self, db: apsw.Connection, subject: bytes) -> list[tuple[bytes, Stream]]:
         """The streams in which the county speaks about a subject, each with its log."""
         streams = log_sql.live_streams_of_subject(db, subject)
-        found = [(self._store.log_of(db, stream.id >> STREAM_SHIFT), stream) for stream in streams]
-        return [(log, stream) for log, stream in found if log in self._own]
+        found = ((self._store.log_of(db, stream.id >> STREAM_SHIFT), stream) for stream in streams)
+        return [one for one in found if one[0] in self._own]

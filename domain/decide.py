@@ -25,13 +25,16 @@ from domain.errors import (
     HomesSettle,
     NoConflict,
     NotHere,
+    NotItsWord,
     NotRegistered,
     UnknownFact,
     WrittenByNodes,
 )
+from domain.records import Record
 from domain.registers import Head, contested
 from domain.schema import field_codec, fit
 from domain.state import split_fact_field
+from domain.stays import may_take_back
 from domain.tally import MEASURES
 from domain.tiers import COUNTY, is_hub
 
@@ -63,8 +66,8 @@ class Standing(Protocol):
         """The first day on which the child belonged to a home."""
         ...
 
-    def class_of(self, id_: bytes) -> type[e.Event] | None:
-        """The class of a readable entry; None where it is not known."""
+    def entry(self, id_: bytes) -> Record | None:
+        """A readable entry; None where it is not known."""
         ...
 
     def withdrawn(self, id_: bytes) -> bool:
@@ -160,7 +163,7 @@ def _acceptance(state: Standing, command: c.AcceptTransfer) -> e.Event:
 def _correction(state: Standing, command: c.CorrectFact) -> e.Event:
     """A correction; a person's must fit the field, an import line's is kept whatever it says."""
     if not command.trusting:
-        corrected = state.class_of(command.target.bytes)
+        corrected = _class_of(state, command.target.bytes)
         if corrected is None:
             raise UnknownFact(command.target)
         try:
@@ -174,12 +177,20 @@ def _correction(state: Standing, command: c.CorrectFact) -> e.Event:
     )
 
 
+def _class_of(state: Standing, id_: bytes) -> type[e.Event] | None:
+    record = state.entry(id_)
+    return type(record.event) if record and isinstance(record.event, e.Event) else None
+
+
 def _withdrawal(state: Standing, command: c.WithdrawFact) -> e.Event:
     target = command.target
-    if state.class_of(target.bytes) is None and not state.holds_back(target.bytes):
+    named = state.entry(target.bytes)
+    if named is None and not state.holds_back(target.bytes):
         raise UnknownFact(target)
     if state.withdrawn(target.bytes):
         raise AlreadyWithdrawn(target)
+    if named is not None and not may_take_back(command.home, named):
+        raise NotItsWord
     return e.FactWithdrawn(target=target, reason=command.reason, on=command.on)
 
 
@@ -193,7 +204,7 @@ def _settlement(state: Standing, command: c.SettleConflict) -> e.Event:
     try:
         if command.field.startswith("fact:"):
             target, name = split_fact_field(command.field)
-            corrected = state.class_of(target)
+            corrected = _class_of(state, target)
             if corrected is not None:
                 fit(corrected, name, command.value)
         else:

@@ -180,6 +180,16 @@ class AlreadyWithdrawn(Refused):
         super().__init__(f"记录 {target} 已经撤回", f"the entry {target} was withdrawn before")
 
 
+class NotItsWord(Refused):
+    """Where a child belongs is another's word: only the home that wrote it, or the county, can take it back."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "登记、转出、转入、结案，只有写这条记录的之家或者县里能撤回，请联系他们",
+            "only the home that wrote a registration, transfer or departure, or the county, withdraws it: ask them",
+        )
+
+
 class FieldMoved(Refused):
     """Somebody changed the field after the form was shown; all values must be shown again."""
 

@@ -28,7 +28,7 @@ from domain.registers import Head, Sight, head_of, winner
 from domain.repeats import Repeats
 from domain.schema import fit, subject_kind
 from domain.state import State, Unshown, split_fact_field, unshown
-from domain.stays import claim_winner, counted_moves, status_of, stays_of, transfers_of
+from domain.stays import claim_winner, counted_moves, may_take_back, status_of, stays_of, transfers_of
 from domain.tally import measure_of
 from domain.views import rows
 from domain.witnesses import may_be_one_of_several, repeated
@@ -155,8 +155,8 @@ class Folding:
             self.kind = self.kind or (subject_kind(event.type) if isinstance(event, UnreadableEvent) else "")
 
     def _sight(self, record: Record) -> Sight:
-        deps = self._deps.get(record.log, {})
-        return Sight(record.log, deps, self._repeats.places, lamport=record.lamport, id=record.id)
+        log, places = record.log, self._repeats.places
+        return Sight(log, self._deps.get(log, {}), places, lamport=record.lamport, id=record.id)
 
     # -- registers
 
@@ -254,8 +254,13 @@ class Folding:
         return amendment
 
     def _withdraw(self, record: Record, target: bytes, sight: Sight) -> None:
-        self._withdrawn.add(target)
         named = self._records.get(target)
+        if named is not None and not may_take_back(record.home, named):
+            self._unusable.append(record)
+            if not self._amended.get(target, Amendment()).withdrawn_by:
+                self._withdrawn.discard(target)  # it was noted when only the withdrawal was here
+            return
+        self._withdrawn.add(target)
         if named is None:
             self._wait(target, record, sight)
             return
@@ -273,8 +278,7 @@ class Folding:
         sight = sight._replace(named=frozenset(self._repeats.kept(one.bytes) for one in event.saw))
         try:
             if not event.field.startswith("fact:"):
-                value = typed(event.field, event.value, self.kind)
-                self._put(event.field, head_of(record, record.id, value), sight)
+                self._put(event.field, head_of(record, record.id, typed(event.field, event.value, self.kind)), sight)
                 return
             target, name = split_fact_field(event.field)
             named = self._records.get(self._repeats.kept(target))
@@ -366,14 +370,13 @@ class Folding:
             return self.state().since(home)
         return self._moves.since(home)
 
-    def class_of(self, id_: bytes) -> type[Event] | None:
-        """The class of a readable entry; None where it is not known."""
-        record = self._records.get(self._repeats.kept(id_))
-        return type(record.event) if record and isinstance(record.event, Event) else None
-
     def withdrawn(self, id_: bytes) -> bool:
         """Whether a fact was withdrawn."""
         return id_ in self._withdrawn
+
+    def entry(self, id_: bytes) -> Record | None:
+        """A readable entry; None where it is not known."""
+        return self._records.get(self._repeats.kept(id_))
 
     def holds_back(self, id_: bytes) -> bool:
         """Whether an entry was received and is not applied."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from domain import events as e
 from domain.card import Unfit, edits_of
-from domain.errors import BadField, BeforeRegistration
+from domain.errors import BadField, BeforeRegistration, NotItsWord
 from domain.event import Event, RevokedEvent, UnreadableEvent
 from domain.records import Record
 from domain.schema import trouble
@@ -29,7 +29,15 @@ class Refusal(NamedTuple):
     en: str
 
 
-UNREADABLE, REVOKED, STRANGER, EARLY, UNFIT = "unreadable", "revoked", "not-its-child", "before-registration", "unfit"
+UNREADABLE, REVOKED, STRANGER, NOT_ITS_WORD, EARLY, UNFIT = (
+    "unreadable",
+    "revoked",
+    "not-its-child",
+    "not-its-word",
+    "before-registration",
+    "unfit",
+)
+_NOT_ITS_WORD = NotItsWord()
 _REVOKED = Refusal(
     REVOKED,
     "这台电脑已被县里停用，停用以后写的内容收下了，但不计入",
@@ -53,6 +61,8 @@ def refusal(record: Record, state: State) -> Refusal | None:
             assert measure is not None, event
             early = BeforeRegistration(measure.on, state.early[record.id])
             return Refusal(EARLY, early.zh, early.en)
+        case e.FactWithdrawn() if record in state.unusable:
+            return Refusal(NOT_ITS_WORD, _NOT_ITS_WORD.zh, _NOT_ITS_WORD.en)
         case Event() as event if record in state.unusable and not isinstance(event, e.FactCorrected):
             return _unfit(event, record.home)
         case _:

@@ -20,9 +20,9 @@ A home has what it wrote itself; this says what *others* wrote that it is given 
 *Lawfully*: a home that knew a child's id could claim the child in its own log, and a file that was given cannot be
 taken back. So a claim alone gives nothing. A child belongs to the only home that ever registered it; from there it goes
 to another by a request of the home that has it and an acceptance by the home that was asked, each used once, or by the
-county's word; only who wrote one of these, or the county, can take it back. Where two homes registered one child, where
-an acceptance answers no such request, and where the picture (`stays`) shows another holder, nobody is given anything
-new until the county has decided.
+county's word; only who wrote one of these, or the county, can take it back (`stays.may_take_back`). Where two homes
+registered one child, where an acceptance answers no such request, and where the picture (`stays`) shows another holder,
+nobody is given anything new until the county has decided.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _lawful_holders(state: State) -> list[tuple[str, Record | None]]:
 
     The first is "" where nobody, or more than one home, registered the child.
     """
-    moves = [one for one in state.records.values() if not _taken_back(state, one)]
+    moves = [one for one in state.records.values() if not state.withdrawn(one.id)]
     registrars = {one.home for one in state.records.values() if isinstance(one.event, e.ChildRegistered)}
     acceptances = sorted(
         (one for one in moves if isinstance(one.event, e.ChildTransferAccepted) and one.event.accepted),
@@ -159,13 +159,6 @@ def _lawful_holders(state: State) -> list[tuple[str, Record | None]]:
         requests = [one for one in requests if one.home != giver or not answers(taken, one)]
         if _taker(taken) != giver:
             holders.append((_taker(taken), taken))
-
-
-def _taken_back(state: State, record: Record) -> bool:
-    """Whether the home that wrote an entry, or the county, withdrew it; others cannot undo somebody's word."""
-    amended = state.amended.get(record.id)
-    by = [state.records.get(one) for one in amended.withdrawn_by] if amended else []
-    return any(one is not None and (one.home == record.home or governs(one.home, record.home)) for one in by)
 
 
 def _on(acceptance: Record) -> dt.date:

@@ -132,10 +132,9 @@ class State:
         """Whether an entry was received and is not applied."""
         return id_ in self.early or any(one.id == id_ for one in (*self.aside, *self.unusable))
 
-    def class_of(self, id_: bytes) -> type[e.Event] | None:
-        """The class of a readable entry; None where it is not known."""
-        record = self.records.get(id_)
-        return type(record.event) if record and isinstance(record.event, e.Event) else None
+    def entry(self, id_: bytes) -> Record | None:
+        """A readable entry; None where it is not known."""
+        return self.records.get(id_)
 
     def event(self, id_: bytes) -> e.Event:
         """A fact as it reads after its corrections."""

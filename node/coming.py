@@ -29,23 +29,30 @@ def here(store: StoredLog) -> int:
 
 
 class Watch:
-    """Notes for one exchange how much there is to come, and when that is over."""
+    """Notes for one exchange how much there is to come, and when that is over.
 
-    def __init__(self, store: Store, exchange: Exchange, note: Callable[..., None], clock: Clock) -> None:
-        self._store, self._exchange, self._note, self._clock = store, exchange, note, clock
+    How much there is follows from what was here before and from what the exchange counts itself: what the disk shows at
+    a moment lags behind what has come by whatever is being stored.
+    """
+
+    def __init__(self, store: Store, exchange: Exchange, note: Callable[..., None], clock: Clock, found: int) -> None:
+        """`found`: how many entries of others were `here` before the exchange."""
+        self._store, self._exchange, self._note, self._clock, self._found = store, exchange, note, clock, found
         self.of = 0
 
     async def keep_looking(self) -> None:
         """Until it is cancelled."""
         while True:
-            self._see(await asyncio.to_thread(here, self._store), self._exchange.speaker.to_come)
+            came = self._exchange.speaker.came
+            self._see(came, self._exchange.speaker.to_come)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _see(self, found: int, to_come: int) -> None:
-        if found + to_come > self.of and (self.of or to_come >= SHOWN_COUNT_MIN):
-            if self.of == 0:
-                self._note(coming_of=found + to_come, coming_from=found, coming_since_ms=self._clock())
-            self.of = found + to_come
+    def _see(self, came: int, to_come: int) -> None:
+        of = self._found + came + to_come
+        if of > self.of and (self.of or to_come >= SHOWN_COUNT_MIN):
+            first = {} if self.of else {"coming_from": self._found, "coming_since_ms": self._clock()}
+            self._note(coming_of=of, **first)
+            self.of = of
 
     def so_far(self) -> tuple[int, int]:
         """How many entries are here, and of how many."""

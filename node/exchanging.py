@@ -32,7 +32,7 @@ import apsw
 
 from node import healing
 from node.clock import Clock
-from node.coming import Watch
+from node.coming import Watch, here
 from node.folder import CONFIG_FILE, Folder
 from node.narrowing import Narrowing
 from node.obeying import Erase, obey
@@ -268,7 +268,8 @@ class Exchanger:
             await asyncio.to_thread(self._store.size, log),
             singly=self._goes_singly(), drain=self._http is not None,
         )  # fmt: skip
-        watch = self.watch = Watch(self._store, exchange, self._note, self._clock)
+        found = await asyncio.to_thread(here, self._store)
+        watch = self.watch = Watch(self._store, exchange, self._note, self._clock, found)
         looking = asyncio.create_task(watch.keep_looking())
         try:
             async with self._connection() as http:
@@ -319,8 +320,7 @@ class Exchanger:
     async def _note_own(self, exchange: Exchange) -> None:
         self._chunks += exchange.files.acknowledged
         self._put_off.update(exchange.files.put_off)
-        self._delivered += exchange.outbox.taken + exchange.welcome.outbox.taken + exchange.logs.fetcher.fetched
-        self._delivered += exchange.speaker.shelf.taken
+        self._delivered += exchange.speaker.came + exchange.speaker.shelf.taken
         if exchange.welcome.outbox.taken:  # it brings the home's own orders first; they wait for nothing else
             await asyncio.to_thread(erasure.follow_orders, self._store, self._clock())
         obeyed = await asyncio.to_thread(self._obey)

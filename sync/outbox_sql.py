@@ -196,12 +196,18 @@ def scope(db: apsw.Connection, subject: bytes) -> set[int]:
     return {number for (number,) in db.execute("SELECT outbox FROM outbox_scope WHERE subject=?", (subject,))}
 
 
-def scopes(db: apsw.Connection, subjects: Collection[bytes]) -> dict[bytes, set[int]]:
-    """The same of many subjects at once; those that nobody follows are left out."""
+def followers_of(db: apsw.Connection, subjects: Collection[bytes]) -> dict[bytes, set[int]]:
+    """For many subjects at once the outboxes that follow them, or the child whose file they go with.
+
+    Those that nobody follows are left out.
+    """
     found: dict[bytes, set[int]] = {}
     marks = ",".join("?" * len(subjects))
-    query = f"SELECT subject, outbox FROM outbox_scope WHERE subject IN ({marks})"
-    rows: list[Any] = db.execute(query, tuple(subjects)).fetchall()
+    query = f"""
+        SELECT subject, outbox FROM outbox_scope WHERE subject IN ({marks})
+        UNION SELECT hangs, outbox FROM outbox_tie JOIN outbox_scope USING (subject) WHERE hangs IN ({marks})
+    """
+    rows: list[Any] = db.execute(query, (*subjects, *subjects)).fetchall()
     for subject, number in rows:
         found.setdefault(subject, set()).add(number)
     return found

@@ -131,6 +131,11 @@ class Speaker:
         return self.welcome.to_come + self.logs.fetcher.to_come + max(0, self.outbox.left)
 
     @property
+    def came(self) -> int:
+        """How many entries came down in this exchange. Read before `to_come`, both together are never too many."""
+        return self.welcome.outbox.taken + self.logs.fetcher.fetched + self.outbox.taken
+
+    @property
     def beside(self) -> Beside:
         """What the hub said it has beside this log."""
         told = self.outbox.told or OutboxAt(0, 0)

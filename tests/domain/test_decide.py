@@ -91,6 +91,15 @@ def test_only_known_facts_are_corrected_or_withdrawn() -> None:
     refused(errors.AlreadyWithdrawn, (START, TALK, gone), c.WithdrawFact(home="home-01", target=known))
 
 
+def test_a_move_is_withdrawn_by_its_own_home_or_the_county() -> None:
+    """Another home is told so in words; the writing home and the county may."""
+    target = UUID(bytes=START.id)
+    refused(errors.NotItsWord, (START, TALK), c.WithdrawFact(home="home-02", target=target))
+    for standing in standings(START, TALK):
+        for home in ("home-01", ""):
+            assert decide(standing, c.WithdrawFact(home=home, target=target)) == [e.FactWithdrawn(target=target)]
+
+
 def test_a_persons_correction_must_fit() -> None:
     """A correction typed by a person is refused where field or value do not fit; an import line's is kept."""
     known = UUID(bytes=TALK.id)

@@ -205,8 +205,8 @@ def test_the_same_talk_typed_twice_is_two_facts() -> None:
     assert [row["count"] for row in table(folded(start, first, second), "tally") if row["kind"] == "talk"] == [2]
     state = folded(start, first, second, home.write(withdrawal(second)))
     assert [row["count"] for row in table(state, "tally") if row["kind"] == "talk"] == [1]
-    assert state.class_of(first.id) is e.TalkHeld
-    assert state.class_of(second.id) is e.TalkHeld
+    assert type(state.entry(first.id).event) is e.TalkHeld
+    assert type(state.entry(second.id).event) is e.TalkHeld
     assert child_json(state)["facts"]["withdrawn"] == [second.id.hex()]
 
 
@@ -390,4 +390,4 @@ def test_ids_of_nothing_are_unknown() -> None:
     home = Writer("home-01")
     settled = home.write(e.ConflictSettled(field="fact:nonsense:on", value="2024-10-05", saw=()))
     assert folded(settled).pending == (settled,)
-    assert folded(settled).class_of(entry_id("nothing")) is None
+    assert folded(settled).entry(entry_id("nothing")) is None

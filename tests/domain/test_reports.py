@@ -19,6 +19,7 @@ from domain.records import Record
 from domain.reporting import Fen, Figure, Share, figure_json
 from domain.reports import REPORTS
 from domain.views import TABLES
+from tests.county.recount import KINDS
 from tests.domain.domain_samples import SUBJECT, Writer, import_sample, registered, sample
 from tests.domain.report_rows import County
 from tests.domain.test_schema import EVENTS
@@ -39,33 +40,6 @@ ROWS = COUNTY.rows
 def make(number: str, period: str | None = None, as_of: dt.date = dt.date(2026, 1, 1)) -> dict[str, Figure]:
     """A report's figures by name."""
     return COUNTY.report(number, period, as_of)
-
-
-KINDS = {
-    "ChildRegistered": "registration",
-    "ChildArrived": "arrival",
-    "ChildLeft": "departure",
-    "CallHeld": "call",
-    "LetterSent": "letter",
-    "TeacherContacted": "teacher_contact",
-    "TalkRecorded": "talk",
-    "HomeVisited": "visit",
-    "DiaryWritten": "diary",
-    "ParentVisited": "parent_return",
-    "CarePlanMade": "plan",
-    "CareSummed": "summary",
-    "AidGranted": "aid",
-    "BookLent": "loan_out",
-    "BookReturned": "loan_back",
-    "GroupMet": "interest_group",
-    "RoomOpened": "opening",
-    "BirthdayHeld": "birthday",
-    "GalaHeld": "gala",
-    "DormitoryChecked": "dormitory_check",
-    "SafetyInspected": "inspection",
-    "PairingMade": "pairing",
-    "CardChanged": "card_change",
-}
 
 
 def as_corrected() -> list[dict[str, Any]]:

@@ -219,3 +219,42 @@ def test_a_detail_that_does_not_fit_is_held_back_until_it_is_corrected() -> None
     assert folded(start, bad, fixed).value("grade") == 4
     settled = home.write(e.ConflictSettled(field="grade", value="张三", saw=()))
     assert held(start, settled) == {settled.id: "unfit"}
+
+
+def test_who_did_not_write_a_move_cannot_withdraw_it() -> None:
+    """Kept, returned and without effect, whichever came first; the county's word and the own home's count."""
+    home, other, county, above = Writer("x/home-01"), Writer("x/home-02"), Writer("x/"), Writer("y/")
+    start = home.write(registered())
+    blind = other.write(withdrawal(start))
+    shown = other.write(talk(), start)
+    assert blind.lamport == start.lamport
+    for records in ((start, blind, shown), (start._replace(lamport=2), blind, shown)):
+        state = folded(*records)
+        assert (state.holder, state.status, state.withdrawn(start.id)) == ("x/home-01", "here", False)
+        assert held(*records) == {blind.id: "not-its-word"}
+    foreign = above.write(withdrawal(start), start)
+    assert held(start, foreign) == {foreign.id: "not-its-word"}
+    assert held(start, blind, shown, other.write(withdrawal(blind))) == {}, "it is taken back by who wrote it"
+    for writer in (county, home):
+        gone = writer.write(withdrawal(start), shown)
+        assert folded(start, blind, shown, gone).status == "unregistered"
+        assert held(start, blind, shown, gone) == {blind.id: "not-its-word"}
+
+
+def test_a_withdrawal_that_waited_for_its_move_is_judged_when_it_comes() -> None:
+    """What another home withdrew before it was here stands, and is withdrawn by its own home later."""
+    home, other = Writer("home-01"), Writer("home-02")
+    start = home.write(registered())
+    asked = home.write(e.ChildTransferRequested(to_home="home-02", on=DAY))
+    early = other.write(withdrawal(asked))
+    folding = Folding(SUBJECT)
+    for one in sorted((start, early, asked), key=lambda one: one.order):
+        folding.add(one)
+    assert not folding.withdrawn(asked.id)
+    assert folding.state().status == "leaving"
+    gone = home.write(withdrawal(asked), early)
+    (back,) = decide(folding, c.WithdrawFact(home="home-01", target=withdrawal(asked).target))
+    assert isinstance(back, e.FactWithdrawn)
+    assert folding.add(gone)
+    assert folding.withdrawn(asked.id)
+    assert folding.state().status == "here"

@@ -87,6 +87,14 @@ def test_a_second_registration_gives_nothing(homes):
     assert given_to(born, false, gone) == {}
 
 
+def test_a_strangers_withdrawal_never_begins_to_count(homes):
+    """What a home wrote before it was shown the file takes nothing from the child's home when it is."""
+    born = homes[OLD].write(registered())
+    gone = homes[NEW].write(withdrawal(born))
+    shown = homes[NEW].write(talk(day(3)), born)
+    assert given_to(born, gone) == given_to(born, gone, shown) == {OLD: EVERYTHING}
+
+
 def test_nobody_can_be_given_a_child_by_who_does_not_have_it(homes):
     """A request by a home that is not the child's opens no way."""
     born = homes[OLD].write(registered())

@@ -99,9 +99,12 @@ class LaterServer(ExchangeServer):
 @contextmanager
 def earlier() -> Iterator[None]:
     """What is folded here is folded by an earlier release, which lacks some names."""
-    taken = [(table, name, table.pop(name)) for table in (schema._SHAPES, schema._READERS) for name in LACKING]
+    known = dict(schema.REGISTRY)
+    for name in LACKING:
+        del schema.REGISTRY[name]
+        schema._READERS.pop(name, None)
     try:
         yield
     finally:
-        for table, name, value in taken:
-            table[name] = value
+        schema.REGISTRY.clear()
+        schema.REGISTRY.update(known)
