@@ -21,7 +21,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 5
+VIEWS_VERSION = 6
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
