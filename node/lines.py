@@ -98,14 +98,14 @@ def record_lines(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int, sho
             "本家以前的记录还没有全部取回，现在记录会重复：请先运行 sync，取回之后再运行",
             "the earlier records are still coming, and would be recorded twice: run `sync` first",
         )
-    known = batches.every(store, lambda log: home_of(log) == home)
-    batch, one = batches.standing(known, batches.name_of(KIND, home, content))
-    lines = read(content, home, batch, today.of(store, lambda: now_ms).date, one is not None)
-    if one is not None:
-        return _answer(batch, 0, len(one.members), lines)
-    if not (lines.good or lines.bad):
-        raise Refused(f"{path}里一行也没有", f"there is no line in {path}")
     for _ in range(TRIES_MAX):
+        known = batches.every(store, lambda log: home_of(log) == home)  # each time: the other may be this very file
+        batch, one = batches.standing(known, batches.name_of(KIND, home, content))
+        lines = read(content, home, batch, today.of(store, lambda: now_ms).date, one is not None)
+        if one is not None:
+            return _answer(batch, 0, len(one.members), lines)
+        if not (lines.good or lines.bad):
+            raise Refused(f"{path}里一行也没有", f"there is no line in {path}")
         drafts = _Deciding(store, home_of, home, batch, str(asked["by"]), now_ms).drafts(lines, show)
         try:
             store.record(drafts).result()

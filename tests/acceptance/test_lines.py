@@ -154,3 +154,18 @@ def test_a_power_cut_leaves_all_of_it_or_none(yard):
     done = yard.quick("site-node", "record", home, "--lines", path, "--by", "w").json()
     assert done["stored"] + done["known"] == 600
     assert size(yard, home) - before == 600
+
+
+def test_the_same_file_from_two_hands_at_once(yard):
+    """Two commands ask the serving process for one file at the same moment: one stores it, the other knows it."""
+    home = yard.home()
+    child = record(yard, home, write(yard, [CHILD])).json()["subjects"]["$he"]
+    talks = [TALK | {"subject": child, "fields": {"on": f"2024-10-{n % 28 + 1:02d}", "talked_by": f"老师{n}"}}
+             for n in range(1500)]  # fmt: skip
+    path, before = write(yard, talks, "talks.jsonl"), size(yard, home)
+    server = yard.serve("site-node", "serve", home, "--listen", "127.0.0.1:0", "--exchange-every", "3600")
+    hands = [yard.begin("site-node", "record", home, "--lines", path, "--by", "w") for _ in range(2)]
+    told = [json.loads(one.communicate(timeout=60)[0]) for one in hands]
+    assert sorted((one["stored"], one["known"]) for one in told) == [(0, 1500), (1500, 0)]
+    assert server.stop(within_s=30) == 0
+    assert size(yard, home) == before + 1500
