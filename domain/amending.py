@@ -8,6 +8,9 @@ from domain.records import Record
 from domain.registers import Head, Register, Sight
 from domain.state import Amended
 
+CHAIN_MAX = 8
+"""How many corrections of corrections are followed; beyond it a correction is shown as unusable."""
+
 
 class Waiting(NamedTuple):
     """A correction, withdrawal or settlement of an entry that is not here yet, with what its author had seen."""

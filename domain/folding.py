@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from domain import events as e
-from domain.amending import Amendment, Waiting
+from domain.amending import CHAIN_MAX, Amendment, Waiting
 from domain.aside import Aside
 from domain.card import EDITS, HOME, WHOLE, Edits, Unfit, edits_of, typed
 from domain.entitled import Entitled
@@ -23,7 +23,7 @@ from domain.fields import Fields
 from domain.figures import Figures, touched, untouched
 from domain.moves import Moves
 from domain.parts import HISTORY, PARTS
-from domain.records import Record, canonical
+from domain.records import BEFORE_ALL, Record, canonical
 from domain.registers import Head, Sight, head_of, winner
 from domain.repeats import Repeats
 from domain.schema import fit, subject_kind
@@ -32,9 +32,6 @@ from domain.stays import claim_winner, counted_moves, may_take_back, status_of, 
 from domain.tally import measure_of
 from domain.views import rows
 from domain.witnesses import may_be_one_of_several, repeated
-
-CHAIN_MAX = 8  # so many corrections of corrections are followed; beyond it a correction is shown as unusable
-BEFORE_ALL = (-(2**64), b"", 0, b"")
 
 
 class Folding:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from domain.event import Event, RevokedEvent, UnknownEvent, UnreadableEvent
 
 NO_DEPS: Mapping[bytes, int] = {}
+BEFORE_ALL = (-(2**64), b"", 0, b"")
+"""An order before that of any entry."""
 
 
 class Record(NamedTuple):
