@@ -31,9 +31,14 @@ GUESTS = Label("人次", "guests")
 @report("R06", "开放与活动", "openings and activities")
 def openings(read: Read, asked: Asked) -> Iterator[Figure]:
     """Openings, activities, attendance and performers within a period."""
-    opened = read("opening_held", "subject home on kind closed_reason head_count present present_numbers minutes")
-    yield from _opened(opened.within("on", asked.period))
-    held = read("activity_held", ACTIVITY).within("on", asked.period)
+    during = (
+        "on",
+        asked.period.first.isoformat(),
+        asked.period.last.isoformat(),
+    )  # all rows are long: lists of children
+    columns = "subject home on kind closed_reason head_count present present_numbers minutes"
+    yield from _opened(read("opening_held", columns, between=during))
+    held = read("activity_held", ACTIVITY, between=during)
     kind, theme, level = By("kind", "kind", ACTIVITY_KIND), By("theme", "theme", THEME), By("level", "level", LEVEL)
     definition = Label(
         "期间内举办的活动，按举办日期", "activities held within the period, by the day on which they were"
@@ -158,7 +163,8 @@ EDUCATION = frozenset({"law", "safety", "drugs", "mind", "health", "tradition", 
 @report("R12", "宣传教育", "education")
 def education(read: Read, asked: Asked) -> Iterator[Figure]:
     """Talks by theme, audience and leaflets within a period."""
-    held = read("activity_held", f"{ACTIVITY} speaker").within("on", asked.period).where(theme=EDUCATION)
+    during = ("on", asked.period.first.isoformat(), asked.period.last.isoformat())
+    held = read("activity_held", f"{ACTIVITY} speaker", between=during).where(theme=EDUCATION)
     theme = By("theme", "theme", THEME)
     yield counted(
         "talks",
