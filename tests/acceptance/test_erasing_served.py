@@ -126,10 +126,11 @@ def test_the_same_as_without_serve(place):
     assert answer.json()["entries"] == 1
     assert (found, wrong) == ([], [])
     assert looked
+    assert (folder / "keys.db-wal").stat().st_size == 0
     if kind == "home":
         assert CANARIES[0] in looked[0]
         assert CANARIES[0] not in after
-    assert [(folder / f"{name}.db-wal").stat().st_size for name in ("log", "keys")] == [0, 0]
+        assert (folder / "log.db-wal").stat().st_size == 0  # a hub may have routed the order since, into its log
     assert child not in ids(yard, program, folder)
     assert yard.quick(program, "digest", folder).out == yard.quick(program, "digest", yard / "at-rest").out
     assert yard.quick(program, "rebuild", folder, "--json").json()["equal"]
