@@ -134,11 +134,11 @@ class Read(Protocol):
         """`between`: a column, its lowest and its highest value."""
 
 
-def with_tables(read: Read, tables: Mapping[str, Callable[[], Rows]]) -> Read:
-    """The same reading, with tables that no read model has: each is made when a report asks for it."""
+def with_tables(read: Read, tables: Mapping[str, Callable[[Read], Rows]]) -> Read:
+    """The same reading, with tables that no read model has: each is made from it when a report asks."""
 
     def wider(table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
-        return tables[table]().only(columns) if table in tables else read(table, columns, between=between)
+        return tables[table](read).only(columns) if table in tables else read(table, columns, between=between)
 
     return wider
 
@@ -183,8 +183,7 @@ class Figure:
 class Report:
     """A kind of report: its catalogue number, its title, and how its figures are made.
 
-    `beside`: a table that it needs besides the read models.  Such a report is of today: what the table says was never
-    kept, so the report cannot be made as it was known.
+    `beside`: a table that it needs besides the read models: worked out from them, or known to this kind of node.
     """
 
     number: str
