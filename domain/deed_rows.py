@@ -239,8 +239,8 @@ class DeedRows:
 def _put(chunks: dict[tuple[str, int], tuple[bytes, str]], kept: Kept, record: Record, event: Any) -> None:
     day = date_of(record, event)
     key, told = (kept.name, day.year), _told(kept, record, event, day)
-    before = chunks.get(key)
-    chunks[key] = (record.id, told) if before is None else (before[0] + record.id, f"{before[1]},{told}")
+    before, named = chunks.get(key), record.first_id or record.id
+    chunks[key] = (named, told) if before is None else (before[0] + named, f"{before[1]},{told}")
 
 
 _KEPT: Final[dict[type[Any], Kept]] = {}

@@ -169,7 +169,8 @@ def deeds_of(state: Known) -> dict[str, list[Deed]]:
             if not state.stands(id_):
                 continue
             event = state.event(id_)
-        deed = Deed(date_of(record, event).toordinal(), id_, event, record.actor, record.home)
+        named = record.first_id or id_
+        deed = Deed(date_of(record, event).toordinal(), named, event, record.actor, record.home)
         found.setdefault(_reader(type(event))[0], []).append(deed)
     for deeds in found.values():
         deeds.sort(key=_in_order)

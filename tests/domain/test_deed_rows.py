@@ -34,7 +34,7 @@ class Tables:
             for table, row in rows(state):
                 self._rows.setdefault(table, []).append(row)
 
-    def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+    def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None, **_: Any) -> Rows:
         names = tuple(name for name, _ in TABLES[table].columns)
         found = Rows(names, self._rows.get(table, []))
         if between is not None:
