@@ -11,6 +11,7 @@ from central_hub import forwarding, obeying, ordering, parents, reports, revokin
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
+from domain.reporting import Asked
 from domain.tiers import SEPARATOR, hub_of
 from node import (
     cli,
@@ -35,6 +36,7 @@ from node import (
 from node.clock import rfc3339, system_clock
 from node.folder import Config, Folder, create_folder
 from node.invitation import require_loopback
+from node.known import Then
 from node.opening import HomesOf, reading, writing
 from sync import above, epoch
 from sync.errors import FolderInUse
@@ -100,8 +102,10 @@ def _behind(store: StoredLog) -> list[str]:
     return reports.behind(store, Registry(store), system_clock())
 
 
-def _tables(store: StoredLog) -> reporting.Tables:
-    return {"exchange": lambda: reports.exchanges(store, Registry(store), system_clock())}
+def _tables(store: StoredLog, asked: Asked, before_ms: int) -> reporting.Tables:
+    return {
+        "exchange": lambda _read, sizes: reports.exchanges(store, system_clock(), asked, Then(sizes, before_ms)),
+    }
 
 
 def init(arguments: argparse.Namespace) -> int:

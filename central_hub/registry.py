@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from domain.errors import Refused
 from domain.tiers import SEPARATOR
 from node.clock import Clock
-from sync.batch import Draft
-from sync.entry import log_id
+from sync.batch import Draft, Entry
+from sync.entry import Body, log_id
 from sync.errors import LogCorrupt
 from sync.messages import Introduction, Succeed, Vouch
 from sync.note import is_public_key
@@ -44,6 +45,7 @@ DAYS: Final = 3
 DAYS_MAX: Final = 60  # for a home that only a courier reaches
 CODE_SIZE_MAX: Final = 40
 NAME_SIZE_MAX: Final = 80
+Known = Callable[[Entry, Body], bool]
 FULL_CODE_SIZE_MAX: Final = 200  # of a home with its hubs: no county is that deep, and no ring endless
 
 
@@ -83,8 +85,9 @@ def is_direct(code: str) -> bool:
 class Registry:
     """The homes of the county, and of the hubs that joined it, as the hubs' logs say. Safe to use from any thread."""
 
-    def __init__(self, store: StoredLog) -> None:
-        self._source = store
+    def __init__(self, store: StoredLog, known: Known = lambda _entry, _body: True) -> None:
+        """`known`: which entries count at all, for the homes as they once were."""
+        self._source, self._known = store, known
         self._lock = threading.RLock()
         self._invited: dict[bytes, Invited] = {}
         self._homes: dict[str, Home] = {}
@@ -137,7 +140,9 @@ class Registry:
         return [
             (entry.position, log, body.type, body.payload)
             for entry, body in pairs
-            if body is not None and self._hubs.get(body.subject) == self._hubs[log]  # a hub may have several logs
+            if body is not None
+            and self._known(entry, body)
+            and self._hubs.get(body.subject) == self._hubs[log]  # a hub may have several logs
         ]
 
     def _evolve(self, hub: str, kind: str, payload: Any) -> None:

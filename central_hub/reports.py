@@ -1,4 +1,8 @@
-"""Of each home's exchanges what the county knows (R18), and whose figures may lack something."""
+"""Of each home's exchanges what the county knows (R18), and whose figures may lack something.
+
+Every exchange leaves a receipt, of which the county keeps the first and the last for each size of a log. So the report
+can be made as of any day: of an idle home's exchanges between those two nobody knows any longer.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from central_hub.registry import Home, Registry
-from domain.reporting import Rows
+from domain.reporting import Asked, Rows
 from domain.reports.health import COLUMNS
 from node.brackets import TOLERANCE_MS
 from node.clock import Clock, local_date
+from node.known import Then
 from sync import receipt_series
-from sync.receipts import Greeted
+from sync.receipts import Kept
 from sync.stored_log import StoredLog
 
 BEHIND_AFTER_MS: Final = 7 * 24 * 3600 * 1000
@@ -29,27 +34,36 @@ def _heard_ms(store: StoredLog, home: Home, held: set[bytes]) -> int:
     return max((int.from_bytes(one.receipt[:8], "big") * 1000 for one in kept if one and one.receipt), default=0)
 
 
-def exchanges(store: StoredLog, registry: Registry, clock: Clock) -> Rows:
-    """A row a home, under the columns of R18."""
-    sizes = {branch.log: branch.size for branch in store.branches()}
-    late = set(behind(store, registry, clock))
-    found = [(*_exchange(store, home, sizes, clock), int(home.code in late)) for home in registry.homes()]
-    return Rows(tuple(COLUMNS.split()), found)
+def exchanges(store: StoredLog, clock: Clock, asked: Asked, then: Then) -> Rows:
+    """A row a home under the columns of R18, as of a day, as far as it was known then."""
+    then = then.by(asked.as_of)
+    registry = Registry(store, lambda entry, body: then.knows(entry) and body.recorded_at_ms < then.before_ms)
+    held = {branch.log for branch in store.branches()}
+    return Rows(tuple(COLUMNS.split()), [_exchange(store, home, held, clock, asked, then) for home in registry.homes()])
 
 
-def _exchange(store: StoredLog, home: Home, sizes: Mapping[bytes, int], clock: Clock) -> tuple[Any, ...]:
+def _exchange(
+    store: StoredLog, home: Home, held: set[bytes], clock: Clock, asked: Asked, then: Then
+) -> tuple[Any, ...]:
     """What a home's receipts say, and what was said at the beginning of the exchanges that they came from."""
-    heard_ms = _heard_ms(store, home, set(sizes))
-    said = {log: _greeted(store, log) for log in home.logs if log in sizes}
-    told = [(one, log) for log, one in said.items() if one is not None]
-    waiting = sum(max(0, one.size - sizes[log]) for one, log in told) if told else None
-    offset_ms = max(told, key=lambda pair: pair[0].hub_ms)[0].offset_ms if told else None
+    series = {log: receipt_series.all_of(store, log) for log in home.logs if log in held}
+    known = {log: [one for one in kept if one.note.time_ms < then.before_ms] for log, kept in series.items()}
+    heard_ms = max((one.note.time_ms for kept in known.values() for one in kept), default=0)
+    said = {log: one.greeted for log, kept in known.items() for one in kept if one.greeted}  # of each the newest
+    waiting = sum(max(0, one.size - _held(log, series, known, then.sizes)) for log, one in said.items())
+    offset_ms = max(said.values(), key=lambda one: one.hub_ms).offset_ms if said else None
     heard = local_date(heard_ms) if heard_ms else None
-    days = (local_date(clock()) - heard).days if heard else None
+    days = (asked.as_of - heard).days if heard else None
     clocks = (None, 0) if offset_ms is None else (offset_ms // 1000, int(abs(offset_ms) > TOLERANCE_MS))
-    return (None, home.code, home.name, heard.isoformat() if heard else None, days, waiting, *clocks)
+    is_behind = int(min(clock(), then.before_ms) - heard_ms > BEHIND_AFTER_MS)
+    told = (heard.isoformat() if heard else None, days, waiting if said else None, *clocks, is_behind)
+    return (None, home.code, home.name, *told)
 
 
-def _greeted(store: StoredLog, log: bytes) -> Greeted | None:
-    """How the last exchange of a log began, of which that is known: by hand nobody greets."""
-    return next((one.greeted for one in reversed(receipt_series.all_of(store, log)) if one.greeted), None)
+def _held(
+    log: bytes, series: Mapping[bytes, list[Kept]], known: Mapping[bytes, list[Kept]], sizes: Mapping[bytes, int]
+) -> int:
+    """How many entries of a log were here: of the past what the last receipt then covered."""
+    if len(known[log]) < len(series[log]):
+        return max(one.size for one in known[log])
+    return sizes.get(log, 0)

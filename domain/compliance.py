@@ -8,8 +8,9 @@ league table.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from domain.duty_words import holders
@@ -31,34 +32,34 @@ _ADDS: Final = {
 Figures = dict[str, list[int]]
 
 
+class _Alike(NamedTuple):
+    """What duties have in common that count alike."""
+
+    rule: str
+    group: str
+    home: str
+    helper: str
+    child: bytes
+    status: str
+    needed: int
+    made: int
+
+
 def r04(duties: Iterable[Duty], first: int, last: int) -> dict[str, Any]:
     """The report over the periods that begin between two days."""
-    by_rule: Figures = {}
-    by_group: Figures = {}
-    by_home: Figures = {}
-    by_helper: Figures = {}
-    by_child: Figures = {}
+    alike: Counter[tuple[Any, ...]] = Counter()
     waivers: dict[bytes, dict[str, str]] = {}
     for duty in duties:
         if not first <= duty.first <= last:
             continue
-        rule, adds = duty.version.rule, _ADDS[duty.status]
-        keys = [(by_rule, rule.rule_id), (by_home, duty.home)]
-        if rule.group:
-            keys += [(by_group, rule.group), (by_helper, "、".join(holders(duty.subject, duty)) or rule.duty_holder)]
-        if duty.subject.kind == "child":
-            keys.append((by_child, duty.subject.id.hex()))
-        for figures, key in keys:
-            found = figures.get(key)
-            if found is None:
-                found = figures[key] = [0] * len(COUNTS)
-            for place in adds:
-                found[place] += 1
-            if 0 in adds:
-                found[5] += duty.needed
-                found[6] += min(duty.done, duty.needed)
+        subject, rule, needed = duty.subject, duty.version.rule, duty.needed
+        helper = ("、".join(holders(subject, duty)) or rule.duty_holder) if rule.group else ""
+        child = subject.id if subject.kind == "child" else b""
+        made = min(needed, duty.done)
+        alike[rule.rule_id, rule.group, duty.home, helper, child, duty.status, needed, made] += 1
         if duty.status == WAIVED:
             waivers.update(_waivers(duty))
+    by_rule, by_group, by_home, by_helper, by_child = _added_up(alike)
     groups = {
         "by_rule": by_rule,
         "by_group": by_group,
@@ -72,6 +73,27 @@ def r04(duties: Iterable[Duty], first: int, last: int) -> dict[str, Any]:
         **{name: _named(figures) for name, figures in groups.items()},
         "waivers": [waivers[id_] for id_ in sorted(waivers)],
     }
+
+
+def _added_up(alike: Mapping[tuple[Any, ...], int]) -> tuple[Figures, ...]:
+    """The figures of each rule, group, home, helper and child."""
+    by_rule, by_group, by_home, by_helper, by_child = found = tuple[Figures, ...]({} for _ in range(5))
+    for key, count in alike.items():
+        one = _Alike(*key)
+        named = [(by_rule, one.rule), (by_home, one.home)]
+        if one.group:
+            named += [(by_group, one.group), (by_helper, one.helper)]
+        if one.child:
+            named.append((by_child, one.child.hex()))
+        adds = _ADDS[one.status]
+        for figures, name in named:
+            sums = figures.setdefault(name, [0] * len(COUNTS))
+            for place in adds:
+                sums[place] += count
+            if 0 in adds:
+                sums[5] += one.needed * count
+                sums[6] += one.made * count
+    return found
 
 
 def week_of(day: dt.date) -> tuple[dt.date, dt.date]:

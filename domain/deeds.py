@@ -18,8 +18,9 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from domain.event import Event
+from domain.records import Record
 from domain.rules import FOR_EVER
-from domain.state import State
+from domain.state import State, Stay
 
 DAY_FIELDS: Final = (
     "visited_on", "surveyed_on", "assessed_on", "confirmed_on", "registered_on", "found_on", "signed_on", "adopted_on",
@@ -80,6 +81,27 @@ class Waiver(NamedTuple):
     id: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A subject as far as duties ask about it, without its entries; `homes`: who wrote about it."""
+
+    kind: str
+    subject: bytes
+    deeds: dict[str, list[Deed]]
+    stays: tuple[Stay, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    homes: frozenset[str] = frozenset()
+
+    def value(self, name: str) -> Any:
+        """A field's value; None where it was never set."""
+        return self.values.get(name)
+
+
+Known = State | Account
+"""What is known of a subject: all of its fold, or its account."""
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a home's own records say that duties about other subjects depend on."""
@@ -129,8 +151,16 @@ def _reader(cls: type[Event]) -> tuple[str, Callable[[Any], Any]]:
     return found
 
 
-def deeds_of(state: State) -> dict[str, list[Deed]]:
+def date_of(record: Record, event: Event) -> dt.date:
+    """The day on which a fact, as it reads now, happened."""
+    when = _reader(type(event))[1](event)
+    return when if type(when) is dt.date else local_date(when, record.recorded_at_ms)
+
+
+def deeds_of(state: Known) -> dict[str, list[Deed]]:
     """Every fact of a subject that counts, by the name of its event, in order of days."""
+    if isinstance(state, Account):
+        return state.deeds
     found: dict[str, list[Deed]] = {}
     amended, early = state.amended, state.early
     for id_, record in state.records.items():
@@ -139,11 +169,9 @@ def deeds_of(state: State) -> dict[str, list[Deed]]:
             if not state.stands(id_):
                 continue
             event = state.event(id_)
-        name, read = _reader(type(event))
-        when = read(event)
-        if type(when) is not dt.date:
-            when = local_date(when, record.recorded_at_ms)
-        found.setdefault(name, []).append(Deed(when.toordinal(), id_, event, record.actor, record.home))
+        named = record.first_id or id_
+        deed = Deed(date_of(record, event).toordinal(), named, event, record.actor, record.home)
+        found.setdefault(_reader(type(event))[0], []).append(deed)
     for deeds in found.values():
         deeds.sort(key=_in_order)
     return found
@@ -185,7 +213,7 @@ def pairings_of(deeds: Mapping[str, Sequence[Deed]]) -> tuple[Paired, ...]:
     )  # fmt: skip
 
 
-def child(state: State, around: Mapping[str, Around] = MappingProxyType({})) -> Subject:
+def child(state: Known, around: Mapping[str, Around] = MappingProxyType({})) -> Subject:
     """A child: owed for by each home while the child belonged to it."""
     deeds = deeds_of(state)
     spans = tuple(
@@ -215,7 +243,7 @@ def _categories(deeds: Mapping[str, Sequence[Deed]]) -> tuple[tuple[int, frozens
     return tuple((since, categories) for since, _, _, categories in sorted(found, key=lambda one: one[:3]))
 
 
-def thing(state: State, around: Mapping[str, Around] = MappingProxyType({})) -> Subject:
+def thing(state: Known, around: Mapping[str, Around] = MappingProxyType({})) -> Subject:
     """Anything of its own that duties are owed for: a hazard, a case, a project; it concerns who wrote of it first."""
     deeds = deeds_of(state)
     first = min((one[0] for one in deeds.values()), key=_in_order, default=None)
@@ -232,7 +260,7 @@ def thing(state: State, around: Mapping[str, Around] = MappingProxyType({})) -> 
     )
 
 
-def home(code: str, subject: bytes, states: Iterable[State], around: Around = NOTHING_AROUND) -> Subject:
+def home(code: str, subject: bytes, states: Iterable[Known], around: Around = NOTHING_AROUND) -> Subject:
     """A home with all that it did: its own record, and its activities, meetings, inspections, hazards and reports."""
     deeds: dict[str, list[Deed]] = {}
     first = FOR_EVER
@@ -257,7 +285,7 @@ def home(code: str, subject: bytes, states: Iterable[State], around: Around = NO
     )
 
 
-def next_of_kind(states: Iterable[State]) -> dict[bytes, int]:
+def next_of_kind(states: Iterable[Known]) -> dict[bytes, int]:
     """For each activity of a home the day on which the next one of its kind was held."""
     held: dict[tuple[str, str], list[Deed]] = {}
     for state in states:

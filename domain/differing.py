@@ -52,13 +52,14 @@ def _parts(name: str, old: Figure | None, new: Figure | None) -> Iterator[Change
 
 
 def _subjects(old: Figure | None, new: Figure | None, split: str, key: Hashable) -> frozenset[bytes]:
-    """The subjects whose rows in a figure, or in a part of it, are not the same in both states."""
+    """The subjects of which a figure, or a part of it, does not count the same rows in both states."""
     mine, theirs = _rows(old, split, key), _rows(new, split, key)
-    return frozenset(subject for subject in mine.keys() | theirs.keys() if mine.get(subject) != theirs.get(subject))
+    found = (subject for subject in mine.keys() | theirs.keys() if mine.get(subject) != theirs.get(subject))
+    return frozenset(subject for subject in found if subject is not None)
 
 
-def _rows(figure: Figure | None, split: str, key: Hashable) -> dict[bytes, list[Row]]:
-    found: dict[bytes, list[Row]] = {}
+def _rows(figure: Figure | None, split: str, key: Hashable) -> dict[bytes | None, list[Row]]:
+    found: dict[bytes | None, list[Row]] = {}
     if figure is None or (split and split not in figure.keys):
         return found
     text = "" if key is None else str(key)

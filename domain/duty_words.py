@@ -46,6 +46,9 @@ PERIODS: Final = {
 assert PERIODS.keys() == LENGTHS.keys()
 
 
+PARENTS: Final = "parents"  # of a subject, in its memo
+
+
 class Told(NamedTuple):
     """An open duty with how many periods in a row before it were missed, and who owes it."""
 
@@ -63,8 +66,11 @@ def holders(subject: Subject, duty: Duty) -> tuple[str, ...]:
         by = [one for deeds in subject.deeds.values() for one in deeds if one.id == duty.item]
         return tuple(dict.fromkeys(_person(subject, getattr(one.event, "leader", None) or one.actor) for one in by))
     if rule.duty_holder == "parent":
-        names = (subject.value("father_name"), subject.value("mother_name"))
-        return tuple(str(one) for one in names if one)
+        parents: tuple[str, ...] | None = subject.memo.get(PARENTS)
+        if parents is None:
+            names = (subject.value("father_name"), subject.value("mother_name"))
+            parents = subject.memo[PARENTS] = tuple(str(one) for one in names if one)
+        return parents
     volunteers: Any = rule.applies_to.get("pairing", ())
     kinds = volunteers if rule.duty_holder == "volunteer" else ROLE_PAIRINGS.get(rule.duty_holder, ())
     found = people(subject, rule.duty_holder, kinds, duty.first, max(duty.last, duty.due))

@@ -17,6 +17,7 @@ from domain import events as e
 from domain.amending import CHAIN_MAX, Amendment, Waiting
 from domain.aside import Aside
 from domain.card import EDITS, HOME, WHOLE, Edits, Unfit, edits_of, typed
+from domain.deed_rows import DeedRows
 from domain.entitled import Entitled
 from domain.event import Event, RevokedEvent, UnreadableEvent, changed
 from domain.fields import Fields
@@ -38,25 +39,9 @@ class Folding:
     """A fold under way; private to one caller, who sees only states."""
 
     __slots__ = (
-        "_amended",
-        "_aside",
-        "_current",
-        "_deps",
-        "_entitled",
-        "_fields",
-        "_figures",
-        "_last",
-        "_moves",
-        "_records",
-        "_repeats",
-        "_snapshot",
-        "_unshown",
-        "_unusable",
-        "_waiting",
-        "_withdrawn",
-        "kind",
-        "subject",
-    )
+        "_amended", "_aside", "_current", "_deeds", "_deps", "_entitled", "_fields", "_figures", "_last", "_moves",
+        "_records", "_repeats", "_snapshot", "_unshown", "_unusable", "_waiting", "_withdrawn", "kind", "subject",
+    )  # fmt: skip
 
     def __init__(self, subject: bytes) -> None:
         self.subject = subject
@@ -73,6 +58,7 @@ class Folding:
         self._amended: dict[bytes, Amendment] = {}
         self._current: dict[bytes, Event] = {}
         self._figures = Figures()
+        self._deeds = DeedRows()
         self._moves = Moves()
         self._unshown: list[Unshown] = []
         self._unusable: list[Record] = []
@@ -135,6 +121,8 @@ class Folding:
                 self._amended[record.id] = Amendment()  # whether it counts follows from what all entries add up to
             else:
                 self._figures.add(record.home, measure)
+        if record.id not in self._amended:
+            self._deeds.add(record)
         if amends:
             self._amend(record, self._sight(record))
         if self._waiting:
@@ -243,6 +231,7 @@ class Folding:
         if amendment is None:
             assert isinstance(named.event, Event)
             amendment = self._amended[named.id] = Amendment()
+            self._deeds.remove(named, self._records, self._amended)
             measure = measure_of(named.event)
             if measure is not None:
                 self._figures.remove(named.home, measure, untouched(self._records, self._amended))
@@ -324,6 +313,7 @@ class Folding:
             provisional=provisional,
             tally=tally,
             last=last,
+            deeds=self._deeds.standing(self._records, amended, early, holder),
             stays=stays,
             transfers=transfers_of(moves, losers),
             status=status_of(counted, stays) if self.kind == "child" else "",

@@ -6,13 +6,14 @@ other subject. A value of states alone: who reads them from where is the shell's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from domain import deeds
-from domain.deeds import Around, Post, Subject, Waiver, deeds_of, waivers_of
+from domain.deeds import Account, Around, Known, Post, Subject, Waiver, deeds_of, waivers_of
 from domain.rules import FOR_EVER, LONG_AGO
-from domain.state import State
+from domain.state import State, Stay
 
 WORKER_ROLES: Final = {
     "keeper": "child_director", "child_director": "child_director", "head": "head", "caring_mother": "caring_mother",
@@ -30,7 +31,7 @@ OF_THE_HOME: Final = frozenset({"home", "activity", "meeting", "inspection", "ha
 TRAITS: Final = {"dormitory": "boarding", "canteen": "canteen"}
 
 
-def around_of(states: Iterable[State]) -> dict[str, Around]:
+def around_of(states: Iterable[Known]) -> dict[str, Around]:
     """What homes and workers say, by the code of the home that recorded it."""
     posts: dict[str, list[Post]] = {}
     waivers: dict[str, list[Waiver]] = {}
@@ -67,7 +68,7 @@ def _writer(found: Mapping[str, Any]) -> str:
     return str(registered[0].home) if registered else ""
 
 
-def _posts(state: State, found: Mapping[str, Any]) -> Iterator[tuple[str, Post]]:
+def _posts(state: Known, found: Mapping[str, Any]) -> Iterator[tuple[str, Post]]:
     """The posts of one person: the roles assigned, or what follows from the kind of worker."""
     name, code = str(state.value("name") or ""), str(state.value("code") or "")
     ended = [(one.event.role, one.event.at, one.day) for one in found.get("role-ended", ())]
@@ -82,20 +83,37 @@ def _posts(state: State, found: Mapping[str, Any]) -> Iterator[tuple[str, Post]]
             yield one.home, Post(name, code, role, one.day, FOR_EVER)
 
 
-def home_subjects(code: str, states: Iterable[State], around: Mapping[str, Around]) -> Iterator[Subject]:
-    """Everything but children that duties are owed for at a home, the home itself first."""
+def home_subjects(
+    codes: Sequence[str], states: Iterable[Known], around: Mapping[str, Around]
+) -> Iterator[tuple[str, Subject]]:
+    """Everything but children that duties are owed for at some homes, with the home; each home itself first."""
     own = [one for one in states if one.kind in THINGS | OF_THE_HOME]
-    subject = next((one.subject for one in own if one.kind == "home" and _writer(deeds_of(one)) == code), None)
-    if subject is not None:
-        of_home = [one for one in own if one.kind in OF_THE_HOME]
-        yield deeds.home(code, subject, of_home, around.get(code, deeds.NOTHING_AROUND))
+    registered: dict[str, bytes] = {}
+    of_home: dict[str, list[Known]] = {}
+    things: dict[str, list[Subject]] = {}
     following = deeds.next_of_kind(one for one in own if one.kind == "activity")
-    for state in own:
-        if state.kind in THINGS:
-            made = deeds.thing(state, around)
-            if made.spans and made.spans[0].home == code:
-                made.next_of_kind = following
-                yield made
+    for one in own:
+        if one.kind == "home":
+            registered.setdefault(_writer(deeds_of(one)), one.subject)
+        if one.kind in OF_THE_HOME:
+            for code in _homes_in(one):
+                of_home.setdefault(code, []).append(one)
+        if one.kind in THINGS:
+            made = deeds.thing(one, around)
+            made.next_of_kind = following
+            for span in made.spans:
+                things.setdefault(span.home, []).append(made)
+    for code in codes:
+        if (subject := registered.get(code)) is not None:
+            yield code, deeds.home(code, subject, of_home.get(code, ()), around.get(code, deeds.NOTHING_AROUND))
+        for made in things.get(code, ()):
+            yield code, made
+
+
+def _homes_in(state: Known) -> set[str]:
+    """The homes that wrote deeds about a subject, or are named in them."""
+    found = [one for some in deeds_of(state).values() for one in some]
+    return {one.home for one in found} | {named for one in found if (named := getattr(one.event, "home", None))}
 
 
 TITLE_FIELDS: Final = ("title", "place", "plate", "line", "name", "period")
@@ -113,3 +131,30 @@ def title_of(state: State) -> str:
     events: list[Any] = [one.event for id_, one in sorted(state.records.items()) if state.stands(id_)]
     names = (getattr(event, field, None) for field in TITLE_FIELDS for event in events)
     return kind + next((f"“{name}”" for name in names if isinstance(name, str) and name), state.subject.hex()[:6])
+
+
+VALUES: Final = {
+    "child": ("name", "sex", "born_on", "address", "guardian_name", "guardian_phone", "school", "grade", "father_name",
+              "mother_name"),
+    "home": ("keeper", "equipment"),
+    "worker": ("name", "code"),
+}  # fmt: skip
+"""The fields of each kind of subject that duties ask about."""
+
+
+def account_of(state: State) -> Account:
+    """What duties ask of a folded subject. The read models keep the same (`deed_rows`)."""
+    return Account(
+        kind=state.kind,
+        subject=state.subject,
+        deeds=deeds_of(state),
+        stays=state.stays,
+        values={name: state.value(name) for name in VALUES.get(state.kind, ())},
+        title=str(state.value("name") or "") if state.kind == "child" else title_of(state),
+        homes=frozenset(one.home for one in state.records.values()),
+    )
+
+
+def is_in_care(stays: Iterable[Stay], home: str, day: dt.date) -> bool:
+    """Whether a child belongs to a home on a day, or will."""
+    return any(stay.home == home and (stay.to_on is None or stay.to_on > day) for stay in stays)

@@ -24,6 +24,7 @@ from domain.codes import Codes
 from domain.periods import Period
 from domain.quantity import Quantity, parse, total
 from domain.tiers import county_of
+from domain.touching import Touching
 
 Row = tuple[Any, ...]
 Key = Callable[[Row], Hashable]
@@ -128,17 +129,24 @@ class Rows:
 
 
 class Read(Protocol):
-    """Gives columns (named with spaces between) of all rows of a read model, or of those with a column in a range."""
+    """Gives columns (named with spaces between) of all rows of a read model, or of some."""
 
-    def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+    def __call__(
+        self,
+        table: str,
+        columns: str,
+        *,
+        between: tuple[str, Any, Any] | None = None,
+        touching: Touching | None = None,
+    ) -> Rows:
         """`between`: a column, its lowest and its highest value."""
 
 
-def with_tables(read: Read, tables: Mapping[str, Callable[[], Rows]]) -> Read:
-    """The same reading, with tables that no read model has: each is made when a report asks for it."""
+def with_tables(read: Read, tables: Mapping[str, Callable[[Read], Rows]]) -> Read:
+    """The same reading, with tables that no read model has: each is made from it when a report asks."""
 
-    def wider(table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
-        return tables[table]().only(columns) if table in tables else read(table, columns, between=between)
+    def wider(table: str, columns: str, **which: Any) -> Rows:
+        return tables[table](read).only(columns) if table in tables else read(table, columns, **which)
 
     return wider
 
@@ -146,8 +154,8 @@ def with_tables(read: Read, tables: Mapping[str, Callable[[], Rows]]) -> Read:
 def of_home(read: Read, home: str) -> Read:
     """The same reading, of one home's rows alone; for tables that say whose a row is in `home`."""
 
-    def only(table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
-        return read(table, columns, between=between).where(home=home)
+    def only(table: str, columns: str, **which: Any) -> Rows:
+        return read(table, columns, **which).where(home=home)
 
     return only
 
@@ -183,8 +191,7 @@ class Figure:
 class Report:
     """A kind of report: its catalogue number, its title, and how its figures are made.
 
-    `beside`: a table that it needs besides the read models.  Such a report is of today: what the table says was never
-    kept, so the report cannot be made as it was known.
+    `beside`: a table that it needs besides the read models: worked out from them, or known to this kind of node.
     """
 
     number: str

@@ -80,6 +80,7 @@ class State:
     provisional: Mapping[str, Head] = field(default_factory=dict)
     tally: Mapping[tuple[str, str, str], Sum] = field(default_factory=dict)
     last: Mapping[str, dt.date] = field(default_factory=dict)
+    deeds: Mapping[tuple[str, int], tuple[bytes, str]] = field(default_factory=dict)
     stays: tuple[Stay, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     status: str = ""

@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from domain import deed_rows, fact_tables, pictures
 from domain import events as e
-from domain import fact_tables, pictures
 from domain.childfile import child_json, plain
 from domain.conflicts import conflicts_of
 from domain.fold_child import links_of
@@ -21,7 +21,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 6
+VIEWS_VERSION = 7
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
@@ -75,6 +75,9 @@ _ALL = (
     _table(
         "loan", "home child:BLOB book out_on due_on closed_on outcome condition late_days:INTEGER withdrawn:INTEGER"
     ),
+    _table("child_deed", deed_rows.COLUMNS, key="event year"),
+    _table("deed", deed_rows.COLUMNS, key="event year"),
+    _table("duty_subject", deed_rows.OF_A_SUBJECT),
     _table("unknown_entry", "id:BLOB type why", key="id"),
     _table(
         "conflict",
@@ -107,6 +110,7 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
         yield "unknown_entry", (state.subject, id_, type_, why)
     yield from fact_tables.rows_of(state)
     yield from pictures.rows_of(state)
+    yield from deed_rows.rows_of(state)
     yield from _conflicts(state)
     for record, refusal in returned(state):
         where = (record.log, record.seq, record.id, record.home, record.actor, record.recorded_at_ms)

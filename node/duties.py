@@ -1,7 +1,7 @@
-"""What is owed at a home, and which rules are in force: read from the log, said to a person or a program.
+"""What is owed at a home, and which rules are in force: said to a person or a program.
 
-Nothing is stored and no read model is asked: each subject is folded from the log, its duties are worked out, and it is
-let go. So the list is true of exactly the entries that are here, and a power cut can leave nothing behind.
+What is due is stored nowhere. It is worked out from the deeds that the read models keep (`node/household.py`), which
+are brought up to date first, so the list is true of exactly the entries that are here.
 """
 
 from __future__ import annotations
@@ -11,133 +11,42 @@ import datetime as dt
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
-from domain import deeds, duty_words, schema
+from domain import duty_words
 from domain.compliance import COLUMNS, duty_row, r04, week_of
-from domain.deeds import Deed, Subject
 from domain.duty_words import Told
 from domain.errors import Refused
-from domain.folding import fold
-from domain.household import OF_THE_HOME, THINGS, around_of, home_subjects, title_of
-from domain.obligations import AHEAD, OVERDUE, Duty, due
-from domain.policy import COUNTY_SUBJECT, Policy
-from domain.reporting import Asked, Rows
+from domain.household import THINGS
+from domain.obligations import AHEAD, OVERDUE, Duty
+from domain.reporting import Asked, Read, Rows
 from domain.rules import FOR_EVER, Version
-from domain.state import State
-from domain.tiers import hub_of
-from node import cli, exits, today
+from node import cli, exits, known, today
 from node.clock import Clock, system_clock
 from node.folder import Folder, Kind
-from node.opening import HomesOf, reading
-from node.records import is_of_the_domain, of_the_domain, record_of
-from node.revocation import Revocations
+from node.household import RESTRICTED, Files, Household, RowsOf
+from node.known import Then
+from node.opening import HomesOf, current_views, reading
 from node.views import HomeOf
-from sync import headlines
 from sync.stored_log import StoredLog
 
-SCAN_COUNT: Final = 20_000
-IN_CARE: Final = ("here", "leaving")
 A_YEAR: Final = dt.timedelta(days=365)
-RESTRICTED: Final = frozenset({"case", "message"})
 WAIVABLE: Final = THINGS | {"child", "home"}
 
 
-class Files:
-    """Folded subjects of a log, each read when it is asked for."""
-
-    def __init__(self, store: StoredLog, home_of: HomeOf) -> None:
-        self.store, self.home_of = store, home_of
-        self._withholds = Revocations(store, home_of=home_of).withholds
-
-    def state(self, subject: bytes) -> State:
-        """A subject as the log has it."""
-        pairs = [(entry, entry.body()) for entry in self.store.entries_of_subject(subject)]
-        records = [
-            record_of(one, body, self.home_of(one.log), self._withholds(one.log, one.seq))
-            for one, body in pairs
-            if of_the_domain(body, one)
-        ]
-        return fold("", subject, records)
-
-    def policy(self) -> Policy:
-        """The county's terms and rules, as far as they are here."""
-        return Policy(self.state(COUNTY_SUBJECT))
-
-    def subjects(self) -> dict[str, list[bytes]]:
-        """Every subject by its kind, without opening an entry."""
-        kinds: dict[bytes, str] = {}
-        position = 0
-        while True:
-            end, found = headlines.after(self.store, position, SCAN_COUNT)
-            for one in found:
-                kind = schema.subject_kind(one.type)
-                if kind and one.subject not in kinds and is_of_the_domain(one.type, one.subject, one.log):
-                    kinds[one.subject] = kind
-            if end == position:
-                break
-            position = end
-        by_kind: dict[str, list[bytes]] = {}
-        for subject, kind in kinds.items():
-            by_kind.setdefault(kind, []).append(subject)
-        return by_kind
+@contextmanager
+def household(folder: Folder, homes_of: HomesOf, clock: Clock, code: str | None) -> Iterator[tuple[Household, dt.date]]:
+    """A home, or all of a county, as of today, from read models that are as new as the log."""
+    with current_views(folder, homes_of) as (store, views), views.snapshot() as rows:
+        day, then = today.of(store, clock).date, Then(known.sizes_at(store, rows.position()))
+        yield of_rows(rows, store, homes_of(store), code, day, then), day
 
 
-class Household:
-    """What a home owes, as its own log has it; or what all homes of a county do (`code` None)."""
-
-    def __init__(self, store: StoredLog, home_of: HomeOf, code: str | None) -> None:
-        self.files, self.code = Files(store, home_of), code
-        self.policy = self.files.policy()
-        self.names: dict[bytes, str] = {}
-        subjects = self.files.subjects()
-        self._children = subjects.get("child", [])
-        around = [self.files.state(one) for kind in ("home", "worker", "inspection") for one in subjects.get(kind, ())]
-        self.around = around_of(around)
-        kinds = (THINGS | OF_THE_HOME) - {"home", "worker", "inspection"}
-        self._others = [*around, *(self.files.state(one) for kind in sorted(kinds) for one in subjects.get(kind, ()))]
-
-    def children(self, only: bytes | None = None) -> Iterator[Subject]:
-        """The children in care at the home, or one of them; of a county all that any home ever had."""
-        for subject in self._children if only is None else [only]:
-            state = self.files.state(subject)
-            if state.kind != "child":
-                continue
-            if self.code is None or (state.holder == self.code and state.status in IN_CARE):
-                self.names[subject] = str(state.value("name") or "")
-                yield deeds.child(state, self.around)
-
-    def others(self) -> Iterator[Subject]:
-        """The home itself, and its hazards, activities, reports and whatever else duties are owed for."""
-        self.names |= {one.subject: title_of(one) for one in self._others}
-        homes = {record.home for one in self._others if one.kind == "home" for record in one.records.values()}
-        for code in sorted(homes) if self.code is None else [self.code]:
-            for one in home_subjects(code, self._others, self.around):
-                if one.kind == "home" and code == self.code:
-                    self._note_exchange(one)
-                yield one
-
-    def _note_exchange(self, home: Subject) -> None:
-        """That the county was heard of is no entry: the last receipt says when."""
-        last = today.receipt_date(self.files.store)
-        if last is not None and self.code is not None:
-            home.deeds = {**home.deeds, "exchange": [Deed(last.toordinal(), b"", None, "", self.code)]}
-
-    def duties(self, subject: Subject, day: dt.date, ahead: dt.date | None = None) -> list[Duty]:
-        """The duties about one subject; of a home only its own."""
-        counties = dict.fromkeys(hub_of(span.home) for span in subject.spans)
-        found = [
-            one
-            for county in counties
-            for one in due(subject, self.policy.rules, self.policy.calendar(county), day, ahead)
-            if hub_of(one.home) == county
-        ]
-        return [one for one in found if self.code in (None, one.home) and one.rule_id not in self._unknown]
-
-    @property
-    def _unknown(self) -> frozenset[str]:
-        """What a county's log does not tell of its homes: when each was heard of."""
-        return frozenset({"O48"}) if self.code is None else frozenset()
+def of_rows(read: Read, store: StoredLog, home_of: HomeOf, code: str | None, day: dt.date, then: Then) -> Household:
+    """A home (or all of a county) on a day, as the rows of one moment have it, and the log as far as it was known."""
+    heard_on = today.heard_on(store, then.by(day).before_ms) if code is not None else None
+    return Household(RowsOf(read), Files(store, home_of, then.knows).policy(), code, day, heard_on)
 
 
 def listed(
@@ -147,26 +56,21 @@ def listed(
 
     `restricted`: of cases and of notes from the mailbox too, whose very existence is for few.
     """
-    with reading(folder) as store:
-        household = Household(store, homes_of(store), folder.config.code)
-        day = today.of(store, clock).date
+    with household(folder, homes_of, clock, folder.config.code) as (owing, day):
         monday, sunday = week_of(day)
-        found: list[Duty] = []
-        others = () if child is not None else household.others()
-        for subject in (
-            *household.children(child),
-            *(one for one in others if restricted or one.kind not in RESTRICTED),
-        ):
-            found += household.duties(subject, day, sunday if which == "week" else None)
-        if child is not None and child not in household.names:
+        ahead, found = sunday if which == "week" else None, list[Duty]()
+        for subject in owing.children(child) if child is not None else owing.subjects():
+            if restricted or subject.kind not in RESTRICTED:
+                found += owing.duties(subject, ahead)
+        if child is not None and child not in owing.names:
             raise Refused("这里没有这个孩子，或者已经不在册", f"no child {uuid.UUID(bytes=child)} is in care here")
         if folder.config.hub is None:
             found = [one for one in found if one.version.rule.number != "O48"]
         keep = {"week": lambda one: monday <= one.due_on <= sunday, "overdue": lambda one: one.status == OVERDUE}
         wanted: Callable[[Duty], bool] = keep.get(which, lambda one: one.status != AHEAD)
         told = [one for one in duty_words.told(found) if wanted(one.duty)]
-        has_terms = bool(household.policy.calendar(folder.config.code).terms)
-        names = {**household.names, **dict.fromkeys(_home_ids(found), folder.config.name)}
+        has_terms = bool(owing.policy.calendar(folder.config.code).terms)
+        names = {**owing.names, **dict.fromkeys(_home_ids(found), folder.config.name)}
     return {
         "today": day.isoformat(),
         "terms": has_terms,
@@ -183,27 +87,25 @@ def compliance(
     folder: Folder, homes_of: HomesOf, clock: Clock, first: dt.date | None, last: dt.date | None
 ) -> dict[str, Any]:
     """R04 over the periods that begin between two days: of a home, or of all homes of a county."""
-    with reading(folder) as store:
-        day = today.of(store, clock).date
-        household = Household(store, homes_of(store), folder.config.code if folder.config.kind == "home" else None)
+    code = folder.config.code if folder.config.kind == "home" else None
+    with household(folder, homes_of, clock, code) as (owing, day):
         end, begin = last or day, first or (last or day) - A_YEAR
-        subjects = (one for part in (household.children(), household.others()) for one in part)
-        found = (one for subject in subjects for one in household.duties(subject, day))
+        found = (one for subject in owing.subjects() for one in owing.duties(subject))
         made = r04(found, begin.toordinal(), end.toordinal())
     return {**made, "from": begin.isoformat(), "to": end.isoformat(), "today": day.isoformat()}
 
 
-def table(store: StoredLog, home_of: HomeOf, code: str | None, asked: Asked) -> Rows:
+def table(owing: Household, asked: Asked) -> Rows:
     """The duties of a home, or of all of a county, whose period begins in the one asked for or that fall due this week.
 
-    Worked out from the log for the day asked for, like all that is due.
+    Worked out for the day asked for, like all that is due.
     """
-    household, (first, last), period = Household(store, home_of, code), week_of(asked.as_of), asked.period
+    (first, last), period = week_of(asked.as_of), asked.period
     found = []
-    for subject in (one for part in (household.children(), household.others()) for one in part):
-        for duty in household.duties(subject, asked.as_of, last):
+    for subject in owing.subjects():
+        for duty in owing.duties(subject, last):
             if first <= duty.due_on <= last or period.first.toordinal() <= duty.first <= period.last.toordinal():
-                name = household.names.get(subject.id, "")
+                name = owing.names.get(subject.id, "")
                 found.append(duty_row(duty, name, is_shown=subject.kind not in RESTRICTED))
     return Rows(tuple(COLUMNS.split()), found)
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from domain.errors import BadField
 from node import views as views_module
@@ -23,18 +23,18 @@ from node.projection import KNOWN_SUFFIX, REBUILD_BATCH_COUNT
 from node.views import Follower, HomeOf, Views
 from sync import receipt_series
 from sync.batch import Entry
+from sync.log_schema import Kind
 from sync.stored_log import StoredLog
 
 KNOWN_LOCK_FILE: Final = "known.lock"
+FOR_EVER_MS: Final = 2**63 - 1
 
 
 @contextmanager
 def views_at(folder: Folder, store: StoredLog, sizes: Mapping[bytes, int], home_of: HomeOf) -> Iterator[Views]:
     """The read models of the first `sizes[log]` entries of each log; of a log that is not named, none."""
 
-    def known(entry: Entry) -> bool:
-        return entry.seq <= sizes.get(entry.log, 0)
-
+    known = Then(sizes).knows
     path = folder.views.with_name(folder.views.name + KNOWN_SUFFIX)
     with folder.lock(KNOWN_LOCK_FILE):
         views = Views.create(path, folder.master)
@@ -49,9 +49,45 @@ def views_at(folder: Folder, store: StoredLog, sizes: Mapping[bytes, int], home_
             views_module.remove(path)
 
 
+class Then(NamedTuple):
+    """What was known at a moment: so many entries of each log, and the receipts given before an instant (ms)."""
+
+    sizes: Mapping[bytes, int]
+    before_ms: int = FOR_EVER_MS
+
+    def knows(self, entry: Entry) -> bool:
+        """Whether an entry was."""
+        return entry.seq <= self.sizes.get(entry.log, 0)
+
+    def by(self, day: dt.date) -> Then:
+        """The same, of receipts those of a day and before."""
+        return self._replace(before_ms=min(self.before_ms, _end_of(day)))
+
+
+def then_on(store: StoredLog, day: dt.date) -> Then:
+    """What was known at the end of a day."""
+    return Then(sizes_on(store, day), _end_of(day))
+
+
+def then_of(store: StoredLog, sizes: Mapping[bytes, int]) -> Then:
+    """What was known when there were so many entries: receipts up to the first that is for more of any log."""
+    later = [
+        kept.note.time_ms
+        for branch in store.branches()
+        for kept in receipt_series.all_of(store, branch.log)
+        if kept.size > sizes.get(branch.log, 0)
+    ]
+    return Then(sizes, min(later, default=FOR_EVER_MS))
+
+
 def sizes_now(store: StoredLog) -> dict[bytes, int]:
-    """The size of every log that is held."""
-    return {branch.log: branch.size for branch in store.branches()}
+    """The size of every log that is held; of one of which only some streams are here, up to which entry they go."""
+    in_part = {Kind.PART, Kind.COMING}
+    return {one.log: _last_seq(store, one.log) if one.kind in in_part else one.size for one in store.branches()}
+
+
+def _last_seq(store: StoredLog, log: bytes) -> int:
+    return max((entry.seq for entry in store.entries_of_log(log)), default=0)
 
 
 def sizes_at(store: StoredLog, position: int) -> dict[bytes, int]:
@@ -88,6 +124,8 @@ def _size_on(store: StoredLog, log: bytes, end_ms: int) -> int:
 
 
 def _end_of(day: dt.date) -> int:
+    if day == dt.date.max:
+        return FOR_EVER_MS
     midnight = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), LOCAL)
     return int(midnight.timestamp() * 1000)
 

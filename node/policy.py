@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from domain import events as e
@@ -24,10 +24,15 @@ from node import cli, deciding, desk, duties, exits, today
 from node.clock import local_date, system_clock
 from node.desk import Asked
 from node.folder import Folder, Kind
+from node.household import Files
 from node.opening import HomesOf
+from node.records import is_of_the_domain
+from sync import headlines
 from sync.store import Store
+from sync.stored_log import StoredLog
 
 HOLIDAYS_MAX: Final = 200
+SCAN_COUNT: Final = 20_000
 
 
 def record_policy(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def record_policy(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) ->
 def waive(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[str, Any]:
     """Record that a duty need not be done in a period, and why."""
     home_of = homes_of(store)
-    files = duties.Files(store, home_of)
+    files = Files(store, home_of)
     home, policy = home_of(store.log), files.policy()
     rule, period, reason = (str(asked[name]).strip() for name in ("rule", "period", "reason"))
     policy.rules(home).parts(rule)
@@ -73,13 +78,28 @@ def waive(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[st
     return {"id": done.id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done.seq}
 
 
-def _home_subject(files: duties.Files, home: str) -> bytes:
-    for subject in files.subjects().get("home", ()):
+def _home_subject(files: Files, home: str) -> bytes:
+    for subject in _homes(files.store):
         if any(one.home == home for one in files.state(subject).records.values()):
             return subject
     raise Refused(
         "本家还没有登记，请先登记之家", "the home itself is not registered yet: record home-registered/1 first"
     )
+
+
+def _homes(store: StoredLog) -> Iterator[bytes]:
+    """The subjects of homes, without opening an entry."""
+    seen: set[bytes] = set()
+    position, end = -1, 0
+    while position != end:
+        position = end
+        end, found = headlines.after(store, position, SCAN_COUNT)
+        for one in found:
+            kind = schema.subject_kind(one.type) if is_of_the_domain(one.type, one.subject, one.log) else ""
+            if kind and one.subject not in seen:
+                seen.add(one.subject)
+                if kind == "home":
+                    yield one.subject
 
 
 def require_other(event: Any) -> None:

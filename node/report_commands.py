@@ -6,24 +6,28 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from domain.errors import BadField, Refused
-from domain.reporting import Asked, Rows, Share, value_json
+from domain.errors import BadField
+from domain.reporting import Asked, Read, Rows, Share, value_json
 from domain.reports import REPORTS
 from node import cli, differences, duties, exits, filed, known, reporting, web
 from node.clock import system_clock
 from node.folder import Folder, Kind
+from node.known import FOR_EVER_MS, Then
 from node.opening import HomesOf, current_views
 from node.reporting import Made
+from node.views import HomeOf, Views
 from sync.stored_log import StoredLog
 
 FORMATS: Final = ("text", "json", "csv", "xlsx")
 DIFFERENCE: Final = "R20"
 Behind = Callable[[StoredLog], Sequence[str]]
-TablesOf = Callable[[StoredLog], reporting.Tables]
+TablesOf = Callable[[StoredLog, Asked, int], reporting.Tables]
+"""From the log, what is asked for, and the instant (ms) after which no receipt was known."""
 
 
 def nobody(_store: StoredLog) -> Sequence[str]:
@@ -31,7 +35,7 @@ def nobody(_store: StoredLog) -> Sequence[str]:
     return ()
 
 
-def no_tables(_store: StoredLog) -> reporting.Tables:
+def no_tables(_store: StoredLog, _asked: Asked, _before_ms: int) -> reporting.Tables:
     """A home knows nothing that its entries do not say."""
     return {}
 
@@ -53,32 +57,27 @@ def add_command(
         number = arguments.of if arguments.report == DIFFERENCE else arguments.report
         if number is None:
             raise BadField("--of", "", ", ".join(sorted(REPORTS)))
-        if REPORTS[number].beside and (arguments.known_at is not None or arguments.report == DIFFERENCE):
-            raise Refused(
-                f"{number} 只有今天的，不能还原当时所知", f"{number} is of today: it cannot be made as known then"
-            )
-        with current_views(folder, homes_of(folder)) as (store, views):
-            sizes = partial(known.sizes_at, store)
-            missing = behind(store)
+        with current_views(folder, homes_of(folder)) as (store, views), ExitStack() as opened:
+            home_of, missing = homes_of(folder)(store), behind(store)
+
+            def made(rows: Views, sizes: reporting.SizesAt, before_ms: int = FOR_EVER_MS) -> Made:
+                tables = _tables(folder, store, home_of, tables_of, asked, before_ms)
+                return opened.enter_context(reporting.making(number, rows, asked, sizes, missing, tables=tables))
+
+            now = partial(made, views, partial(known.sizes_at, store))
             if arguments.known_at is None and arguments.report != DIFFERENCE:
-                tables: reporting.Tables = {
-                    "duty": partial(_duties, folder, store, homes_of, asked),
-                    **tables_of(store),
-                }
-                with reporting.making(number, views, asked, sizes, missing, tables=tables) as now:
-                    _give(now, arguments)
+                _give(now(), arguments)
                 return exits.DONE
-            home_of = homes_of(folder)(store)
-            then = _sizes(store, arguments.known_at)
-            with (
-                known.views_at(folder, store, then, home_of) as old,
-                reporting.making(number, old, asked, lambda _: then, missing) as before,
-            ):
-                if arguments.report != DIFFERENCE:
-                    _give(before, arguments)
-                    return exits.DONE
-                with reporting.making(number, views, asked, sizes, missing) as now:
-                    _tell(differences.compared(before, now, store, home_of), arguments)
+            then = _then(store, arguments.known_at)
+            before = made(
+                opened.enter_context(known.views_at(folder, store, then.sizes, home_of)),
+                lambda _: then.sizes,
+                then.before_ms,
+            )
+            if arguments.report == DIFFERENCE:
+                _tell(differences.compared(before, now(), store, home_of), arguments)
+            else:
+                _give(before, arguments)
         return exits.DONE
 
     numbers = sorted(n for n, one in REPORTS.items() if one.beside in ("", "duty") or kind == "hub")
@@ -98,11 +97,17 @@ def add_command(
     made.add_argument("--out", type=Path, metavar="FILE", help="write here; csv without it goes to the screen")
 
 
-def _duties(folder: Folder, store: StoredLog, homes_of: Callable[[Folder], HomesOf], asked: Asked) -> Rows:
-    """The duties of this home, or of all homes of the county."""
-    return duties.table(
-        store, homes_of(folder)(store), folder.config.code if folder.config.kind == "home" else None, asked
-    )
+def _tables(
+    folder: Folder, store: StoredLog, home_of: HomeOf, tables_of: TablesOf, asked: Asked, before_ms: int
+) -> reporting.Tables:
+    """What any node works out besides its read models, and what this kind of node knows."""
+    code = folder.config.code if folder.config.kind == "home" else None
+
+    def duty(read: Read, sizes: Mapping[bytes, int]) -> Rows:
+        then = Then(sizes, before_ms)
+        return duties.table(duties.of_rows(read, store, home_of, code, asked.as_of, then), asked)
+
+    return {"duty": duty, **tables_of(store, asked, before_ms)}
 
 
 def _since_filed(
@@ -124,14 +129,14 @@ def _since_filed(
     return exits.DONE
 
 
-def _sizes(store: StoredLog, text: str | None) -> dict[bytes, int]:
+def _then(store: StoredLog, text: str | None) -> Then:
     """What was known at the end of a day, or when a report was kept."""
     if text is None:
         raise BadField("--known-at", "", "a date such as 2025-03-01, or a report kept with --json")
     try:
-        return known.sizes_on(store, dt.date.fromisoformat(text))
+        return known.then_on(store, dt.date.fromisoformat(text))
     except ValueError:
-        return known.sizes_in(Path(text))
+        return known.then_of(store, known.sizes_in(Path(text)))
 
 
 def _tell(found: Mapping[str, Any], arguments: argparse.Namespace) -> None:

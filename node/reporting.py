@@ -30,6 +30,7 @@ from domain.reporting import (
     Asked,
     Fen,
     Figure,
+    Read,
     Rows,
     Share,
     figure_json,
@@ -46,7 +47,7 @@ HEADER: Final = ("编号", "指标", "单位", "分项", "类别", "数值", "�
 SHEET_NAME_CHARS_MAX: Final = 31  # Excel's
 LISTED_MAX: Final = 100_000  # rows of one list in a workbook; Excel itself takes a million
 
-Tables = Mapping[str, Callable[[], Rows]]
+Tables = Mapping[str, Callable[[Read, Mapping[bytes, int]], Rows]]
 SizesAt = Callable[[int], Mapping[bytes, int]]
 
 
@@ -115,12 +116,17 @@ def making(
     """A report by its number, of all rows or of one home's; its lists can be read meanwhile.
 
     `sizes`: from the position of the read models, how many entries of each log they were folded from.
-    `tables`: what the report may need besides (`Report.beside`).
+    `tables`: what the report may need besides (`Report.beside`), made from the rows and those sizes.
     """
     with views.snapshot() as rows:
-        read = rows if home is None else of_home(rows, home)
-        read = with_tables(read, tables or {})
-        yield Made(number, asked, REPORTS[number].make(read, asked), sizes(rows.position()), behind)
+        folded = sizes(rows.position())
+        read = with_tables(rows, {name: _of_sizes(make, folded) for name, make in (tables or {}).items()})
+        read = read if home is None else of_home(read, home)
+        yield Made(number, asked, REPORTS[number].make(read, asked), folded, behind)
+
+
+def _of_sizes(make: Callable[[Read, Mapping[bytes, int]], Rows], sizes: Mapping[bytes, int]) -> Callable[[Read], Rows]:
+    return lambda read: make(read, sizes)
 
 
 def lines(made: Made) -> Iterator[tuple[Any, ...]]:

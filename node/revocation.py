@@ -36,14 +36,23 @@ class Revocation(NamedTuple):
 class Revocations:
     """The standing revocations by log, as far as a position of this node's store."""
 
-    def __init__(self, store: StoredLog, until: int | None = None, home_of: HomeOf | None = None) -> None:
-        """`home_of` says whose a log is, at a hub that honours what hubs below it say; else the own word counts."""
+    def __init__(
+        self,
+        store: StoredLog,
+        until: int | None = None,
+        home_of: HomeOf | None = None,
+        known: Callable[[Entry], bool] = lambda _entry: True,
+    ) -> None:
+        """`home_of` says whose a log is, at a hub that honours what hubs below it say; else the own word counts.
+
+        `known`: which entries count at all.
+        """
         self.by_log: dict[bytes, Revocation] = {}
         self._said: dict[tuple[bytes, str], Revocation] = {}  # by log, and by the hub that said it
         self._store = store
         self._home_of = home_of
         logs = [branch.log for branch in store.branches() if self._speaker(branch.log) is not None]
-        entries = [entry for log in logs for entry in store.entries_of_subject(log)]
+        entries = [entry for log in logs for entry in store.entries_of_subject(log) if known(entry)]
         for entry in sorted(entries, key=lambda entry: entry.position):
             body = entry.body()
             if body is not None and (until is None or entry.position <= until):

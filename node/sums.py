@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import apsw
 
-from domain.views import TABLES
+from domain.views import TABLES, Table
 
 Row = tuple[Any, ...]
 SUMMED: Final = "tally"
@@ -28,6 +28,10 @@ SCHEMA: Final = (
     " PRIMARY KEY(month, home, kind)) WITHOUT ROWID;"
 )
 COLUMNS: Final = ("month", "home", "kind", *_MEASURES)
+DIGESTED: Final = {
+    **TABLES,
+    NAME: Table(NAME, tuple((name, "") for name in COLUMNS), ("month", "home", "kind")),
+}
 _ADD: Final = (
     f"INSERT INTO {NAME}(home, month, kind, {', '.join(_MEASURES)}) VALUES({', '.join('?' * (3 + len(_MEASURES)))})"
     f" ON CONFLICT(month, home, kind) DO UPDATE SET {', '.join(f'{name}={name}+excluded.{name}' for name in _MEASURES)}"

@@ -70,6 +70,14 @@ def receipt_date(store: StoredLog) -> dt.date | None:
     return None
 
 
+def heard_on(store: StoredLog, before_ms: int) -> dt.date | None:
+    """The day of the last receipt that the home got before an instant, as far as the series tells."""
+    logs = [branch.log for branch in store.branches() if branch.own]
+    times = [kept.note.time_ms for log in logs for kept in receipt_series.all_of(store, log)]
+    last = max((one for one in times if one < before_ms), default=None)
+    return None if last is None else local_date(last)
+
+
 def _agreed_on(store: StoredLog) -> dt.date | None:
     for branch in reversed(store.branches()):
         within_ms = CONTRADICTION // dt.timedelta(milliseconds=1)

@@ -29,12 +29,12 @@ import msgpack
 
 from domain.folding import Folding
 from domain.records import Record, canonical
-from domain.reporting import Rows
-from domain.views import TABLES, VIEWS_VERSION, Table
+from domain.views import TABLES, VIEWS_VERSION
 from node import sums
 from node.records import of_the_domain, record_of
 from node.revocation import Revocations
-from node.sums import Changes
+from node.selecting import Select, quoted
+from node.sums import DIGESTED, Changes
 from sync import log_sql
 from sync.batch import Entry
 from sync.cipher import MasterKey
@@ -57,11 +57,6 @@ _HOLDING: Final = " UNION ALL ".join(
 
 Row = tuple[Any, ...]
 HomeOf = Callable[[bytes], str]
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Column names as SQL takes them: some are words of its own."""
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def _schema() -> str:
@@ -199,27 +194,6 @@ class Views:
                 return position, {name: _table_digest(db, name, table.key) for name, table in sorted(DIGESTED.items())}
             finally:
                 db.execute("COMMIT")
-
-
-class Select:
-    """`domain.reporting.Read` over one moment of a file of read models."""
-
-    def __init__(self, db: apsw.Connection) -> None:
-        self._db = db
-
-    def position(self) -> int:
-        """How far the log was followed for these rows."""
-        return int(self._db.execute("SELECT value FROM mark WHERE name='position'").get)
-
-    def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
-        """The columns of all rows, or of those with a column from a lowest to a highest value."""
-        names = tuple(columns.split())
-        wanted = {*names, *([between[0]] if between else [])}
-        known = DIGESTED[table].columns
-        assert wanted <= {name for name, _ in known}, f"{table} has no columns {sorted(wanted)}"
-        condition = f' WHERE "{between[0]}" BETWEEN ? AND ?' if between else ""
-        sql = f"SELECT {quoted(names)} FROM {table}{condition}"  # noqa: S608 -- our names
-        return Rows(names, self._db.execute(sql, between[1:] if between else ()).fetchall())
 
 
 def _table_digest(db: apsw.Connection, name: str, key: tuple[str, ...]) -> str:
@@ -392,9 +366,3 @@ class Follower:
         while len(self._remembered) > SUBJECTS_REMEMBERED_MAX:
             self._remembered.popitem(last=False)
             self._knows_all = False
-
-
-DIGESTED: Final = {
-    **TABLES,
-    sums.NAME: Table(sums.NAME, tuple((name, "") for name in sums.COLUMNS), ("month", "home", "kind")),
-}

@@ -280,7 +280,7 @@ def body_sizes_of_branch(db: apsw.Connection, branch: int) -> list[int]:
 def _of_branch(db: apsw.Connection, columns: str, branch: int, first_seq: int, limit: int) -> Iterator[Any]:
     """Run after run, for as long as there is something to read."""
     query = f"SELECT {columns} FROM entry WHERE position>=? AND position<? ORDER BY position LIMIT ?"
-    found = _run_of(db, branch, max(first_seq, 1))
+    found = _run_of(db, branch, max(first_seq, 1)) or _next_run(db, Run(0, branch, 0))
     while found is not None and limit > 0:
         run, after = found
         rows = db.execute(query, (run.position + max(first_seq - run.seq, 0), after, limit)).fetchall()

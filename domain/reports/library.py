@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from domain.codes import CONDITION, LOAN_OUTCOME
 from domain.codes_place import BOOK_FROM
 from domain.reporting import CHILDREN, HOME, TIMES, Asked, By, Figure, Label, Read, Rows, added, counted, report
+from domain.touching import touching
 
 COPIES = Label("册", "copies")
 
@@ -25,7 +26,8 @@ def library(read: Read, asked: Asked) -> Iterator[Figure]:
         By("source", "source", BOOK_FROM),
         By("condition", "condition", CONDITION),
     )
-    loans = read("loan", "subject home child book out_on due_on closed_on outcome condition withdrawn").where(
+    columns = "subject home child book out_on due_on closed_on outcome condition withdrawn"
+    loans = read("loan", columns, touching=touching("out_on", "closed_on", asked.period, asked.as_of)).where(
         withdrawn=0
     )
     lent = loans.within("out_on", asked.period)

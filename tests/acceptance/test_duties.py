@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
 import pytest
@@ -98,7 +99,38 @@ def test_r04_has_the_figures_of_compliance(school):
         listed = yard.quick(program, "report", folder, "R04", *period, "--list", "this_week", "--json").json()
         assert listed["count"] == figures["this_week"]["value"] > 0
         yard.quick(program, "report", folder, "R04", "--format", "xlsx", "--out", yard / "r04.xlsx")
-    assert "只有今天的" in yard.quick("site-node", "report", home, "R04", "--known-at", today, code=6).err
+
+
+def test_r04_as_of_a_day_before_and_as_it_was_known(school):
+    """A talk of today is not done yesterday; a report that was kept is made again, and R20 names the late entry."""
+    yard, home, child, _, today, _ = school
+    yesterday = (dt.date.fromisoformat(today) - dt.timedelta(days=1)).isoformat()
+    year = ("--period", today[:4])
+    record(yard, home, "talk-held/1", child, f"on={today}", "talked_by=周老师")
+    yard.quick("site-node", "sync", home)
+
+    def talks(*words: object, program: str = "site-node", folder=home) -> int:
+        figures = yard.quick(program, "report", folder, "R04", *year, *words, "--json").json()["figures"]
+        return figures["done"]["by"]["rule"].get("O15", 0)
+
+    assert (talks(), talks("--as-of", yesterday)) == (1, 0)
+    for program, folder in (("site-node", home), ("central-hub", yard / "hub")):
+        kept = yard.quick(program, "report", folder, "R04", *year, "--json").json()
+        (yard / f"{program}.json").write_text(json.dumps(kept), "utf-8")
+    last_month = f"{yesterday[:7]}-01" if yesterday[5:7] != today[5:7] else yesterday
+    late = record(yard, home, "talk-held/1", child, f"on={today[:4]}-01-20", "talked_by=周老师")
+    yard.quick("site-node", "sync", home)
+    for program, folder in (("site-node", home), ("central-hub", yard / "hub")):
+        then = ("--known-at", yard / f"{program}.json")
+        assert (talks(program=program, folder=folder), talks(*then, program=program, folder=folder)) == (2, 1)
+        kept = json.loads((yard / f"{program}.json").read_text("utf-8"))
+        made = yard.quick(program, "report", folder, "R04", *year, *then, "--json").json()
+        assert made["figures"] == kept["figures"]
+        words = ("R20", "--of", "R04", *year, *then, "--json")
+        differs = yard.quick(program, "report", folder, *words).json()["changes"]
+        named = {entry["id"] for one in differs for entry in one["entries"]}
+        assert named == {late["id"]}
+    assert talks("--known-at", last_month) == 0
 
 
 def test_rules_are_set_by_the_county_and_tightened_by_a_home_beside_serve(school):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 
+R18 = ("central-hub", "report")
 
-def health(yard):
-    return yard.quick("central-hub", "report", yard / "hub", "R18", "--json").json()["figures"]
+
+def health(yard, *words):
+    return yard.quick(*R18, yard / "hub", "R18", *words, "--json").json()["figures"]
 
 
 def test_the_county_sees_who_is_in_touch_and_whose_clock_is_wrong(county):
     """One home is in touch, one never was; a wrong clock, an old survey and an open conflict are in the figures."""
     home = county / "home"
+    kept = county / "r18.json"
+    kept.write_text(json.dumps(county.quick(*R18, county / "hub", "R18", "--json").json()), "utf-8")
     before = health(county)
     url = json.loads((home / "config.json").read_text("utf-8"))["hub"]["url"]
     server = county.hub(listen=url.removeprefix("http://"))
@@ -33,6 +38,12 @@ def test_the_county_sees_who_is_in_touch_and_whose_clock_is_wrong(county):
     assert found["silent_days"]["by"]["home"] == {"home-01": 0}
     assert found["survey_days"]["by"]["home"].keys() == {"home-01"}
     assert found["survey_days"]["value"] > 500
+    then = health(county, "--known-at", kept)
+    assert {name: one["value"] for name, one in then.items()} == {name: one["value"] for name, one in before.items()}
+    today = dt.date.fromisoformat(county.quick(*R18, county / "hub", "R18", "--json").json()["as_of"])
+    old, later = health(county, "--as-of", "2024-01-01"), health(county, "--as-of", today + dt.timedelta(days=9))
+    assert [old[name]["value"] for name in ("homes", "behind", "clocks", "waiting")] == [0, 0, 0, 0]
+    assert later["silent_days"]["by"]["home"] == {"home-01": 9}
     county.quick("central-hub", "report", county / "hub", "R18", "--format", "xlsx", "--out", county / "r18.xlsx")
     words = ("central-hub", "report", county / "hub", "R18", "--list", "behind", "--json")
     assert [row["home"] for row in county.quick(*words).json()["rows"]] == ["home-02"]

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Final
 
-from node.projection import REBUILD_BATCH_COUNT, Projection
+from node.projection import REBUILD_BATCH_COUNT
 from node.records import record_of
-from node.service import FollowerThread
 from node.views import Follower, Views
 from sync.batch import Entry
 from sync.store import Store
-from tests.bench.facts import SCAN_COUNT, Workshop, home_of, log_and_drafts
+from tests.bench import visible
+from tests.bench.facts import SCAN_COUNT, Workshop, home_of
 from tests.bench.measuring import Case, Findings, Sample, interleaved, timed
-
-APPENDS_COUNT: Final = 200
-POLL_S: Final = 0.0005
 
 
 def run(workshop: Workshop, runs: int) -> list[Findings]:
@@ -40,10 +34,7 @@ def run(workshop: Workshop, runs: int) -> list[Findings]:
     found.compare("rebuild", rounds, "rebuild", "bodies", named="scan, unpack", aim="≥ 0.35")
     found.compare("rebuild", rounds, "rebuild", "events", named="scan, to events")
     found.state("memory of a process that rebuilds", f"{_memory_mib(workshop.big_home()):.0f} MiB", "VmHWM")
-    delays = _append_to_visible(workshop)
-    p95 = statistics.quantiles(delays, n=20)[-1]
-    found.state("recorded to visible, one by one", f"p95 {p95 * 1000:.1f} ms",
-                f"median {statistics.median(delays) * 1000:.1f} ms", aim="p95 ≤ 50 ms")  # fmt: skip
+    visible.measured(workshop, found)
     found.note(f"processor time an entry: {rounds.cpu_us('rebuild'):.0f} µs")
     return [found]
 
@@ -89,23 +80,3 @@ def _memory_mib(folder: Path) -> float:
     )
     peak: float = json.loads(done.stdout)["peak_mib"]
     return peak
-
-
-def _append_to_visible(workshop: Workshop) -> list[float]:
-    """Seconds from asking for an entry until the read models hold it, while nothing else happens."""
-    _, drafts = log_and_drafts(workshop)
-    store = Store(workshop.home())
-    projection = Projection(store, workshop.fresh("views.db"), home_of)
-    follower = FollowerThread(store, projection)
-    follower.start()
-    delays = []
-    for draft in drafts[:APPENDS_COUNT]:
-        began = time.perf_counter()
-        position = store.record([draft]).result()[0].position
-        while projection.position < position:
-            time.sleep(POLL_S)
-        delays.append(time.perf_counter() - began)
-    follower.stop()
-    projection.close()
-    store.close()
-    return delays

@@ -14,10 +14,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from domain.reports import REPORTS
+from domain.policy import Policy
+from domain.reporting import Read, Rows
+from domain.reports import REPORTS, health
 from domain.tally import KINDS
 from domain.views import TABLES
-from node import reporting
+from node import duties, reporting
+from node.household import Household, RowsOf
 from node.sums import Changes, Row
 from node.views import Views
 from sync.cipher import MasterKey
@@ -35,6 +38,11 @@ AS_OF: Final = dt.date(2025, 3, 31)
 TIMES: Final = (1, 10)
 P95_MS: Final = {1: "p95 ≤ 150 ms", 10: "p95 ≤ 1 s"}
 AIMED: Final = ("R01", "R17")
+WORKED_OUT: Final = "R04"  # from every deed of every child: a county's takes seconds
+DEEDS_A_CHILD_AND_YEAR: Final = {
+    "family-contact-made": (48, '"call",true'),
+    "talk-held": (12, '"w-1","home-001","",null'),
+}
 
 Named = tuple[str, Row]
 
@@ -48,6 +56,10 @@ def _measured(workshop: Workshop, runs: int, times: int) -> Findings:
     views = filled(workshop, times)
     found = Findings(f"Reports over {times} reference count{'y' if times == 1 else 'ies'}")
     for number in REPORTS:
+        if number == WORKED_OUT:
+            if times == 1:
+                found.state(f"{number} of a month, once", f"{_seconds(views, number, '2025-03'):.1f} s")
+            continue
         seconds = [_seconds(views, number, "2025-03") for _ in range(runs)]
         p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
         aim = P95_MS[times] if number in AIMED else ""
@@ -58,8 +70,14 @@ def _measured(workshop: Workshop, runs: int, times: int) -> Findings:
 
 
 def _seconds(views: Views, number: str, period: str) -> float:
+    asked = reporting.asked(AS_OF, None, period)
+
+    def duty(read: Read, _sizes: Any) -> Rows:
+        return duties.table(Household(RowsOf(read), Policy(), None, AS_OF), asked)
+
+    tables = {"duty": duty, "exchange": lambda _read, _sizes: Rows(tuple(health.COLUMNS.split()), [])}
     began = time.perf_counter()
-    with reporting.making(number, views, reporting.asked(AS_OF, None, period), {}) as made:
+    with reporting.making(number, views, asked, lambda _position: {}, tables=tables) as made:
         assert made.json()["figures"]
     return time.perf_counter() - began
 
@@ -101,6 +119,12 @@ def _of_children(numbers: range, homes: list[str]) -> Iterator[Named]:
             for kind in KINDS_A_CHILD:
                 yield _row("tally", subject=subject, home=home, month=month, kind=kind, count=4, minutes=20,
                            reached=3, children=0, fen=0)  # fmt: skip
+        for year in (2024, 2025):
+            for event, (count, told) in DEEDS_A_CHILD_AND_YEAR.items():
+                days = [dt.date(year, 1, 1).toordinal() + 365 * deed // count for deed in range(count)]
+                ids = b"".join(number.to_bytes(10, "big") + day.to_bytes(6, "big") for day in days)
+                yield _row("child_deed", subject=subject, event=event, year=year, entries=ids,
+                           told=",".join(f"[{day},{told}]" for day in days))  # fmt: skip
         for loan in range(LOANS_A_CHILD):
             out = f"{MONTHS[loan * 2 % 24]}-03"
             yield _row("loan", subject=b"loan" + (number * LOANS_A_CHILD + loan).to_bytes(12, "big"), home=home,

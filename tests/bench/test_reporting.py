@@ -14,6 +14,7 @@ def test_a_made_up_county_is_reported(tmp_path):
         month = asked(reporting.AS_OF, None, "2025-03")
         register = {one.name: one.value for one in reporting.REPORTS["R01"].make(read, month)}
         work = {one.name: one.value for one in reporting.REPORTS["R17"].make(read, month)}
+    assert reporting._seconds(views, "R04", "2025-03") > 0  # there are duties
     views.close()
     assert register["children"] == 60
     assert work["call"] == 4 * 60

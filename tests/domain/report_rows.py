@@ -11,6 +11,7 @@ from domain.periods import period_of
 from domain.records import Record
 from domain.reporting import Asked, Figure, Rows
 from domain.reports import REPORTS
+from domain.touching import Touching
 from domain.views import TABLES, rows
 
 BESIDE = frozenset(one.beside for one in REPORTS.values() if one.beside)
@@ -26,7 +27,14 @@ class County:
                 self.rows[name].append(row)
         self.rows["work"] = [(b"", *row[1:]) for row in self.rows["tally"]]
 
-    def __call__(self, table: str, columns: str, *, between: tuple[str, Any, Any] | None = None) -> Rows:
+    def __call__(
+        self,
+        table: str,
+        columns: str,
+        *,
+        between: tuple[str, Any, Any] | None = None,
+        touching: Touching | None = None,
+    ) -> Rows:
         if table in BESIDE:
             return Rows(tuple(columns.split()), [])
         names = [name for name, _ in TABLES["tally" if table == "work" else table].columns]
@@ -34,6 +42,9 @@ class County:
         if between:
             at = names.index(between[0])
             found = [row for row in found if row[at] is not None and between[1] <= row[at] <= between[2]]
+        if touching:
+            begin, end = names.index(touching.begin), names.index(touching.end)
+            found = [row for row in found if touching.holds(row[begin], row[end])]
         places = [names.index(one) for one in columns.split()]
         return Rows(tuple(columns.split()), [tuple(row[place] for place in places) for row in found])
 
