@@ -23,10 +23,11 @@ from domain.decide import decide
 from domain.errors import Refused
 from node.deciding import folding_of
 from node.records import draft_of
+from node.scribing import TRIES_MAX, Scribe
 from node.views import HomeOf
 from sync.batch import Draft
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body
-from sync.store import Store
+from sync.errors import FolderInUse, StaleVersion
 from sync.stored_log import StoredLog
 
 PREFIX: Final = "sheet "  # no home's code has a blank
@@ -167,8 +168,25 @@ def _ids(payload: Any) -> Iterator[bytes]:
                 yield from _ids(one)
 
 
-def undo(store: Store, home_of: HomeOf, home: str, name: str, by: str, reason: str, now_ms: int) -> Undone:
-    """Withdraw every entry of a batch that nothing else rests on."""
+def undo(
+    store: StoredLog, scribe: Scribe, home_of: HomeOf, home: str, name: str, by: str, reason: str, now_ms: int
+) -> Undone:
+    """Withdraw every entry of a batch that nothing else rests on, as the log is at the moment of the withdrawal."""
+    for _ in range(TRIES_MAX):
+        position = store.position()
+        drafts, left = _undoing(store, home_of, home, name, by, reason, now_ms)
+        try:
+            if drafts:
+                scribe.record_at(position, drafts).result()
+        except StaleVersion:  # only beside a `serve`: what was left alone a moment ago may be rested on now
+            continue
+        return Undone(len(drafts), left)
+    raise FolderInUse("others record all the time: try again")
+
+
+def _undoing(
+    store: StoredLog, home_of: HomeOf, home: str, name: str, by: str, reason: str, now_ms: int
+) -> tuple[list[Draft], list[Left]]:
     found, naming = _read(store)
     batch = found.get(name)
     if batch is None:
@@ -187,9 +205,7 @@ def undo(store: Store, home_of: HomeOf, home: str, name: str, by: str, reason: s
             left.append(Left(UUID(bytes=subject), *why))
             continue
         drafts += _withdrawals(store, home_of, home, subject, ours, by, reason, now_ms)
-    if drafts:
-        store.record(drafts).result()
-    return Undone(len(drafts), left)
+    return drafts, left
 
 
 def _rests(store: StoredLog, subject: bytes, ours: list[Member], naming: set[str]) -> tuple[str, str] | None:
@@ -209,7 +225,7 @@ def _rests(store: StoredLog, subject: bytes, ours: list[Member], naming: set[str
 
 
 def _withdrawals(
-    store: Store, home_of: HomeOf, home: str, subject: bytes, ours: list[Member], by: str, reason: str, now_ms: int
+    store: StoredLog, home_of: HomeOf, home: str, subject: bytes, ours: list[Member], by: str, reason: str, now_ms: int
 ) -> list[Draft]:
     """The last one first, so that a registration goes when nothing of the batch stands on it."""
     folding = folding_of(store, subject, home_of)

@@ -43,6 +43,7 @@ from node.invitation import BadInvitation, parse, require_loopback, text_or_file
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
+from node.scribing import scribing
 from site_node import bundling, sheets
 from sync import receipt_series
 from sync.errors import LogCorrupt, RefusedByPeer
@@ -146,13 +147,13 @@ def import_facts(arguments: argparse.Namespace) -> int:
         raise Refused(f"找不到文件 {arguments.file}", f"{arguments.file} is not a file")
     if sheets.is_sheet(arguments):
         return sheets.import_sheet(homes_of, arguments)
-    with heeded() as heeding, writing(folder) as store:
+    with heeded() as heeding, scribing(folder) as (store, scribe):
         if any(branch.coming for branch in store.branches()):  # what is known is learned from what is here
             raise Refused(
                 "本家以前的记录还没有全部取回，现在导入会重复登记：请先运行 sync，取回之后再导入",
                 "the home's earlier records are still coming, and would be recorded twice: run `sync` first",
             )
-        importer = Importer(store, folder.config.code, system_clock(), all_sites=arguments.all)
+        importer = Importer(store, scribe, folder.config.code, system_clock(), all_sites=arguments.all)
         with bar("reading the log", store.size(store.log)) as progress:
             importer.learn_log(heeding(progress))
         with bar("import", arguments.file.stat().st_size) as progress:
