@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from central_hub import forwarding, obeying, ordering, parents, reports, revoking, routed, taking
+from central_hub import county_due, forwarding, obeying, ordering, parents, reports, revoking, routed, taking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     defining.add_command(commands)
     recording.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
-    report_commands.add_command(commands, "hub", homes_of, _behind, _tables)
+    report_commands.add_command(commands, "hub", homes_of, behind, tables_of)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
@@ -88,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     filed_commands.add_judging(commands, homes_of)
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
+    county_due.add_command(commands, homes_of)
     duties.add_rules(commands, "hub", homes_of)
     duties.add_compliance(commands, "hub", homes_of)
     policy.add_rule_set(commands, "hub", homes_of)
@@ -96,11 +97,13 @@ def build_parser() -> argparse.ArgumentParser:
     return top
 
 
-def _behind(store: StoredLog) -> list[str]:
+def behind(store: StoredLog) -> list[str]:
+    """The homes whose figures may lack something."""
     return reports.behind(store, Registry(store), system_clock())
 
 
-def _tables(store: StoredLog) -> reporting.Tables:
+def tables_of(store: StoredLog) -> reporting.Tables:
+    """What a hub knows besides what entries say, where a report needs it."""
     return {"exchange": lambda: reports.exchanges(store, Registry(store), system_clock())}
 
 

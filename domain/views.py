@@ -21,7 +21,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 6
+VIEWS_VERSION = 7
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]
