@@ -147,11 +147,11 @@ def serve(arguments: argparse.Namespace) -> int:
 def status(arguments: argparse.Namespace) -> int:
     """What is held of each home."""
     folder = Folder(arguments.dir, "hub")
-    returned = returning.counted(folder, homes_of(folder))
+    counts = returning.counted(folder, homes_of(folder))
     with reading(folder) as store:
         registry = Registry(store)
         found = (
-            status_of(folder, store, registry, returned)
+            status_of(folder, store, registry, counts)
             | {"parked": taking.parked(folder, registry)}
             | {"epoch": epoch.current(store), "healed": incarnations.shown(store)}
             | {"routed_again": routed.shown(store)}
@@ -165,14 +165,13 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def status_of(
-    folder: Folder, store: StoredLog, registry: Registry, returned: returning.Counts | None
-) -> dict[str, Any]:
+def status_of(folder: Folder, store: StoredLog, registry: Registry, counts: returning.Counts | None) -> dict[str, Any]:
     """The hub's state as JSON: its homes by code, and what lies above and below."""
     hub = folder.config.hub
     held_above = above.sizes(store, bytes.fromhex(hub.key)) if hub else None
-    homes = [_home_status(store, registry, home, returned, held_above) for home in registry.homes()]
-    hubs = [_home_status(store, registry, home, returned, held_above) for home in registry.hubs()]
+    homes = [_home_status(store, registry, home, counts, held_above) for home in registry.homes()]
+    hubs = [_home_status(store, registry, home, counts, held_above) for home in registry.hubs()]
+    on_hold = sum(counts.on_hold.values()) if counts is not None else None
     return {
         "homes": homes,
         "entries": sum(home["held"] or 0 for home in homes),
@@ -183,6 +182,8 @@ def status_of(
             for log, codes in sorted(registry.twice().items())
         ],
         "orders_left": obeying.shown(store, registry),
+        "on_hold": on_hold,
+        "on_hold_words": returning.on_hold_words(on_hold),
         "parent": forwarding.status_of(folder, store, registry),
     }
 
@@ -191,7 +192,7 @@ def _home_status(
     store: StoredLog,
     registry: Registry,
     home: Home,
-    returned: returning.Counts | None,
+    counts: returning.Counts | None,
     held_above: Mapping[bytes, int] | None,
 ) -> dict[str, Any]:
     code, name, logs = home.code.removesuffix(SEPARATOR), home.name, home.logs
@@ -205,7 +206,8 @@ def _home_status(
         "logs": held,
         "held": sum(log["held"] for log in held) if logs else None,
         "last_exchange": None if heard_s is None else rfc3339(heard_s * 1000),
-        "returned": sum(returned.get(log, 0) for log in logs) if logs and returned is not None else None,
+        "returned": sum(counts.returned.get(log, 0) for log in logs) if logs and counts is not None else None,
+        "on_hold": sum(counts.on_hold.get(log, 0) for log in logs) if logs and counts is not None else None,
         "county": registry.name_of(hub_of(code)) or None,
         "held_above": sum(held_above.get(log, 0) for log in logs) if logs and held_above is not None else None,
     }

@@ -208,7 +208,7 @@ def _root(store: StoredLog, size: int) -> str | None:
         return None
 
 
-def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -> dict[str, Any]:
+def status_of(folder: Folder, counts: returning.Counts | None, clock: Clock) -> dict[str, Any]:
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
         size = store.size(store.log)
@@ -225,6 +225,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         state = folder.exchange_state()
         awaited = coming.shown(store, state, clock())
     joined = folder.config.hub is not None
+    on_hold = sum(counts.on_hold.values()) if counts is not None else None
     return {
         "code": folder.config.code,
         "name": folder.config.name,
@@ -232,7 +233,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         "entries": recorded,
         "at_the_county": held if joined else None,
         "waiting": recorded - held if joined else None,
-        "returned": sum(returned.values()) if joined and returned is not None else None,
+        "returned": sum(counts.returned.values()) if joined and counts is not None else None,
         "size": size,
         "root": root,
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
@@ -256,4 +257,6 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         "last_backup": folder.last_backup(clock()),
         "today": day.date.isoformat(),
         "clock_warning": day.banner or None,
+        "on_hold": on_hold,
+        "on_hold_words": returning.on_hold_words(on_hold),
     }
