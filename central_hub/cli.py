@@ -21,6 +21,7 @@ from node import (
     duties,
     exits,
     filed_commands,
+    import_undo,
     incarnations,
     keeping,
     photos,
@@ -77,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     taking.add_command(commands)
     defining.add_command(commands)
     recording.add_command(commands, "hub", homes_of)
+    import_undo.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
     report_commands.add_command(commands, "hub", homes_of, behind, tables_of)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -17,11 +16,11 @@ from domain import days, headers, sheet_rows
 from domain.errors import BadField, Refused
 from domain.sheet_rows import Trouble
 from domain.sheets import KINDS
-from node import batches, cli, exits, sheet_plans, sheet_templates, today, workbooks
+from node import cli, exits, import_undo, sheet_plans, sheet_templates, today, workbooks
 from node.child_register import ChildRegister
-from node.clock import rfc3339, system_clock
+from node.clock import system_clock
 from node.folder import Folder
-from node.opening import HomesOf, current_views, reading
+from node.opening import HomesOf, current_views
 from node.scribing import TRIES_MAX, scribing
 from node.sheet_plans import Alike, Plan, Wanted
 from sync.errors import FolderInUse, StaleVersion
@@ -50,11 +49,7 @@ def add_to_import(made: argparse.ArgumentParser) -> None:
 
 def add_commands(commands: cli.Commands, homes_of: HomesOfFolder) -> None:
     """`import-undo` and `template`."""
-    undo_help = "take back what was imported from a spreadsheet; without BATCH list the imports"
-    made = cli.add(commands, "import-undo", partial(undo, homes_of), undo_help, as_json=True)
-    made.add_argument("batch", nargs="?", metavar="BATCH", help="the import's name, as it was printed")
-    made.add_argument("--by", metavar="WORKER", help="who takes it back")
-    made.add_argument("--reason", default="撤销导入", metavar="TEXT", help="why; it is kept")
+    import_undo.add_command(commands, "home", homes_of)
     template_help = "write a spreadsheet to fill in, with notes and lists to choose from"
     made = commands.add_parser("template", help=template_help, description=template_help)
     made.add_argument("out", type=Path, metavar="OUT|DIR", help="a new .xlsx file, or a folder for it")
@@ -255,31 +250,3 @@ def _json(plan: Plan, arguments: argparse.Namespace, stored: int) -> dict[str, A
         ],
         "stored": stored,
     }  # fmt: skip
-
-
-def undo(homes_of: HomesOfFolder, arguments: argparse.Namespace) -> int:
-    """Take an import back, or list the imports."""
-    folder = Folder(arguments.dir, "home")
-    if arguments.batch is None:
-        with reading(folder) as store:
-            found = [
-                {"batch": one.name, "at": rfc3339(one.at_ms), "by": one.by, "entries": len(one.members),
-                 "withdrawn": one.withdrawn}
-                for one in batches.every(store).values()
-            ]  # fmt: skip
-        cli.show({"batches": found}, arguments.json)
-        return exits.DONE
-    by, reason = (arguments.by or "").strip(), arguments.reason.strip()
-    if not by or not reason:
-        raise Refused("请用--by写明撤销人", "say with --by who takes the import back")
-    code, now_ms = folder.config.code, system_clock()()
-    with scribing(folder) as (log, scribe):
-        done = batches.undo(log, scribe, homes_of(folder)(log), code, arguments.batch, by, reason, now_ms)
-    left = [{"subject": str(one.subject), "zh": one.zh, "en": one.en} for one in done.left]
-    if arguments.json:
-        cli.show({"batch": arguments.batch, "withdrawn": done.withdrawn, "left": left}, as_json=True)
-    else:
-        print(f"已撤回{done.withdrawn}条记录 ({done.withdrawn} entries were withdrawn)")
-        for one in done.left:
-            print(f"  {one.subject}：{one.zh} ({one.en})")
-    return exits.DONE

@@ -74,8 +74,8 @@ def test_a_home_that_was_invited_only(county, shared_yard):
     found = shared_yard.quick("central-hub", "status", shared_yard / "hub", "--json").json()
     assert [home["code"] for home in found["homes"]] == ["home-02", "home-10"]
     assert found["homes"][0] == {
-        "code": "home-02", "name": "home-02", "logs": [], "held": None, "last_exchange": None, "returned": None, "on_hold": None,
-        "county": None, "held_above": None,
+        "code": "home-02", "name": "home-02", "logs": [], "held": None, "last_exchange": None, "returned": None,
+        "on_hold": None, "county": None, "held_above": None,
     }  # fmt: skip
 
 
