@@ -21,7 +21,7 @@ from central_hub.router import Router
 from central_hub.taking import ServedTaker
 from central_hub.welcoming import Needs
 from domain.codes import SEX
-from node import conflicts, filed, known, photos, policy, recording, reporting, returning, service
+from node import conflicts, filed, known, photos, policy, recording, reporting, returning, scribing, service
 from node import web as kit
 from node.backed_up import BackedUp
 from node.clock import Clock
@@ -98,7 +98,7 @@ async def _serve(
     eraser.add_to(app)
     obedience = Obedience(store, registry, eraser.carry_out, clock)
     ServedTaker(folder, store, registry, owner, clock, router, obedience.follow).add_to(app)
-    at_the_desk = conflicts.TASKS | policy.TASKS | revoking.TASKS | recording.TASKS | filed.TASKS
+    at_the_desk = conflicts.TASKS | policy.TASKS | revoking.TASKS | recording.TASKS | filed.TASKS | scribing.TASKS
     app.add_routes(Desk(store, homes_of(folder), owner, clock, at_the_desk).routes())
     values = partial(_county_values, folder, store, registry, clock)
     app.add_routes(

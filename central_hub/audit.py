@@ -7,8 +7,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from central_hub.cli import homes_of
-from node import cli, conflicts, duties, exits, incarnations, photos, returning
+from central_hub import county_due
+from central_hub.cli import behind, homes_of, tables_of
+from node import (
+    cli,
+    conflicts,
+    duties,
+    exits,
+    filed_commands,
+    incarnations,
+    photos,
+    report_commands,
+    returning,
+)
 from node.brackets import receipt_json
 from node.clock import rfc3339
 from node.folder import Folder
@@ -39,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
     returning.add_reading(commands, "hub", homes_of)
+    report_commands.add_command(commands, "hub", homes_of, behind, tables_of)
+    filed_commands.add_listing(commands, "hub", homes_of)
+    county_due.add_command(commands, homes_of)
     photos.add_reading(commands, "hub")
     duties.add_rules(commands, "hub", homes_of)
     duties.add_compliance(commands, "hub", homes_of)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from central_hub import forwarding, obeying, ordering, parents, reports, revoking, routed, taking
+from central_hub import county_due, forwarding, obeying, ordering, parents, reports, revoking, routed, taking
 from central_hub.api import invite as make_invitation
 from central_hub.registry import DAYS, Admissions, Home, Registry
 from domain.errors import Refused
@@ -22,6 +22,7 @@ from node import (
     duties,
     exits,
     filed_commands,
+    import_undo,
     incarnations,
     keeping,
     photos,
@@ -79,8 +80,9 @@ def build_parser() -> argparse.ArgumentParser:
     taking.add_command(commands)
     defining.add_command(commands)
     recording.add_command(commands, "hub", homes_of)
+    import_undo.add_command(commands, "hub", homes_of)
     cli.add(commands, "status", status, "what the county holds of each home", as_json=True)
-    report_commands.add_command(commands, "hub", homes_of, _behind, _tables)
+    report_commands.add_command(commands, "hub", homes_of, behind, tables_of)
     cli.add_erasing(commands, "hub", homes_of, ordering.address)
     cli.add_reading(commands, "hub", homes_of)
     conflicts.add_reading(commands, "hub", homes_of)
@@ -90,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     filed_commands.add_judging(commands, homes_of)
     revoking.add_commands(commands, homes_of)
     photos.add_reading(commands, "hub")
+    county_due.add_command(commands, homes_of)
     duties.add_rules(commands, "hub", homes_of)
     duties.add_compliance(commands, "hub", homes_of)
     policy.add_rule_set(commands, "hub", homes_of)
@@ -98,11 +101,13 @@ def build_parser() -> argparse.ArgumentParser:
     return top
 
 
-def _behind(store: StoredLog) -> list[str]:
+def behind(store: StoredLog) -> list[str]:
+    """The homes whose figures may lack something."""
     return reports.behind(store, Registry(store), system_clock())
 
 
-def _tables(store: StoredLog, asked: Asked, before_ms: int) -> reporting.Tables:
+def tables_of(store: StoredLog, asked: Asked, before_ms: int) -> reporting.Tables:
+    """What a hub knows besides what entries say, where a report needs it."""
     return {
         "exchange": lambda _read, sizes: reports.exchanges(store, system_clock(), asked, Then(sizes, before_ms)),
     }
@@ -148,11 +153,11 @@ def serve(arguments: argparse.Namespace) -> int:
 def status(arguments: argparse.Namespace) -> int:
     """What is held of each home."""
     folder = Folder(arguments.dir, "hub")
-    returned = returning.counted(folder, homes_of(folder))
+    counts = returning.counted(folder, homes_of(folder))
     with reading(folder) as store:
         registry = Registry(store)
         found = (
-            status_of(folder, store, registry, returned)
+            status_of(folder, store, registry, counts)
             | {"parked": taking.parked(folder, registry)}
             | {"epoch": epoch.current(store), "healed": incarnations.shown(store)}
             | {"routed_again": routed.shown(store)}
@@ -166,14 +171,13 @@ def status(arguments: argparse.Namespace) -> int:
     return exits.DONE
 
 
-def status_of(
-    folder: Folder, store: StoredLog, registry: Registry, returned: returning.Counts | None
-) -> dict[str, Any]:
+def status_of(folder: Folder, store: StoredLog, registry: Registry, counts: returning.Counts | None) -> dict[str, Any]:
     """The hub's state as JSON: its homes by code, and what lies above and below."""
     hub = folder.config.hub
     held_above = above.sizes(store, bytes.fromhex(hub.key)) if hub else None
-    homes = [_home_status(store, registry, home, returned, held_above) for home in registry.homes()]
-    hubs = [_home_status(store, registry, home, returned, held_above) for home in registry.hubs()]
+    homes = [_home_status(store, registry, home, counts, held_above) for home in registry.homes()]
+    hubs = [_home_status(store, registry, home, counts, held_above) for home in registry.hubs()]
+    on_hold = sum(counts.on_hold.values()) if counts is not None else None
     return {
         "homes": homes,
         "entries": sum(home["held"] or 0 for home in homes),
@@ -184,6 +188,8 @@ def status_of(
             for log, codes in sorted(registry.twice().items())
         ],
         "orders_left": obeying.shown(store, registry),
+        "on_hold": on_hold,
+        "on_hold_words": returning.on_hold_words(on_hold),
         "parent": forwarding.status_of(folder, store, registry),
     }
 
@@ -192,7 +198,7 @@ def _home_status(
     store: StoredLog,
     registry: Registry,
     home: Home,
-    returned: returning.Counts | None,
+    counts: returning.Counts | None,
     held_above: Mapping[bytes, int] | None,
 ) -> dict[str, Any]:
     code, name, logs = home.code.removesuffix(SEPARATOR), home.name, home.logs
@@ -206,7 +212,8 @@ def _home_status(
         "logs": held,
         "held": sum(log["held"] for log in held) if logs else None,
         "last_exchange": None if heard_s is None else rfc3339(heard_s * 1000),
-        "returned": sum(returned.get(log, 0) for log in logs) if logs and returned is not None else None,
+        "returned": sum(counts.returned.get(log, 0) for log in logs) if logs and counts is not None else None,
+        "on_hold": sum(counts.on_hold.get(log, 0) for log in logs) if logs and counts is not None else None,
         "county": registry.name_of(hub_of(code)) or None,
         "held_above": sum(held_above.get(log, 0) for log in logs) if logs and held_above is not None else None,
     }

@@ -68,7 +68,7 @@ def _imported(facts: Path) -> Push:
         plain.write_bytes(lzma.decompress(facts.read_bytes()))
         store = Store(home)
         try:
-            importer = Importer(store, "home-01", lambda: IMPORTED_AT_MS, all_sites=True)
+            importer = Importer(store, store, "home-01", lambda: IMPORTED_AT_MS, all_sites=True)
             importer.learn_log(lambda _: None)
             importer.run(plain, lambda _: None)
             streams, rows = _everything(store)

@@ -127,7 +127,7 @@ def _plain(state: Standing, command: c.RecordFact) -> e.Event:
     return event
 
 
-_COUNTYS = (e.AidDecided, e.TermScheduled)
+_COUNTYS = (e.AidDecided, e.PlatformUpdated, e.TermScheduled)
 
 
 def _require_unmoved(state: Standing, shown: c.Shown) -> None:

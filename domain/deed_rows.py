@@ -27,6 +27,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from domain.countywide import OF_THE_COUNTY
 from domain.deeds import Account, Deed, date_of
 from domain.default_rules import DEFAULT_RULES, SET
 from domain.describing import FieldForm, fields_of
@@ -44,7 +45,7 @@ ID_BYTES: Final = 16
 CELLS_REMEMBERED_MAX: Final = 4096
 RANGES_COUNT: Final = 16  # a county's children are read in so many parts
 
-KINDS: Final = THINGS | OF_THE_HOME
+KINDS: Final = THINGS | OF_THE_HOME | OF_THE_COUNTY
 ASKED: Final = {
     "obligation-waived": "rule period reason",
     "pairing-formed": "pairing kind helper_name helper",

@@ -159,7 +159,8 @@ _AT_HOME = (
           _done("equipment-state-recorded", item="family_phone", working=True),
           "方案六「正常开通亲情电话」（每月为默认）", HOME, period=c.MONTH),
     _rule("O24-emptied", "caring_mother", "开信箱", "mailbox emptied",
-          _done("equipment-state-recorded", item="mailbox"), "方案四「活动信箱」（每周为推定）", HOME,
+          (_done("mailbox-emptied"), _done("equipment-state-recorded", item="mailbox")),
+          "方案四「活动信箱」（每周为推定）", HOME,
           period=c.WEEK, enabled=False),
     _rule("O24-urgent", "counsellor", "答复紧急来信", "urgent note answered", _done("message-answered"),
           "方案四「活动信箱」（1天为推定）", {"about": "message"}, enabled=False,
@@ -226,8 +227,9 @@ _REPORTS = (
     _rule("O38", "county", "督导检查并开反馈会", "supervision visit with feedback",
           _done("inspection-done", kind="supervision", feedback=SET), "方案七（每年一次）", HOME, period=c.YEAR,
           all_year=True, enabled=False),
-    _rule("O39", "county", "更新数据平台", "figures platform brought up to date", _done("export-made"),
-          "方案七「定时更新」（每周为设定）", {"about": "county"}, period=c.WEEK),
+    _rule("O39", "county", "更新数据平台", "figures platform brought up to date",
+          (_done("platform-updated"), _done("export-made")), "方案七「定时更新」（每周为设定）", {"about": "county"},
+          period=c.WEEK),
 )  # fmt: skip
 
 _PROJECTS = (

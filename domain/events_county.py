@@ -44,6 +44,17 @@ class PolicyRuleSet(Event):
     text: Note | None = None
 
 
+@event("platform-updated/1", about="county", label="更新数据平台", english="figures platform updated", sensitivity="S1")
+class PlatformUpdated(Event):
+    """县里把全县的数字报送或录入数据平台：哪个平台，报到什么时候。
+    The county brought its figures up to date on a platform: on which, and until when."""
+
+    on: dt.date
+    receiver: Annotated[str, words.EXPORT_TO] = "county_platform"
+    as_of: Annotated[dt.date, Label("数据截至", "figures as of")] | None = None
+    note: Note | None = None
+
+
 @event("record-viewed/1", about="node", label="查阅档案", english="file viewed", sensitivity="S2", by_machine=True)
 class RecordViewed(Event):
     """谁在什么时候为什么查阅了哪份档案。

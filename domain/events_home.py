@@ -66,6 +66,16 @@ class EquipmentStateRecorded(Event):
     fault: Note | None = None
 
 
+@event("mailbox-emptied/1", about="home", label="开信箱", english="mailbox emptied", sensitivity="S1")
+class MailboxEmptied(Event):
+    """按时打开悄悄话信箱，取出几张纸条，没有也记一次；每张纸条另记“悄悄话”，这里不写内容。
+    The mailbox was opened and emptied, even where nothing was in it; each note is recorded by itself."""
+
+    on: dt.date
+    by: Who | None = None
+    notes: Annotated[int, Label("纸条张数", "notes found")] | None = None
+
+
 @event("opening-scheduled/1", about="home", label="开放安排", english="opening scheduled", sensitivity="S1", kind="R")
 class OpeningScheduled(Event):
     """每周哪一天、几点到几点开放。

@@ -27,13 +27,15 @@ class County:
     terms: tuple[e.TermScheduled, ...] = ()
     rules: Mapping[str, tuple[e.PolicyRuleSet, ...]] = field(default_factory=dict)
     tightened: tuple[tuple[str, e.PolicyRuleSet], ...] = ()
+    platform: tuple[e.PlatformUpdated, ...] = ()
 
 
 def county_of(state: State) -> County:
     """What all entries about the county add up to."""
     terms: list[e.TermScheduled] = family(state, "term")
     rules: dict[str, list[e.PolicyRuleSet]] = {}
-    said = Facts(state).of(e.PolicyRuleSet)
+    facts = Facts(state)
+    said = facts.of(e.PolicyRuleSet)
     for one in sorted(said, key=lambda one: (one.event.from_on, one.order)):
         if is_hub(one.home):
             rules.setdefault(one.event.rule, []).append(one.event)
@@ -41,6 +43,7 @@ def county_of(state: State) -> County:
         terms=tuple(sorted(terms, key=lambda one: (one.from_on, one.name))),
         rules={name: tuple(rules[name]) for name in sorted(rules)},
         tightened=tuple((one.home, one.event) for one in said if not is_hub(one.home)),
+        platform=tuple(sorted((one.event for one in facts.of(e.PlatformUpdated)), key=lambda one: one.on)),
     )
 
 

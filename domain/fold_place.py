@@ -41,6 +41,7 @@ class Home:
     openings: int = 0
     last_opening_on: dt.date | None = None
     equipment: Mapping[str, Equipment] = field(default_factory=dict)
+    mailbox_emptied_on: dt.date | None = None
     roster: tuple[e.DutyRostered, ...] = ()
     duties: tuple[e.DutyTaken, ...] = ()
     groups: tuple[e.InterestGroupSet, ...] = ()
@@ -77,6 +78,7 @@ def home_of(state: State) -> Home:
         openings=len(held),
         last_opening_on=max((one.on for one in held), default=None),
         equipment=_equipment(facts),
+        mailbox_emptied_on=max((one.event.on for one in facts.of(e.MailboxEmptied)), default=None),
         roster=_dated(facts, e.DutyRostered, "on"),
         duties=_dated(facts, e.DutyTaken, "on"),
         groups=tuple(one for one in family(state, "group") if not one.ended),

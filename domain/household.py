@@ -136,7 +136,7 @@ def title_of(state: State) -> str:
 VALUES: Final = {
     "child": ("name", "sex", "born_on", "address", "guardian_name", "guardian_phone", "school", "grade", "father_name",
               "mother_name"),
-    "home": ("keeper", "equipment"),
+    "home": ("keeper", "equipment", "name"),
     "worker": ("name", "code"),
 }  # fmt: skip
 """The fields of each kind of subject that duties ask about."""

@@ -85,6 +85,7 @@ _ALL = (
         key="field number",
     ),
     _table("returned", "log:BLOB seq:INTEGER entry:BLOB home actor at:INTEGER type code why_zh why_en", key="log seq"),
+    _table("on_hold", "log:BLOB seq:INTEGER entry:BLOB home type", key="log seq"),
 )
 TABLES: dict[str, Table] = {
     **{table.name: table for table in _ALL},
@@ -115,6 +116,8 @@ def rows(state: State) -> Iterable[tuple[str, Row]]:
     for record, refusal in returned(state):
         where = (record.log, record.seq, record.id, record.home, record.actor, record.recorded_at_ms)
         yield "returned", (state.subject, *where, name_of(record.event), *refusal)
+    for record in sorted(state.pending, key=lambda one: (one.log, one.seq)):
+        yield "on_hold", (state.subject, record.log, record.seq, record.id, record.home, name_of(record.event))
 
 
 def _conflicts(state: State) -> Rows:

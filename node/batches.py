@@ -13,7 +13,7 @@ talk since is no typing error any more.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
@@ -23,10 +23,11 @@ from domain.decide import decide
 from domain.errors import Refused
 from node.deciding import folding_of
 from node.records import draft_of
+from node.scribing import TRIES_MAX, Scribe
 from node.views import HomeOf
-from sync.batch import Draft
+from sync.batch import Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, Body
-from sync.store import Store
+from sync.errors import FolderInUse, StaleVersion
 from sync.stored_log import StoredLog
 
 PREFIX: Final = "sheet "  # no home's code has a blank
@@ -93,7 +94,7 @@ def subject_of(home: str, batch: str, row: int | str) -> bytes:
 
 def every(store: StoredLog, of: Callable[[bytes], bool] = lambda _log: True) -> dict[str, Batch]:
     """Every batch in the logs (`of` says which), in the order in which they were imported."""
-    found, _ = _read(store, of)
+    found, _ = _read(store, of, of)
     return found
 
 
@@ -120,33 +121,54 @@ def standing(known: dict[str, Batch], name: str) -> tuple[str, Batch | None]:
 
 
 def _read(
-    store: StoredLog, of: Callable[[bytes], bool] = lambda _log: True
+    store: StoredLog, of: Callable[[bytes], bool], among: Callable[[bytes], bool] = lambda _log: True
 ) -> tuple[dict[str, Batch], dict[bytes, set[str]]]:
-    """Every batch, and for each subject that payloads name, the batches of the naming entries ("" for none)."""
+    """The batches of the logs wanted, and for each subject that payloads name, the naming entries' batches ("": none).
+
+    `among`: which logs are read at all.
+    """
     found: dict[str, Batch] = {}
     naming: dict[bytes, set[str]] = {}
     gone: set[bytes] = set()
     seen: set[bytes] = set()
-    for log in filter(of, [branch.log for branch in store.branches()]):
-        for entry in store.entries_of_log(log):
-            body = entry.body()
-            if body is None:
-                continue
-            ids = set(_ids(body.payload))
-            if body.type == "fact-withdrawn/1":
-                gone |= ids
-                continue
-            batch = _batch_of(body)
-            for one in ids:
-                naming.setdefault(one, set()).add(batch)
-            first = body.extensions.get(EXT_FIRST_ID, entry.id)
-            if batch and first not in seen:
-                seen.add(first)
-                made = found.setdefault(batch, Batch(batch, body.recorded_at_ms, body.actor))
-                made.members.append(Member(body.subject, first, body.type))
+    for entry, body in _entries(store, among):
+        ids = set(_ids(body.payload))
+        if body.type == "fact-withdrawn/1":
+            gone |= ids
+            continue
+        batch = _batch_of(body)
+        for one in ids:
+            naming.setdefault(one, set()).add(batch)
+        first = body.extensions.get(EXT_FIRST_ID, entry.id)
+        if batch and first not in seen and of(entry.log):
+            seen.add(first)
+            made = found.setdefault(batch, Batch(batch, body.recorded_at_ms, body.actor))
+            made.members.append(Member(body.subject, first, body.type))
     for made in found.values():
         made.withdrawn = sum(member.id in gone for member in made.members)
     return found, naming
+
+
+def _entries(store: StoredLog, among: Callable[[bytes], bool]) -> Iterator[tuple[Entry, Body]]:
+    """What can be read of the logs wanted, log by log; then, as it came, of those that are here in part."""
+    in_part = {log for log in store.logs_in_part() if among(log)}
+    for branch in store.branches():
+        if branch.log not in in_part and among(branch.log):
+            yield from _readable(store.entries_of_log(branch.log))
+    position = 0
+    while in_part and (entries := store.entries_after(position)):
+        position = entries[-1].position
+        yield from _readable(one for one in entries if one.log in in_part)
+
+
+def _readable(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Body]]:
+    return ((entry, body) for entry in entries if (body := entry.body()) is not None)
+
+
+def imported_by(store: StoredLog, home_of: HomeOf, name: str) -> str | None:
+    """The home whose import has this name, "" for the county; None where there is none here."""
+    found = _entries(store, lambda _log: True)
+    return next((home_of(entry.log) for entry, body in found if _batch_of(body) == name), None)
 
 
 def _batch_of(body: Body) -> str:
@@ -167,9 +189,26 @@ def _ids(payload: Any) -> Iterator[bytes]:
                 yield from _ids(one)
 
 
-def undo(store: Store, home_of: HomeOf, home: str, name: str, by: str, reason: str, now_ms: int) -> Undone:
-    """Withdraw every entry of a batch that nothing else rests on."""
-    found, naming = _read(store)
+def undo(
+    store: StoredLog, scribe: Scribe, home_of: HomeOf, home: str, name: str, by: str, reason: str, now_ms: int
+) -> Undone:
+    """Withdraw every entry of a batch that nothing else rests on, as the log is at the moment of the withdrawal."""
+    for _ in range(TRIES_MAX):
+        position = store.position()
+        drafts, left = _undoing(store, home_of, home, name, by, reason, now_ms)
+        try:
+            if drafts:
+                scribe.record_at(position, drafts).result()
+        except StaleVersion:  # only beside a `serve`: what was left alone a moment ago may be rested on now
+            continue
+        return Undone(len(drafts), left)
+    raise FolderInUse("others record all the time: try again")
+
+
+def _undoing(
+    store: StoredLog, home_of: HomeOf, home: str, name: str, by: str, reason: str, now_ms: int
+) -> tuple[list[Draft], list[Left]]:
+    found, naming = _read(store, lambda log: home_of(log) == home)
     batch = found.get(name)
     if batch is None:
         raise Refused(
@@ -187,9 +226,7 @@ def undo(store: Store, home_of: HomeOf, home: str, name: str, by: str, reason: s
             left.append(Left(UUID(bytes=subject), *why))
             continue
         drafts += _withdrawals(store, home_of, home, subject, ours, by, reason, now_ms)
-    if drafts:
-        store.record(drafts).result()
-    return Undone(len(drafts), left)
+    return drafts, left
 
 
 def _rests(store: StoredLog, subject: bytes, ours: list[Member], naming: set[str]) -> tuple[str, str] | None:
@@ -209,7 +246,7 @@ def _rests(store: StoredLog, subject: bytes, ours: list[Member], naming: set[str
 
 
 def _withdrawals(
-    store: Store, home_of: HomeOf, home: str, subject: bytes, ours: list[Member], by: str, reason: str, now_ms: int
+    store: StoredLog, home_of: HomeOf, home: str, subject: bytes, ours: list[Member], by: str, reason: str, now_ms: int
 ) -> list[Draft]:
     """The last one first, so that a registration goes when nothing of the batch stands on it."""
     folding = folding_of(store, subject, home_of)

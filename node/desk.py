@@ -24,6 +24,7 @@ from sync.store import Store
 
 WAIT_S: Final = 10.0
 POLL_S: Final = 0.05
+ASKED_SIZE_BYTES_MAX: Final = 256 * 1024 * 1024  # of the owner's own command: a batch of the longest entries
 Asked = Mapping[str, Any]
 Task = Callable[[Store, HomesOf, Asked, int], dict[str, Any]]
 """What a command does: the store, whose logs are whose, what was asked, and the time in ms."""
@@ -72,7 +73,7 @@ class Desk:
         async def handle(request: web.Request) -> web.Response:
             self._owner.require_token(request)
             try:
-                asked = await request.json()
+                asked = await request.clone(client_max_size=ASKED_SIZE_BYTES_MAX).json()
             except (ValueError, RecursionError):
                 raise web.HTTPBadRequest(text="not JSON") from None
             try:

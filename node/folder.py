@@ -16,6 +16,7 @@
     reserve         room that is given back when the disk is full        may be deleted at any time
     lock            held by the one process that writes entries
     views.lock      held by the one process that writes views.db: `serve`, or for moments a command that reads them
+    import.lock     held by the one process that imports, also where a running `serve` writes for it
 
 A folder is made under another name beside its place and moved there whole, so a power cut leaves none or all of it.
 """
@@ -55,6 +56,7 @@ VIEWS_FILE: Final = "views.db"
 LOCK_FILE: Final = "lock"
 VIEWS_LOCK_FILE: Final = "views.lock"
 REBUILD_LOCK_FILE: Final = "rebuild.lock"
+IMPORT_LOCK_FILE: Final = "import.lock"
 
 Kind = Literal["home", "hub"]
 

@@ -31,11 +31,12 @@ from domain.records import Record, canonical
 from node import batches
 from node.clock import Clock
 from node.records import draft_of, fits, record_of
+from node.scribing import Scribe
 from sync.batch import Draft, Recorded
 from sync.entry import EXT_SOURCE
 from sync.erasure import erased_subjects
 from sync.errors import RemoteProtocolError
-from sync.store import Store
+from sync.stored_log import StoredLog
 
 BATCH_COUNT: Final = 500
 LINE_SIZE_BYTES_MAX: Final = 256 * 1024
@@ -77,9 +78,10 @@ class _Pending(NamedTuple):
 class Importer:
     """One run over one file."""
 
-    def __init__(self, store: Store, home: str, clock: Clock, *, all_sites: bool) -> None:
+    def __init__(self, store: StoredLog, scribe: Scribe, home: str, clock: Clock, *, all_sites: bool) -> None:
         self.done = Imported()
         self._store = store
+        self._scribe = scribe
         self._home = home
         self._clock = clock
         self._all_sites = all_sites
@@ -234,7 +236,7 @@ class Importer:
         """Hand the batch to the disk, once the one before it is there."""
         self._settle()
         if self._batch:
-            self._waiting = (self._batch, self._drafts, self._store.record(self._drafts))
+            self._waiting = (self._batch, self._drafts, self._scribe.record(self._drafts))
             self._batch, self._drafts = [], []
 
     def _settle(self) -> None:
@@ -251,7 +253,7 @@ class Importer:
             good = next((i for i, draft in enumerate(drafts) if not fits(draft)), None)
             if good is None:
                 raise
-            self._learn(batch[:good], drafts[:good], self._store.record(drafts[:good]).result())
+            self._learn(batch[:good], drafts[:good], self._scribe.record(drafts[:good]).result())
             number, stored = batch[good].number, self.done.recorded + self.done.known
             raise BadLine(number, stored, BadField("line", batch[good].event, f"an entry: {error}")) from None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apsw
 
@@ -34,7 +34,14 @@ from node.views import Views
 from sync.errors import FolderInUse, LogCorrupt
 from sync.store import Store
 
-Counts = Mapping[bytes, int]
+
+class Counts(NamedTuple):
+    """How many entries of each log are not applied: returned, or waiting for entries that they name."""
+
+    returned: Mapping[bytes, int]
+    on_hold: Mapping[bytes, int]
+
+
 ID_DIGITS: Final = 32
 
 
@@ -42,8 +49,22 @@ ID_DIGITS: Final = 32
 
 
 def counts_in(views: Views) -> Counts:
-    """How many entries of each log are returned."""
-    return {log: count for log, count in views.query("SELECT log, count(*) FROM returned GROUP BY log")}  # noqa: C416
+    """How many entries of each log are returned, and on hold."""
+    return Counts(
+        dict(views.query("SELECT log, count(*) FROM returned GROUP BY log")),
+        dict(views.query("SELECT log, count(*) FROM on_hold GROUP BY log")),
+    )
+
+
+def on_hold_words(count: int | None) -> str | None:
+    """What entries on hold are, for a person; None where there are none."""
+    if not count:
+        return None
+    return (
+        f"有{count}条记录在等另一条记录：它们更正、撤回或选定的内容这里还没有收到，收到以后自动生效，不用办理 "
+        f"({count} entries wait for others that they correct, withdraw or settle and that have not come yet: they will "
+        "count by themselves)"
+    )
 
 
 def counted(folder: Folder, homes_of: HomesOf) -> Counts | None:

@@ -3,6 +3,7 @@
 A plan is made from the log and the read models as they are, beside a running `serve` too. It holds every trouble of
 every row, every likely duplicate, and the events of each row that can be taken. Only a plan without troubles is carried
 out, whole, in one transaction: *a power cut leaves all of it or none*, and the same file is then known or unknown.
+It is carried out only on the log that it was made from; where something was recorded meanwhile, it is made again.
 
 A child who is on file already is not registered again; of a roster its survey is added. A row that only may be such a
 child is left out until somebody says that it is another one.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from domain import headers, sheet_events, sheet_rows, terms
@@ -31,11 +32,13 @@ from node import batches, workbooks
 from node.child_register import Child, ChildRegister
 from node.deciding import folding_of
 from node.records import draft_of, fits
+from node.scribing import Scribe
 from node.views import HomeOf
 from node.workbooks import Sheet
 from sync.batch import Draft
 from sync.erasure import erased_subjects
-from sync.store import DRAFTS_COUNT_MAX, Store
+from sync.errors import StaleVersion
+from sync.store import DRAFTS_COUNT_MAX
 from sync.stored_log import StoredLog
 
 
@@ -86,6 +89,9 @@ class Plan(NamedTuple):
     today: dt.date
     on: dt.date
     position: int
+
+
+COMPARED: Final = ("batch", "on", "known", "likely", "unchanged", "intents")
 
 
 def plan(store: StoredLog, register: ChildRegister, home: str, wanted: Wanted, today: dt.date) -> Plan:
@@ -254,17 +260,19 @@ def _keys(one: Somebody) -> Iterator[object]:
         yield one.national_id
 
 
-def carry_out(store: Store, home_of: HomeOf, home: str, made: Plan, by: str, now_ms: int) -> int:
-    """Record a plan, all of it or nothing; how many entries that were."""
+def same(one: Plan, other: Plan) -> bool:
+    """Whether two plans of a file show the same, and store the same."""
+    return all(getattr(one, name) == getattr(other, name) for name in COMPARED)
+
+
+def carry_out(store: StoredLog, scribe: Scribe, home_of: HomeOf, home: str, made: Plan, by: str, now_ms: int) -> int:
+    """Record a plan, all of it or nothing; how many entries that were. StaleVersion if the log is not as it was."""
     if made.troubles:
         raise Refused(
             f"有{len(made.troubles)}处错误，什么都没有保存", f"{len(made.troubles)} troubles, nothing is stored"
         )
     if store.position() != made.position:
-        raise Refused(
-            "核对期间本机有了新的记录，什么都没有保存，请重新运行一次",
-            "something was recorded meanwhile, nothing is stored: run this again",
-        )
+        raise StaleVersion(f"planned at position {made.position}")
     drafts: list[Draft] = []
     for intent in made.intents:
         folding = folding_of(store, intent.subject, home_of)
@@ -278,7 +286,7 @@ def carry_out(store: Store, home_of: HomeOf, home: str, made: Plan, by: str, now
     if len(drafts) > DRAFTS_COUNT_MAX:  # of one transaction
         raise Refused("内容太多，请分成几个文件", "too much for one import: split it into several files")
     if drafts:
-        store.record(drafts).result()
+        scribe.record_at(made.position, drafts).result()
     return len(drafts)
 
 

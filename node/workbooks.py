@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.cells import EPOCH, Broken, Cell, Uncomputed, is_empty
 from domain.errors import Refused
+from node.workbook_bounds import require_bounded
 
 FILE_SIZE_BYTES_MAX: Final = 10 * 1024 * 1024
 UNPACKED_SIZE_BYTES_MAX: Final = 60 * 1024 * 1024
@@ -111,6 +112,7 @@ def _xlsx(content: bytes) -> Iterator[Sheet]:
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         if sum(one.file_size for one in packed.infolist()) > UNPACKED_SIZE_BYTES_MAX:
             raise _too_large("文件解开后太大", f"more than {UNPACKED_SIZE_BYTES_MAX} bytes unpacked")
+        require_bounded(packed, COLUMNS_MAX)
     values = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
     formulas = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=False)
     epoch = dt.date(1904, 1, 1) if values.epoch == CALENDAR_MAC_1904 else EPOCH
@@ -118,7 +120,8 @@ def _xlsx(content: bytes) -> Iterator[Sheet]:
         written = formulas[sheet.title]
         for one in (sheet, written):
             one.reset_dimensions()  # what a sheet says of its own size need not be true
-        pairs = zip(sheet.iter_rows(), written.iter_rows(), strict=True)
+        shown_rows = sheet.iter_rows(max_col=COLUMNS_MAX)  # beyond there is only form
+        pairs = zip(shown_rows, written.iter_rows(max_col=COLUMNS_MAX), strict=True)
         rows = ([_xlsx_cell(*both) for both in zip(shown, spelled, strict=True)] for shown, spelled in pairs)
         yield Sheet(sheet.title, _bounded(rows), sheet.sheet_state != "visible", epoch)
 

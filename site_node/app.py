@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from domain.codes import SEX
-from node import conflicts, filed, photos, policy, recording, returning, service
+from node import conflicts, filed, photos, policy, recording, returning, scribing, service
 from node import web as kit
 from node.brackets import TOLERANCE_MS, how_long
 from node.clock import Clock
@@ -66,7 +66,7 @@ async def _serve(
     eraser = Eraser(folder, store, follower, owner, clock)
     eraser.add_to(app)
     app.add_routes(ServedTaker(folder, store, owner, clock, eraser.carry_out).routes())
-    at_the_desk = conflicts.TASKS | policy.TASKS | returning.TASKS | recording.TASKS | filed.TASKS
+    at_the_desk = conflicts.TASKS | policy.TASKS | returning.TASKS | recording.TASKS | filed.TASKS | scribing.TASKS
     app.add_routes(Desk(store, homes_of(folder), owner, clock, at_the_desk).routes())
 
     def started(url: str) -> None:

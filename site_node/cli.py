@@ -43,6 +43,7 @@ from node.invitation import BadInvitation, parse, require_loopback, text_or_file
 from node.mailbox import HomesByMailbox
 from node.opening import HomesOf, reading, writing
 from node.progress import bar
+from node.scribing import scribing
 from site_node import bundling, sheets
 from sync import receipt_series
 from sync.errors import LogCorrupt, RefusedByPeer
@@ -146,13 +147,13 @@ def import_facts(arguments: argparse.Namespace) -> int:
         raise Refused(f"找不到文件 {arguments.file}", f"{arguments.file} is not a file")
     if sheets.is_sheet(arguments):
         return sheets.import_sheet(homes_of, arguments)
-    with heeded() as heeding, writing(folder) as store:
+    with heeded() as heeding, scribing(folder) as (store, scribe):
         if any(branch.coming for branch in store.branches()):  # what is known is learned from what is here
             raise Refused(
                 "本家以前的记录还没有全部取回，现在导入会重复登记：请先运行 sync，取回之后再导入",
                 "the home's earlier records are still coming, and would be recorded twice: run `sync` first",
             )
-        importer = Importer(store, folder.config.code, system_clock(), all_sites=arguments.all)
+        importer = Importer(store, scribe, folder.config.code, system_clock(), all_sites=arguments.all)
         with bar("reading the log", store.size(store.log)) as progress:
             importer.learn_log(heeding(progress))
         with bar("import", arguments.file.stat().st_size) as progress:
@@ -207,7 +208,7 @@ def _root(store: StoredLog, size: int) -> str | None:
         return None
 
 
-def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -> dict[str, Any]:
+def status_of(folder: Folder, counts: returning.Counts | None, clock: Clock) -> dict[str, Any]:
     """The home's state as JSON; fields of a home that never joined are null."""
     with reading(folder) as store:
         size = store.size(store.log)
@@ -224,6 +225,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         state = folder.exchange_state()
         awaited = coming.shown(store, state, clock())
     joined = folder.config.hub is not None
+    on_hold = sum(counts.on_hold.values()) if counts is not None else None
     return {
         "code": folder.config.code,
         "name": folder.config.name,
@@ -231,7 +233,7 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         "entries": recorded,
         "at_the_county": held if joined else None,
         "waiting": recorded - held if joined else None,
-        "returned": sum(returned.values()) if joined and returned is not None else None,
+        "returned": sum(counts.returned.values()) if joined and counts is not None else None,
         "size": size,
         "root": root,
         "last_exchange": rfc3339(state.last_exchange_ms) if state.last_exchange_ms is not None else None,
@@ -255,4 +257,6 @@ def status_of(folder: Folder, returned: returning.Counts | None, clock: Clock) -
         "last_backup": folder.last_backup(clock()),
         "today": day.date.isoformat(),
         "clock_warning": day.banner or None,
+        "on_hold": on_hold,
+        "on_hold_words": returning.on_hold_words(on_hold),
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -17,12 +16,14 @@ from domain import days, headers, sheet_rows
 from domain.errors import BadField, Refused
 from domain.sheet_rows import Trouble
 from domain.sheets import KINDS
-from node import batches, cli, exits, sheet_plans, sheet_templates, today, workbooks
+from node import cli, exits, import_undo, sheet_plans, sheet_templates, today, workbooks
 from node.child_register import ChildRegister
-from node.clock import rfc3339, system_clock
+from node.clock import system_clock
 from node.folder import Folder
-from node.opening import HomesOf, current_views, reading, writing
+from node.opening import HomesOf, current_views
+from node.scribing import TRIES_MAX, scribing
 from node.sheet_plans import Alike, Plan, Wanted
+from sync.errors import FolderInUse, StaleVersion
 
 KIND_WORDS: Final = ", ".join(f"{kind.name} {kind.title}" for kind in KINDS.values())
 SHOWN_MAX: Final = 200
@@ -48,11 +49,7 @@ def add_to_import(made: argparse.ArgumentParser) -> None:
 
 def add_commands(commands: cli.Commands, homes_of: HomesOfFolder) -> None:
     """`import-undo` and `template`."""
-    undo_help = "take back what was imported from a spreadsheet; without BATCH list the imports"
-    made = cli.add(commands, "import-undo", partial(undo, homes_of), undo_help, as_json=True)
-    made.add_argument("batch", nargs="?", metavar="BATCH", help="the import's name, as it was printed")
-    made.add_argument("--by", metavar="WORKER", help="who takes it back")
-    made.add_argument("--reason", default="撤销导入", metavar="TEXT", help="why; it is kept")
+    import_undo.add_command(commands, "home", homes_of)
     template_help = "write a spreadsheet to fill in, with notes and lists to choose from"
     made = commands.add_parser("template", help=template_help, description=template_help)
     made.add_argument("out", type=Path, metavar="OUT|DIR", help="a new .xlsx file, or a folder for it")
@@ -82,27 +79,47 @@ def import_sheet(homes_of: HomesOfFolder, arguments: argparse.Namespace) -> int:
     by = (arguments.by or "").strip()
     if not by:
         raise Refused("请用--by写明导入人", "say with --by who imports the list")
-    code, clock = folder.config.code, system_clock()
-    with current_views(folder, homes_of(folder)) as (store, views):
-        if any(branch.coming for branch in store.branches()):
-            raise Refused(
-                "本家以前的记录还没有全部取回，现在导入会重复登记：请先运行 sync，取回之后再导入",
-                "the home's earlier records are still coming, and would be recorded twice: run `sync` first",
-            )
-        day = today.of(store, clock).date
-        register = ChildRegister(store, views, homes_of(folder)(store), code)
-        plan = sheet_plans.plan(store, register, code, _wanted(arguments, day), day)
+    plan = _planned(folder, homes_of(folder), arguments)
     stored = 0
     if not arguments.json:
         print("\n".join(_lines(plan, arguments)))
     if not plan.troubles and plan.intents and (arguments.confirm or (not arguments.json and _agreed())):
-        with writing(folder) as written:
-            stored = sheet_plans.carry_out(written, homes_of(folder)(written), code, plan, by, clock())
+        stored = _stored(folder, homes_of(folder), arguments, plan, by)
     if arguments.json:
         cli.show(_json(plan, arguments, stored), as_json=True)
     else:
         print(_outcome(plan, stored))
     return exits.REFUSED if plan.troubles else exits.DONE
+
+
+def _planned(folder: Folder, homes_of: HomesOf, arguments: argparse.Namespace) -> Plan:
+    code = folder.config.code
+    with current_views(folder, homes_of) as (store, views):
+        if any(branch.coming for branch in store.branches()):
+            raise Refused(
+                "本家以前的记录还没有全部取回，现在导入会重复登记：请先运行 sync，取回之后再导入",
+                "the home's earlier records are still coming, and would be recorded twice: run `sync` first",
+            )
+        day = today.of(store, system_clock()).date
+        register = ChildRegister(store, views, homes_of(store), code)
+        return sheet_plans.plan(store, register, code, _wanted(arguments, day), day)
+
+
+def _stored(folder: Folder, homes_of: HomesOf, arguments: argparse.Namespace, plan: Plan, by: str) -> int:
+    """Store what was shown, and nothing else: where others recorded meanwhile, it must come to the same again."""
+    for _ in range(TRIES_MAX):
+        try:
+            with scribing(folder) as (log, scribe):
+                home_of, now_ms = homes_of(log), system_clock()()
+                return sheet_plans.carry_out(log, scribe, home_of, folder.config.code, plan, by, now_ms)
+        except StaleVersion:
+            shown, plan = plan, _planned(folder, homes_of, arguments)
+        if plan.troubles or not sheet_plans.same(shown, plan):
+            raise Refused(
+                "核对期间本机有了新的记录，什么都没有保存，请重新运行一次",
+                "something was recorded meanwhile, nothing is stored: run this again",
+            )
+    raise FolderInUse("others record all the time: try again")
 
 
 def _wanted(arguments: argparse.Namespace, day: Any) -> Wanted:
@@ -233,32 +250,3 @@ def _json(plan: Plan, arguments: argparse.Namespace, stored: int) -> dict[str, A
         ],
         "stored": stored,
     }  # fmt: skip
-
-
-def undo(homes_of: HomesOfFolder, arguments: argparse.Namespace) -> int:
-    """Take an import back, or list the imports."""
-    folder = Folder(arguments.dir, "home")
-    if arguments.batch is None:
-        with reading(folder) as store:
-            found = [
-                {"batch": one.name, "at": rfc3339(one.at_ms), "by": one.by, "entries": len(one.members),
-                 "withdrawn": one.withdrawn}
-                for one in batches.every(store).values()
-            ]  # fmt: skip
-        cli.show({"batches": found}, arguments.json)
-        return exits.DONE
-    by, reason = (arguments.by or "").strip(), arguments.reason.strip()
-    if not by or not reason:
-        raise Refused("请用--by写明撤销人", "say with --by who takes the import back")
-    code, now_ms = folder.config.code, system_clock()()
-    with writing(folder) as written:
-        home_of = homes_of(folder)(written)
-        done = batches.undo(written, home_of, code, arguments.batch, by, reason, now_ms)
-    left = [{"subject": str(one.subject), "zh": one.zh, "en": one.en} for one in done.left]
-    if arguments.json:
-        cli.show({"batch": arguments.batch, "withdrawn": done.withdrawn, "left": left}, as_json=True)
-    else:
-        print(f"已撤回{done.withdrawn}条记录 ({done.withdrawn} entries were withdrawn)")
-        for one in done.left:
-            print(f"  {one.subject}：{one.zh} ({one.en})")
-    return exits.DONE

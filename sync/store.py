@@ -28,7 +28,7 @@ from sync.batch import NOTHING, Batch, Draft, Erased, Recorded, SignedSize
 from sync.cipher import KEY_SIZE, MasterKey
 from sync.database import create_database, naming_damage, try_empty_wal, try_make_durable
 from sync.entry import TIME_MS_MAX, log_id
-from sync.errors import LocalProtocolError
+from sync.errors import LocalProtocolError, StaleVersion
 from sync.files import Files
 from sync.hub_note import signed_note
 from sync.keyring import Keyring
@@ -120,6 +120,19 @@ class Store(StoredLog):
         if len(drafts) > DRAFTS_COUNT_MAX:
             raise LocalProtocolError(f"at most {DRAFTS_COUNT_MAX} drafts at once")
         return self._writer.submit(lambda db: self._tail.record(db, drafts), whole=True)
+
+    def record_at(self, position: int, drafts: Sequence[Draft]) -> Future[list[Recorded]]:
+        """`record`, unless anything was stored beyond a position: then the future raises StaleVersion."""
+        if len(drafts) > DRAFTS_COUNT_MAX:
+            raise LocalProtocolError(f"at most {DRAFTS_COUNT_MAX} drafts at once")
+
+        def work(db: apsw.Connection) -> list[Recorded]:
+            found = log_sql.last_position(db)
+            if found != position:
+                raise StaleVersion(f"decided at position {position}, the log is at {found}")
+            return self.record_in(db, drafts)
+
+        return self.submit(work)
 
     def append(self, batch: Batch) -> Future[int]:
         """Append a verified batch of a peer's log; its new size. Raises StaleVersion if the log moved meanwhile."""

@@ -75,7 +75,7 @@ def test_a_home_that_was_invited_only(county, shared_yard):
     assert [home["code"] for home in found["homes"]] == ["home-02", "home-10"]
     assert found["homes"][0] == {
         "code": "home-02", "name": "home-02", "logs": [], "held": None, "last_exchange": None, "returned": None,
-        "county": None, "held_above": None,
+        "on_hold": None, "county": None, "held_above": None,
     }  # fmt: skip
 
 

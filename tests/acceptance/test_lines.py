@@ -169,3 +169,29 @@ def test_the_same_file_from_two_hands_at_once(yard):
     assert sorted((one["stored"], one["known"]) for one in told) == [(0, 1500), (1500, 0)]
     assert server.stop(within_s=30) == 0
     assert size(yard, home) == before + 1500
+
+
+def test_each_takes_back_its_own_and_nobody_elses(yard):
+    """The county its files, beside `serve` too; of a home's import it is told whose it is, and so is the home."""
+    server, home = yard.hub(), yard.home()
+    hub = yard / "hub"
+    yard.quick("site-node", "join", home, yard.invite())
+    notice = [{"event": "notice-issued/1", "subject": "$n",
+               "fields": {"title": "开学安全", "text": "全文", "to": ["home-01"]}}]  # fmt: skip
+    theirs = record(yard, hub, write(yard, notice), program="central-hub").json()["batch"]
+    ours = record(yard, home, write(yard, GOOD, "ours.jsonl")).json()["batch"]
+    yard.quick("site-node", "sync", home)
+    assert size(yard, home) == 5
+    for program, folder, other, whose in (("central-hub", hub, ours, "home-01"), ("site-node", home, theirs, "县里")):
+        said = yard.quick(program, "import-undo", folder, other, "--by", "w", code=REFUSED)
+        assert f"{whose}" in said.err
+        assert "import-undo" in said.err
+    assert size(yard, home) == 5
+    (listed,) = yard.quick("central-hub", "import-undo", hub, "--json").json()["batches"]
+    assert (listed["batch"], listed["entries"], listed["withdrawn"]) == (theirs, 1, 0)
+    undone = yard.quick("central-hub", "import-undo", hub, theirs, "--by", "周主任", "--json").json()
+    assert (undone["withdrawn"], undone["left"]) == (1, [])
+    again = record(yard, hub, write(yard, notice), program="central-hub").json()
+    assert (again["stored"], again["batch"]) == (1, theirs + "-2")
+    assert "没有批次" in yard.quick("central-hub", "import-undo", hub, "lines-0", "--by", "w", code=REFUSED).err
+    assert server.stop() == 0

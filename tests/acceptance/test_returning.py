@@ -140,3 +140,22 @@ def test_a_home_that_mistook_a_child_can_take_it_back(yard):
     yard.run("site-node", "sync", two)
     assert counts(yard, yard / "hub") == {"home-01": 0, "home-02": 0}
     assert hub.stop() == 0
+
+
+def test_what_waits_for_an_entry_that_is_not_here_is_counted(yard):
+    """A withdrawal of what never came: on hold at home and county, in numbers and in words, and not returned."""
+    server = yard.hub()
+    home = join(yard, "home", "home-01")
+    register(yard, home)
+    assert yard.quick("site-node", "status", home, "--json").json()["on_hold_words"] is None
+    older_program(home, ("fact-withdrawn/1", {"target": bytes(range(16)), "reason": "记错了"}))
+    yard.quick("site-node", "sync", home)
+    at_home = yard.quick("site-node", "status", home, "--json").json()
+    at_hub = yard.quick("central-hub", "status", yard / "hub", "--json").json()
+    assert (at_home["on_hold"], at_home["returned"]) == (1, 0)
+    assert (at_hub["on_hold"], [one["on_hold"] for one in at_hub["homes"]]) == (1, [1])
+    assert at_home["on_hold_words"] == at_hub["on_hold_words"]
+    assert "有1条记录在等" in yard.quick("site-node", "status", home).out
+    assert "有1条记录在等" in yard.quick("central-hub", "status", yard / "hub").out
+    assert yard.quick("site-node", "rebuild", home, "--json").json()["equal"]
+    assert server.stop() == 0

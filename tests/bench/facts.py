@@ -86,7 +86,7 @@ def import_into(folder: Path, facts: Path, *, all_sites: bool) -> int:
 
 def importing(store: Store, facts: Path, *, all_sites: bool) -> int:
     """As the import command does it, from the log being read to the last commit."""
-    importer = Importer(store, HOME, system_clock(), all_sites=all_sites)
+    importer = Importer(store, store, HOME, system_clock(), all_sites=all_sites)
     importer.learn_log(nothing)
     return importer.run(facts, nothing).recorded
 

@@ -241,6 +241,8 @@ SITUATIONS: list[tuple[str, Subject, str, str | None]] = [
     ("O23", home(equipment("2024-11-03")), "2024-11-05", "fulfilled"),
     ("O24-emptied", home(), "2024-11-05", "due"),
     ("O24-emptied", home(equipment("2024-11-04", "mailbox")), "2024-11-05", "fulfilled"),
+    ("O24-emptied", home(fact("mailbox-emptied", "2024-11-04", notes=0)), "2024-11-05", "fulfilled"),
+    ("O24-emptied", home(fact("mailbox-emptied", "2024-11-03")), "2024-11-05", "due"),
     ("O24-others", thing(MESSAGE), "2024-11-11", "due"),
     ("O24-others", thing(MESSAGE), "2024-11-12", "overdue"),
     ("O24-others", thing(MESSAGE, fact("message-answered", "2024-11-11", how="talk")), "2024-11-12", "fulfilled"),
@@ -461,6 +463,7 @@ SITUATIONS += [
         "2024-11-05",
         "fulfilled",
     ),
+    ("O39", county(fact("platform-updated", "2024-11-04")), "2024-11-05", "fulfilled"),
     ("O47", county(), "2024-11-05", "due"),
     ("O47", county(fact("meeting-held", "2024-08-04", kind="joint")), "2024-11-05", "fulfilled"),
 ]

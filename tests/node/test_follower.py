@@ -41,7 +41,9 @@ def store(tmp_path_factory):
     Store.create(folder)
     opened = Store(folder)
     (folder / "facts.jsonl").write_text("\n".join(LINES[:700]) + "\n", encoding="utf-8")
-    Importer(opened, "home-01", lambda: 1_725_148_800_000, all_sites=True).run(folder / "facts.jsonl", no_progress)
+    Importer(opened, opened, "home-01", lambda: 1_725_148_800_000, all_sites=True).run(
+        folder / "facts.jsonl", no_progress
+    )
     opened.record([Draft("moon-visited/1", "w", bytes(16), 1, {"n": 1})]).result()
     opened.record([Draft("moon-visited/1", "w", bytes(16), 1, [1, 2])]).result()
     yield opened
@@ -264,7 +266,9 @@ def pushes(tmp_path_factory):
         Store.create(folder)
         store = Store(folder)
         (folder / "facts.jsonl").write_text("\n".join(LINES[:3500]) + "\n", encoding="utf-8")
-        Importer(store, code, lambda: 1_725_148_800_000, all_sites=False).run(folder / "facts.jsonl", no_progress)
+        Importer(store, store, code, lambda: 1_725_148_800_000, all_sites=False).run(
+            folder / "facts.jsonl", no_progress
+        )
         starts = range(0, store.size(store.log), 150)
         found[store.log] = (code, store.signer.public_key, [push_of(store, start, 150) for start in starts])
         store.close()

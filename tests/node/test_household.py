@@ -67,7 +67,9 @@ def places(tmp_path_factory) -> Iterator[tuple[Store, Views]]:
     Store.create(folder)
     store = Store(folder)
     (folder / "facts.jsonl").write_text("\n".join(LINES[:FACTS_COUNT]) + "\n", encoding="utf-8")
-    Importer(store, HOME, lambda: 1_780_000_000_000, all_sites=True).run(folder / "facts.jsonl", lambda _done: None)
+    Importer(store, store, HOME, lambda: 1_780_000_000_000, all_sites=True).run(
+        folder / "facts.jsonl", lambda _done: None
+    )
     for number, (subject, name, payload) in enumerate(more(store)):
         event = schema.from_json(f"{name}/1", payload)
         store.record([draft_of(subject, event, "李老师", 1_780_000_000_000 + number)]).result()

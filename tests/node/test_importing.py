@@ -29,7 +29,7 @@ def imported(store, lines, *, all_sites=True):
     """Import lines as a new process would."""
     file = store.folder / "facts.jsonl"
     file.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-    importer = Importer(store, "home-01", lambda: 1_725_148_800_000, all_sites=all_sites)
+    importer = Importer(store, store, "home-01", lambda: 1_725_148_800_000, all_sites=all_sites)
     importer.learn_log(lambda _: None)
     return importer.run(file, lambda _: None)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.cells import Broken, Uncomputed
 from domain.errors import Refused
 from domain.sheets import KINDS
-from node import sheet_templates, workbooks
+from node import sheet_templates, workbook_bounds, workbooks
 from node.workbooks import read
 
 BORN = dt.datetime.fromisoformat("2015-03-01")
@@ -175,6 +175,48 @@ def test_entities_that_breed_are_refused(book):
             new.writestr(one, text)
     with pytest.raises(Refused):
         read(path)
+
+
+def with_rows(path, xml, part="xl/worksheets/sheet1.xml"):
+    """Put other rows into a workbook's sheet."""
+    content = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(content) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for one in old.namelist():
+            data = old.read(one)
+            if one == part:
+                data = data[: data.index(b"<sheetData")] + b"<sheetData>" + xml + b"</sheetData></worksheet>"
+            new.writestr(one, data)
+    return path
+
+
+TEXT = b'<c r="A1" t="inlineStr"><is><t>a</t></is></c>'
+
+
+@pytest.mark.parametrize(("xml", "says"), [
+    (b'<row r="1">' + b"<c><v>1</v></c>" * 20_000 + b"</row>", "200列"),
+    (b'<row r="1">' + TEXT + b'<c r="XFD1"><v>1</v></c></row>', "200列"),
+    (b'<row r="1">' + TEXT + b'<c r="GS1" t="inlineStr"><is><t>x</t></is></c></row>', "200列"),
+    (b'<row r="1"><c/></row>' * 1000, "太多"),
+    (b"<row>" * 100 + b"</row>" * 100, "太深"),
+])  # fmt: skip
+def test_what_would_fill_the_memory_is_refused_before_it_is_opened(book, xml, says, monkeypatch):
+    """Rows of millions of cells, sheets of millions of rows, in some kilobytes: a sentence, and nobody opened it."""
+    _, _, saved = book
+    path = with_rows(saved(), xml)
+    if says == "太多":
+        monkeypatch.setitem(workbook_bounds.ELEMENTS_MAX, "worksheet", 1000)
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(Refused, match=says):
+        read(path)
+
+
+def test_rows_coloured_to_the_end_cost_nothing(book):
+    """Form reaches as far as Excel's last column; what is written is read."""
+    _, _, saved = book
+    coloured = b"".join(b'<row r="%d"><c r="XFD%d"/></row>' % (n, n) for n in range(2, 3000))
+    path = with_rows(saved(), b'<row r="1">' + TEXT + b'<c r="GR1"><v>7</v></c></row>' + coloured)
+    rows = read(path)[0][0].rows
+    assert (len(rows), rows[0][0], rows[0][199]) == (1, "a", 7)
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.doc", "a.csv"])

@@ -95,6 +95,19 @@ def test_a_failing_request_among_good_ones_leaves_the_caches_right(stores, sizes
     assert sizes_of(node) == {node.log: 82}
 
 
+def test_what_was_decided_on_an_older_log_is_not_stored(stores, draft, sizes_of):
+    """Whoever says at which position they decided is refused if anything came after it, of what subject ever."""
+    node = stores()
+    node.record([draft(1)]).result(10)
+    position = node.position()
+    futures = [node.record_at(position, [draft(2 * n), draft(2 * n + 1)]) for n in range(1, 9)]
+    assert [type(future.exception(10)) for future in futures] == [type(None)] + [StaleVersion] * 7
+    assert sizes_of(node) == {node.log: 3}
+    assert type(node.record_at(node.position(), [draft(8), draft(9, payload=0.5)]).exception(10)) is RemoteProtocolError
+    (recorded,) = node.record_at(node.position(), [draft(8)]).result(10)
+    assert (recorded.seq, node.position()) == (4, recorded.position)
+
+
 def test_a_stale_form_is_not_stored(stores, draft):
     """A draft that saw another version than the stream has is refused, also before the stream's first entry."""
     node = stores()
