@@ -92,7 +92,7 @@ class Store(StoredLog):
         keyring = Keyring.create(folder / KEYS_FILE, master)
         keyring.add_log_key(log, seed)
         keyring.close()
-        schema = log_schema.SCHEMA + outbox_sql.SCHEMA
+        schema = log_schema.SCHEMA + outbox_sql.SCHEMA + outbox_sql.TIE_INDEX
         db = create_database(folder / LOG_FILE, master, log_schema.APPLICATION_ID, log_schema.FORMAT, schema)
         with db:
             log_sql.add_branch(db, log, public_key, Kind.OWN)
