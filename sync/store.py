@@ -284,6 +284,16 @@ class Store(StoredLog):
             self._grown.wait_for(lambda: self._stopping or self._tail.position > position, timeout_s)
         return self.position()
 
+    def rest(self, timeout_s: float) -> None:
+        """Wait, between two batches of work that others are not to be kept waiting by; not where the node stops."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._stopping, timeout_s)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the node is stopping: who works in batches leaves the rest to the next start."""
+        return self._stopping
+
     def wake(self) -> None:
         """Let those who wait look up, and nobody wait from now on: the node is stopping."""
         self._stopping = True
