@@ -7,6 +7,10 @@ may order this only of what is its own to order: where all who wrote about the s
 now, lawfully (`domain.routing`): what is erased cannot be given back, so a claim alone is not enough. Any other order,
 as that of a home from which the child has moved, is left open, and `status` shows it.
 
+To name a log as a home's is a claim, too: keys are no secret, and any county can say that a log is of its own home,
+even before the true one does. So a log that several name is nobody's in particular: what it wrote is erased when all
+who name it have ordered it, or when the order stands in that log itself, under its own key.
+
 Nothing is remembered: what was ordered is read from the hubs' logs, what is left to do from this store. *A power cut
 leaves an order that the next look finds again,* and so does content that arrives behind it, by an exchange that was
 cut.
@@ -17,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import apsw
@@ -25,13 +29,13 @@ import apsw
 from central_hub import ordering
 from central_hub.registry import Home, Registry
 from domain.folding import fold
-from domain.routing import EVERYTHING, grants
+from domain.routing import DECIDES, EVERYTHING, grants
 from domain.tiers import SEPARATOR
 from node.clock import Clock
 from node.erasing import Order
 from node.records import of_the_domain, record_of
 from sync.database import NotStored
-from sync.entry import ID_SIZE
+from sync.entry import ID_SIZE, Body
 from sync.erasure import GROUND_SIZE_MAX, ORDERED
 from sync.errors import ErasureUnfinished, FolderInUse
 from sync.store import Store
@@ -47,6 +51,7 @@ class FromBelow(NamedTuple):
     subject: bytes
     by: str
     ground: str
+    log: bytes
 
 
 class Orders:
@@ -77,26 +82,51 @@ class Orders:
                 case {"subjects": list(subjects), "ground": str(ground)}:
                     for subject in subjects:
                         if isinstance(subject, bytes) and len(subject) == ID_SIZE:
-                            yield FromBelow(giver.code, subject, body.actor, ground[:GROUND_SIZE_MAX])
+                            yield FromBelow(giver.code, subject, body.actor, ground[:GROUND_SIZE_MAX], log)
 
     def left(self) -> Iterator[tuple[FromBelow, bool]]:
         """The orders about which something is still here, and whether they are the hub's to give."""
         erased = self._store.keyring.erased_subjects()
+        said: dict[bytes, list[FromBelow]] = {}
         for order in self.all():
-            if order.subject not in erased and self._store.entries_of_subject(order.subject):
-                yield order, self._may_order(order)
+            if order.subject not in erased:
+                said.setdefault(order.subject, []).append(order)
+        for subject, orders in said.items():
+            if self._store.entries_of_subject(subject):
+                yield from ((order, self._may_order(order, orders)) for order in orders)
 
-    def _may_order(self, order: FromBelow) -> bool:
+    def _may_order(self, order: FromBelow, orders: Sequence[FromBelow]) -> bool:
         if self._store.holds(order.subject):
             return False  # what a node says about itself
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(order.subject)]
-        home_of = self._registry.code_of
-        logs = {entry.log for entry, _ in pairs}
-        if all(any(_is_of(code, order.giver) for code in self._registry.codes_of(log)) for log in logs):
+        agreed = {entry.log for entry, _ in pairs if self._all_agree(entry.log, orders)}
+        if all(
+            entry.log == order.log
+            or (entry.log in agreed and any(_is_of(code, order.giver) for code in self._registry.codes_of(entry.log)))
+            for entry, _ in pairs
+        ):
             return True
+        if any(self._is_claimed(entry.log) and entry.log not in agreed for entry, body in pairs if _moves(body)):
+            return False  # whose child it is, follows from whose log that is
+        home_of = self._registry.code_of
         records = [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if of_the_domain(body, entry)]
         given = grants(fold("", order.subject, records))
         return any(_is_of(home, order.giver) for home, grant in given.items() if grant == EVERYTHING)
+
+    def _is_claimed(self, log: bytes) -> bool:
+        """Whether several name a log as theirs."""
+        return len(self._registry.codes_of(log)) > 1
+
+    def _all_agree(self, log: bytes, orders: Sequence[FromBelow]) -> bool:
+        """Whether nobody else names a log, or all who name it have ordered the same."""
+        return not self._is_claimed(log) or all(
+            any(_is_of(code, order.giver) for order in orders) for code in self._registry.codes_of(log)
+        )
+
+
+def _moves(body: Body | None) -> bool:
+    """Whether an entry may say whose child it is about; one that cannot be read may."""
+    return body is None or body.type in DECIDES
 
 
 def _is_of(home: str, giver: str) -> bool:

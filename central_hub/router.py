@@ -154,12 +154,12 @@ class Router:
     def _follow_once(self) -> None:
         try:
             began = time.monotonic()
-            while self._take_next(BATCH_COUNT, -1):
-                time.sleep(min(REST_S_MAX, 3 * (time.monotonic() - began)))
+            while not self._store.is_stopping and self._take_next(BATCH_COUNT, -1):
+                self._store.rest(min(REST_S_MAX, 3 * (time.monotonic() - began)))
                 began = time.monotonic()
         except (apsw.FullError, NotStored, LogCorrupt) as error:
             print(f"outboxes cannot be filled for the moment: {error}", file=sys.stderr, flush=True)
-            time.sleep(PAUSE_DAMAGED_S if isinstance(error, LogCorrupt) else PAUSE_S)
+            self._store.rest(PAUSE_DAMAGED_S if isinstance(error, LogCorrupt) else PAUSE_S)
         self._store.wait_beyond(self._store.position(), PAUSE_S)
 
     def take(self, end: int, entries: Sequence[Headline]) -> None:

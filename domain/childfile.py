@@ -120,7 +120,7 @@ def child_json(state: State) -> dict[str, Any]:
         "facts": _facts(state),
         "corrections": _corrections(state),
         "pending": [_entry(record) for record in state.pending],
-        "unusable": [_entry(record) for record in state.unusable],
+        "unusable": [_entry(record) for record in (*state.unusable, *state.not_theirs)],
         "unknown": [{"id": one.id.hex(), "type": one.type, "why": one.why} for one in state.unshown],
     }
 

@@ -32,9 +32,9 @@ from domain.errors import (
 )
 from domain.records import Record
 from domain.registers import Head, contested
+from domain.saying import end_of, may_amend, says_where
 from domain.schema import field_codec, fit
 from domain.state import split_fact_field
-from domain.stays import may_take_back
 from domain.tally import MEASURES
 from domain.tiers import COUNTY, is_hub
 
@@ -179,9 +179,12 @@ def _correction(state: Standing, command: c.CorrectFact) -> e.Event:
             named = "value" if field_codec(corrected, command.field) else "field"
             raise BadField(named, trouble.found, trouble.expected) from None
         _require_unmoved(state, command.shown)
-    return e.FactCorrected(
+    correction = e.FactCorrected(
         target=command.target, field=command.field, value=command.value, reason=command.reason, on=command.on
     )
+    if not command.trusting and not may_amend(command.home, correction, state.entry):
+        raise NotItsWord
+    return correction
 
 
 def _class_of(state: Standing, id_: bytes) -> type[e.Event] | None:
@@ -191,21 +194,22 @@ def _class_of(state: Standing, id_: bytes) -> type[e.Event] | None:
 
 def _withdrawal(state: Standing, command: c.WithdrawFact) -> e.Event:
     target = command.target
-    named = state.entry(target.bytes)
-    if named is None and not state.holds_back(target.bytes):
+    if state.entry(target.bytes) is None and not state.holds_back(target.bytes):
         raise UnknownFact(target)
     if state.withdrawn(target.bytes):
         raise AlreadyWithdrawn(target)
-    if named is not None and not may_take_back(command.home, named):
+    withdrawn = e.FactWithdrawn(target=target, reason=command.reason, on=command.on)
+    if not may_amend(command.home, withdrawn, state.entry):
         raise NotItsWord
-    return e.FactWithdrawn(target=target, reason=command.reason, on=command.on)
+    return withdrawn
 
 
 def _settlement(state: Standing, command: c.SettleConflict) -> e.Event:
     heads = state.heads(command.field)
     if not contested(heads):
         raise NoConflict(command.field)
-    _require_competent(state, command, heads)
+    settled = e.ConflictSettled(field=command.field, value=command.value, saw=command.saw, reason=command.reason)
+    _require_competent(state, settled, command.home, heads)
     if not {head.id for head in heads} <= {one.bytes for one in command.saw}:
         raise FieldMoved(command.field, [f"{plain(head.value)} ({head.by}, {head.home})" for head in heads])
     try:
@@ -218,19 +222,21 @@ def _settlement(state: Standing, command: c.SettleConflict) -> e.Event:
             typed(command.field, command.value, state.kind)
     except Unfit as trouble:
         raise BadField("value", trouble.found, trouble.expected) from None
-    return e.ConflictSettled(field=command.field, value=command.value, saw=command.saw, reason=command.reason)
+    return settled
 
 
-def _require_competent(state: Standing, command: c.SettleConflict, heads: tuple[Head, ...]) -> None:
+def _require_competent(state: Standing, settled: e.ConflictSettled, home: str, heads: tuple[Head, ...]) -> None:
     """The county says where a child belongs, the homes what its file says."""
     if state.kind != "child":
         return
-    if command.field != HOME:
-        if command.home == COUNTY:
+    if settled.field != HOME:
+        if home == COUNTY and not says_where(end_of(settled, state.entry)):
             raise HomesSettle(sorted({head.home for head in heads}))
+        if not may_amend(home, settled, state.entry):
+            raise NotItsWord
         return
-    if command.home != COUNTY:
+    if home != COUNTY:
         raise CountySettles
     claims = sorted({str(head.value) for head in heads})
-    if command.value not in claims:
-        raise BadField("value", command.value, "one of " + ", ".join(claims))
+    if settled.value not in claims:
+        raise BadField("value", settled.value, "one of " + ", ".join(claims))

@@ -181,12 +181,15 @@ class AlreadyWithdrawn(Refused):
 
 
 class NotItsWord(Refused):
-    """Where a child belongs is another's word: only the home that wrote it, or the county, can take it back."""
+    """Where a child belongs is another's word: only the home that wrote it, or the county, can change it."""
 
     def __init__(self) -> None:
         super().__init__(
-            "登记、转出、转入、结案，只有写这条记录的之家或者县里能撤回，请联系他们",
-            "only the home that wrote a registration, transfer or departure, or the county, withdraws it: ask them",
+            "孩子归哪个之家，以在册之家和县里的记录为准：登记、转出、转入、结案，只有写这条记录的之家或者县里能更正、能撤回，"
+            "没有登记或者接收过这个孩子的之家也不能把他转出，请联系他们",
+            "where a child belongs is the word of its home and the county: only the home that wrote a registration,"
+            " transfer or departure, or the county, corrects or withdraws it, and nobody else gives the child away:"
+            " ask them",
         )
 
 

@@ -23,6 +23,11 @@ class Fields:
             return []
         return register.edit(head, sight)
 
+    def heads(self, field: str) -> tuple[Head, ...]:
+        """The standing values of a field."""
+        register = self._registers.get(field)
+        return register.heads if register else ()
+
     def reveal(self, acceptance: Record, sight: Sight) -> None:
         """A request came after its acceptance in canonical order: replace what the acceptance would have replaced."""
         for register in self._registers.values():

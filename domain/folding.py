@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from domain import events as e
-from domain.amending import CHAIN_MAX, Amendment, Waiting
+from domain.amending import Amendment, Awaited
 from domain.aside import Aside
 from domain.card import EDITS, HOME, WHOLE, Edits, Unfit, edits_of, typed
 from domain.deed_rows import DeedRows
@@ -27,10 +27,12 @@ from domain.parts import HISTORY, PARTS
 from domain.records import BEFORE_ALL, Record, canonical
 from domain.registers import Head, Sight, head_of, winner
 from domain.repeats import Repeats
+from domain.saying import end_of, may_amend, owns, taken_back
 from domain.schema import fit, subject_kind
-from domain.state import State, Unshown, split_fact_field, unshown
-from domain.stays import claim_winner, counted_moves, may_take_back, status_of, stays_of, transfers_of
+from domain.state import State, Unshown, unshown
+from domain.stays import claim_winner, counted_moves, status_of, stays_of, transfers_of
 from domain.tally import measure_of
+from domain.tiers import governs
 from domain.views import rows
 from domain.witnesses import may_be_one_of_several, repeated
 
@@ -40,7 +42,8 @@ class Folding:
 
     __slots__ = (
         "_amended", "_aside", "_current", "_deeds", "_deps", "_entitled", "_fields", "_figures", "_last", "_moves",
-        "_records", "_repeats", "_snapshot", "_unshown", "_unusable", "_waiting", "_withdrawn", "kind", "subject",
+        "_not_theirs", "_records", "_repeats", "_snapshot", "_told", "_unshown", "_unusable", "_waiting", "_withdrawn",
+        "kind", "subject",
     )  # fmt: skip
 
     def __init__(self, subject: bytes) -> None:
@@ -62,8 +65,10 @@ class Folding:
         self._moves = Moves()
         self._unshown: list[Unshown] = []
         self._unusable: list[Record] = []
-        self._waiting: dict[bytes, list[Waiting]] = {}
+        self._not_theirs: list[Record] = []
+        self._waiting = Awaited()
         self._withdrawn: set[bytes] = set()
+        self._told: set[bytes] = set()  # withdrawn before they were here, by whomever
         self._aside = Aside()
         self._snapshot: State | None = None
 
@@ -103,7 +108,7 @@ class Folding:
         if not isinstance(event, Event):
             self._set_aside(record)
             return
-        if record.home in self._entitled.strangers:
+        if record.home in self._entitled.strangers or self._entitled.refuses(record):
             self._aside.put(record)
             return
         self._records[record.id] = record
@@ -123,10 +128,10 @@ class Folding:
                 self._figures.add(record.home, measure)
         if record.id not in self._amended:
             self._deeds.add(record)
-        if amends:
+        if amends and not taken_back(record, (one.record for one in self._waiting.of(record.id)), self.entry):
             self._amend(record, self._sight(record))
         if self._waiting:
-            for waiting in self._waiting.pop(record.id, ()):
+            for waiting in self._waiting.pop(record.id):
                 self._amend(*waiting)
 
     def _set_aside(self, record: Record) -> None:
@@ -175,31 +180,30 @@ class Folding:
         event = record.event
         if record.id in self._withdrawn:
             return
-        if isinstance(event, e.FactCorrected):
-            self._correct(record, self._repeats.kept(event.target.bytes), event.field, event.value, sight)
+        assert isinstance(event, Event)
+        if not may_amend(record.home, event, self.entry):
+            self._not_theirs.append(record)
+        elif isinstance(event, e.FactCorrected):
+            self._correct(record, event.value, sight)
         elif isinstance(event, e.FactWithdrawn):
             self._withdraw(record, self._repeats.kept(event.target.bytes), sight)
         elif isinstance(event, e.ConflictSettled):
             self._settle(record, event, sight)
 
-    def _wait(self, target: bytes, record: Record, sight: Sight) -> None:
-        self._waiting.setdefault(target, []).append(Waiting(record, sight._replace(deps=dict(sight.deps))))
-
-    def _correct(self, record: Record, target: bytes, field: str, value: Any, sight: Sight) -> None:
-        named = self._records.get(target)
-        for _ in range(CHAIN_MAX):  # a correction of a correction is one of the entry that this one names
-            if named is None or not isinstance(named.event, e.FactCorrected) or field != "value":
-                break
-            sight = sight._replace(named=sight.named | {named.id})
-            target, field = self._repeats.kept(named.event.target.bytes), named.event.field
-            named = self._records.get(target)
+    def _correct(self, record: Record, value: Any, sight: Sight) -> None:
+        """Correct the entry that a correction, or a settlement of a fact's field, is about."""
+        assert isinstance(record.event, Event)
+        id_, named, field, through = end_of(record.event, self.entry)
         if named is None:
-            self._wait(target, record, sight)
+            self._waiting.put(self._repeats.kept(id_), record, sight._replace(named=sight.named | through))
             return
-        sight = sight._replace(named=sight.named | {named.id})
         assert isinstance(named.event, Event)
         try:
             now = fit(type(named.event), field, value)
+            if isinstance(record.event, e.ConflictSettled):
+                self._correct_fact(record, named, field, now, sight)
+                return
+            sight = sight._replace(named=sight.named | through | {named.id})
             if not self._correct_card(record, named, field, now, sight) or type(named.event) in WHOLE:
                 self._correct_fact(record, named, field, now, sight)
         except Unfit:
@@ -239,19 +243,19 @@ class Folding:
 
     def _withdraw(self, record: Record, target: bytes, sight: Sight) -> None:
         named = self._records.get(target)
-        if named is not None and not may_take_back(record.home, named):
-            self._unusable.append(record)
-            if not self._amended.get(target, Amendment()).withdrawn_by:
-                self._withdrawn.discard(target)  # it was noted when only the withdrawal was here
+        if named is None:
+            self._told.add(target)
+            self._waiting.put(target, record, sight)
+            return
+        awaited = self._waiting.target_of(target) if isinstance(named.event, HISTORY) else None
+        if awaited is not None and not owns(record.home, named):
+            self._waiting.put(awaited, record, sight)  # whose word it takes back shows when that is here
             return
         self._withdrawn.add(target)
-        if named is None:
-            self._wait(target, record, sight)
-            return
         if isinstance(named.event, HISTORY):
-            for waiting in self._waiting.values():
-                waiting[:] = [one for one in waiting if one.record.id != target]
+            self._waiting.drop(target)
             self._unusable = [one for one in self._unusable if one.id != target]
+            self._not_theirs = [one for one in self._not_theirs if one.id != target]
             for amendment in self._amended.values():
                 amendment.withdraw(target)
         else:
@@ -260,17 +264,15 @@ class Folding:
 
     def _settle(self, record: Record, event: e.ConflictSettled, sight: Sight) -> None:
         sight = sight._replace(named=frozenset(self._repeats.kept(one.bytes) for one in event.saw))
+        if event.field.startswith("fact:"):
+            self._correct(record, event.value, sight)
+            return
+        claims = self._fields.heads(HOME) if event.field == HOME else ()
+        if not all(governs(record.home, str(one.value)) for one in claims if sight.sees(one)):
+            self._not_theirs.append(record)
+            return
         try:
-            if not event.field.startswith("fact:"):
-                self._put(event.field, head_of(record, record.id, typed(event.field, event.value, self.kind)), sight)
-                return
-            target, name = split_fact_field(event.field)
-            named = self._records.get(self._repeats.kept(target))
-            if named is None:
-                self._wait(self._repeats.kept(target), record, sight)
-                return
-            assert isinstance(named.event, Event)
-            self._correct_fact(record, named, name, fit(type(named.event), name, event.value), sight)
+            self._put(event.field, head_of(record, record.id, typed(event.field, event.value, self.kind)), sight)
         except Unfit:
             self._unusable.append(record)
 
@@ -319,18 +321,14 @@ class Folding:
             status=status_of(counted, stays) if self.kind == "child" else "",
             holder=holder,
             registered_on=min((one.on for one in moves if type(one.event) is e.ChildRegistered), default=None),
-            pending=self._pending(),
+            pending=self._waiting.records({one.id for one in self._aside.records}),  # what is set aside is here
             unusable=tuple(r for r in self._unusable if r.id not in self._withdrawn and r.id not in self._current),
-            aside=self._aside.standing(self._withdrawn),
+            aside=self._aside.standing(self._withdrawn | self._told),
+            not_theirs=tuple(self._not_theirs),
             strangers=self._entitled.strangers,
             early=early,
             unshown=tuple(self._unshown),
         )
-
-    def _pending(self) -> tuple[Record, ...]:
-        """What names entries that are not here; an entry that is set aside is here."""
-        aside = {one.id for one in self._aside.records}
-        return tuple(one.record for id_, ones in self._waiting.items() if id_ not in aside for one in ones)
 
     # -- what a decision asks, without making a state
 
@@ -362,7 +360,7 @@ class Folding:
 
     def withdrawn(self, id_: bytes) -> bool:
         """Whether a fact was withdrawn."""
-        return id_ in self._withdrawn
+        return id_ in self._withdrawn or (id_ in self._told and self.entry(id_) is None)
 
     def entry(self, id_: bytes) -> Record | None:
         """A readable entry; None where it is not known."""

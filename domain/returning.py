@@ -61,7 +61,7 @@ def refusal(record: Record, state: State) -> Refusal | None:
             assert measure is not None, event
             early = BeforeRegistration(measure.on, state.early[record.id])
             return Refusal(EARLY, early.zh, early.en)
-        case e.FactWithdrawn() if record in state.unusable:
+        case Event() if record in state.not_theirs or record in state.aside:
             return Refusal(NOT_ITS_WORD, _NOT_ITS_WORD.zh, _NOT_ITS_WORD.en)
         case Event() as event if record in state.unusable and not isinstance(event, e.FactCorrected):
             return _unfit(event, record.home)
@@ -71,11 +71,11 @@ def refusal(record: Record, state: State) -> Refusal | None:
 
 def returned(state: State) -> list[tuple[Record, Refusal]]:
     """Every entry that the state leaves out, with the reason, by log and seq."""
-    if not (state.aside or state.unusable or state.early):
+    if not (state.aside or state.unusable or state.early or state.not_theirs):
         return []
     early = (state.records[id_] for id_ in state.early)
     found = []
-    for record in (*state.aside, *state.unusable, *early):
+    for record in (*state.aside, *state.unusable, *state.not_theirs, *early):
         why = refusal(record, state)
         if why is not None:
             found.append((record, why))

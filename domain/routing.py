@@ -20,7 +20,8 @@ A home has what it wrote itself; this says what *others* wrote that it is given 
 *Lawfully*: a home that knew a child's id could claim the child in its own log, and a file that was given cannot be
 taken back. So a claim alone gives nothing. A child belongs to the only home that ever registered it; from there it goes
 to another by a request of the home that has it and an acceptance by the home that was asked, each used once, or by the
-county's word; only who wrote one of these, or the county, can take it back (`stays.may_take_back`). Where two homes
+county's word; only who wrote one of these, or the county, can amend it or take it back (`domain/saying.py`), and a
+county has a word on its own homes' children. Where two homes
 registered one child, where an acceptance answers no such request, and where the picture (`stays`) shows another holder,
 nobody is given anything new until the county has decided.
 """
@@ -39,7 +40,7 @@ from domain.state import State
 from domain.stays import answers
 from domain.tiers import governs
 
-ROUTING_VERSION = 2
+ROUTING_VERSION = 3
 """A change of what is given to whom needs a new one: a fold that says another holder, a type that decides or ties.
 Hubs then go through what they routed by the rules before, and send what is owed now."""
 
@@ -149,10 +150,11 @@ def _lawful_holders(state: State) -> list[tuple[str, Record | None]]:
         key=lambda one: (_on(one), one.order),
     )
     requests = [one for one in moves if isinstance(one.event, e.ChildTransferRequested)]
-    holders: list[tuple[str, Record | None]] = [(registrars.pop() if len(registrars) == 1 else "", None)]
+    holders: list[tuple[str, Record | None]] = [(min(registrars) if len(registrars) == 1 else "", None)]
     while True:
         giver = holders[-1][0]
-        taken = next((one for one in acceptances if _is_lawful(one, giver, requests)), None)
+        owners = {giver} if giver else registrars
+        taken = next((one for one in acceptances if _is_lawful(one, owners, requests)), None)
         if taken is None:
             return holders
         acceptances.remove(taken)
@@ -173,13 +175,17 @@ def _taker(acceptance: Record) -> str:
     return home
 
 
-def _is_lawful(acceptance: Record, giver: str, requests: Iterable[Record]) -> bool:
-    """Whether an acceptance is the county's word, or a home's own answer to a request of the home that has it."""
-    if governs(acceptance.home, _taker(acceptance)):
-        return acceptance.home != _taker(acceptance)
-    if not giver or acceptance.home != _taker(acceptance):
+def _is_lawful(acceptance: Record, owners: set[str], requests: Iterable[Record]) -> bool:
+    """Whether an acceptance is the county's word on its own children, or answers a request of the home that has one.
+
+    `owners`: the home that has the child, or all that registered it and none of which has it.
+    """
+    taker = _taker(acceptance)
+    if acceptance.home != taker and not governs(acceptance.home, taker):
         return False
-    return any(one.home == giver and answers(acceptance, one) for one in requests)
+    if acceptance.home != taker and all(governs(acceptance.home, owner) for owner in owners):
+        return True
+    return len(owners) == 1 and any(one.home in owners and answers(acceptance, one) for one in requests)
 
 
 def urgency(state: State) -> tuple[int, bytes]:

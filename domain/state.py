@@ -69,7 +69,7 @@ class State:
     """A folded subject; equal for equal entries, in whatever order they came.
 
     Entries that are not applied: those in `aside` are not in `records` either, those in `early` are, with the day that
-    their date precedes.
+    their date precedes.  `not_theirs`: amendments of another's word on where the child belongs.
     """
 
     kind: str = ""
@@ -89,6 +89,7 @@ class State:
     pending: tuple[Record, ...] = ()
     unusable: tuple[Record, ...] = ()
     aside: tuple[Record, ...] = ()
+    not_theirs: tuple[Record, ...] = ()
     strangers: frozenset[str] = frozenset()
     early: Mapping[bytes, dt.date] = field(default_factory=dict)
     unshown: tuple[Unshown, ...] = ()
@@ -131,7 +132,7 @@ class State:
 
     def holds_back(self, id_: bytes) -> bool:
         """Whether an entry was received and is not applied."""
-        return id_ in self.early or any(one.id == id_ for one in (*self.aside, *self.unusable))
+        return id_ in self.early or any(one.id == id_ for one in (*self.aside, *self.unusable, *self.not_theirs))
 
     def entry(self, id_: bytes) -> Record | None:
         """A readable entry; None where it is not known."""

@@ -4,8 +4,7 @@ The child belongs to the former home until another accepts it.  Acceptances that
 rival claims: one provisional winner, the others shown as a conflict of the register `home` and left out of the stays.
 An acceptance answers every earlier request to its home, whichever of the two entries arrives first.
 
-A move is withdrawn by the home that wrote it or by its county (`may_take_back`).  Anybody else's withdrawal is kept and
-returned, and changes nothing: otherwise a stranger's would begin to count once his home turns out to know the file.
+A move is corrected and withdrawn by the home that wrote it or by its county (`domain/saying.py`).
 """
 
 from __future__ import annotations
@@ -43,14 +42,6 @@ class Move(NamedTuple):
 
 MOVES = (e.ChildRegistered, e.ChildTransferAccepted, e.ChildTransferRequested, e.ChildDeregistered)
 _RANK = {cls: rank for rank, cls in enumerate(MOVES)}
-
-
-def may_take_back(home: str, record: Record) -> bool:
-    """Whether a home may withdraw an entry: a move only who wrote it, or a hub above; all else whoever has the file.
-
-    Nobody can undo somebody else's word on where a child belongs, however late it turns out what he had seen.
-    """
-    return not isinstance(record.event, MOVES) or home == record.home or governs(home, record.home)
 
 
 def answers(acceptance: Record, request: Record) -> bool:

@@ -173,7 +173,7 @@ def _child(state: State) -> Rows:
             *(_day(state.last.get(kind)) for kind in _LAST),
             leaving_for(state),
             len(state.conflicts()),
-            len(state.pending) + len(state.unusable),
+            len(state.pending) + len(state.unusable) + len(state.not_theirs),
             len(state.unshown),
         ),
     )
@@ -194,7 +194,8 @@ def _place(value: Callable[[str], Any]) -> tuple[str, str]:
 def _taken_back(state: State) -> bool:
     """A file that nothing stands in any more, because its registration was a mistake, is no child's."""
     told = [id_ for id_, record in state.records.items() if not isinstance(record.event, _ABOUT_ENTRIES)]
-    return bool(told) and all(map(state.withdrawn, told)) and not (state.unusable or state.unshown or state.aside)
+    held = state.unusable or state.not_theirs or state.unshown or state.aside
+    return bool(told) and all(map(state.withdrawn, told)) and not held
 
 
 def leaving_for(state: State) -> str:

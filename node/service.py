@@ -36,7 +36,7 @@ REST_S_MAX: Final = (
 )
 BACKLOG_COUNT: Final = 2048  # a county's homes may all come back in one second
 OPEN_FILES_COUNT: Final = 8192
-SHUTDOWN_TIMEOUT_S: Final = 2.0
+SHUTDOWN_TIMEOUT_S: Final = 1.0
 FIRST_LOOK_S_MAX: Final = 1.0
 LINGERING_TIME_S: Final = 2.0  # how long the rest of a refused request is still read
 PEER_FAULT_SIZE_MAX: Final = 160
@@ -95,6 +95,13 @@ class FollowerThread:
             self._cancel_asked()
         return future
 
+    def wake(self) -> None:
+        """The node is stopping: end after the batch at hand whatever works through a backlog, here or elsewhere.
+
+        What is asked of the follower is still done: requests that are being answered may need it.
+        """
+        self._store.wake()
+
     def stop(self) -> None:
         """Stop after the batch at hand."""
         self._stopping.set()
@@ -146,13 +153,18 @@ class FollowerThread:
         for _ in self._projection.catch_up():
             if self._stopping.is_set():
                 return
+            if self._store.is_stopping:
+                break  # the rest is followed after the next start
             if not self._asked.empty():
                 break  # what is asked may follow, too, and put another file in place
         self._do_asked()
         self._looked.set()
         self._full = False
         self._stopping.wait(min(REST_S_MAX, time.monotonic() - began))
-        self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
+        if self._store.is_stopping:
+            self._stopping.wait(FOLLOW_PAUSE_S)
+        else:
+            self._store.wait_beyond(self._projection.position, FOLLOW_PAUSE_S)
 
     def _wait(self, error: Exception) -> None:
         if not self._full:
@@ -230,6 +242,7 @@ async def serve(
             task.result()
             await stop.wait()
     finally:
+        follower.wake()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -43,6 +43,10 @@ CREATE TABLE outbox_scope(subject BLOB NOT NULL, outbox INTEGER NOT NULL, PRIMAR
 CREATE TABLE outbox_again(log BLOB NOT NULL, subject BLOB NOT NULL, PRIMARY KEY(log, subject)) WITHOUT ROWID, STRICT;
 CREATE TABLE outbox_tie(subject BLOB NOT NULL, hangs BLOB NOT NULL, PRIMARY KEY(subject, hangs)) WITHOUT ROWID, STRICT;
 """
+# Of its own, because folders had the table before: whoever opens one for writing makes it, and older versions heed it.
+TIE_INDEX: Final = "CREATE INDEX outbox_tie_by_hangs ON outbox_tie(hangs)"
+TIED_QUERY: Final = "SELECT subject FROM outbox_tie WHERE hangs=?"
+FORGET_TIES: Final = "DELETE FROM outbox_tie WHERE subject=? OR hangs=?"
 LATER_QUERY: Final = (
     "WITH RECURSIVE back(place, before) AS (SELECT position, prev FROM entry WHERE position=? AND version>?"
     " UNION ALL SELECT position, prev FROM back JOIN entry ON position = before AND version>?)"
@@ -83,11 +87,15 @@ def exist(db: apsw.Connection) -> bool:
 
 
 def make_tables(db: apsw.Connection) -> None:
-    """Give a folder of an older format the tables that it lacks."""
+    """Give a folder of an older format the tables that it lacks, and one that was made before it the index."""
     if not exist(db):
         with transaction(db):
             db.execute(SCHEMA)
+            db.execute(TIE_INDEX)
             db.execute(f"PRAGMA user_version={FORMAT}")
+    elif not db.execute("SELECT count(*) FROM sqlite_schema WHERE name='outbox_tie_by_hangs'").get:
+        with transaction(db):
+            db.execute(TIE_INDEX)
 
 
 def outboxes(db: apsw.Connection) -> list[Outbox]:
@@ -196,18 +204,22 @@ def scope(db: apsw.Connection, subject: bytes) -> set[int]:
     return {number for (number,) in db.execute("SELECT outbox FROM outbox_scope WHERE subject=?", (subject,))}
 
 
+def followers_query(count: int) -> str:
+    """What follows so many subjects, or the child whose file they go with."""
+    marks = ",".join("?" * count)
+    return f"""
+        SELECT subject, outbox FROM outbox_scope WHERE subject IN ({marks})
+        UNION SELECT hangs, outbox FROM outbox_tie JOIN outbox_scope USING (subject) WHERE hangs IN ({marks})
+    """
+
+
 def followers_of(db: apsw.Connection, subjects: Collection[bytes]) -> dict[bytes, set[int]]:
     """For many subjects at once the outboxes that follow them, or the child whose file they go with.
 
     Those that nobody follows are left out.
     """
     found: dict[bytes, set[int]] = {}
-    marks = ",".join("?" * len(subjects))
-    query = f"""
-        SELECT subject, outbox FROM outbox_scope WHERE subject IN ({marks})
-        UNION SELECT hangs, outbox FROM outbox_tie JOIN outbox_scope USING (subject) WHERE hangs IN ({marks})
-    """
-    rows: list[Any] = db.execute(query, (*subjects, *subjects)).fetchall()
+    rows: list[Any] = db.execute(followers_query(len(subjects)), (*subjects, *subjects)).fetchall()
     for subject, number in rows:
         found.setdefault(subject, set()).add(number)
     return found
@@ -215,8 +227,7 @@ def followers_of(db: apsw.Connection, subjects: Collection[bytes]) -> dict[bytes
 
 def followers(db: apsw.Connection, subject: bytes) -> set[int]:
     """The outboxes that follow a subject, or the child whose file it goes with."""
-    query = "SELECT subject FROM outbox_tie WHERE hangs=?"
-    rows: list[Any] = db.execute(query, (subject,)).fetchall()
+    rows: list[Any] = db.execute(TIED_QUERY, (subject,)).fetchall()
     return scope(db, subject).union(*(scope(db, child) for (child,) in rows))
 
 
@@ -255,7 +266,7 @@ def told(db: apsw.Connection) -> None:
 def forget(db: apsw.Connection, subject: bytes) -> None:
     """Let nothing here lead to an erased subject."""
     db.execute("DELETE FROM outbox_scope WHERE subject=?", (subject,))
-    db.execute("DELETE FROM outbox_tie WHERE subject=? OR hangs=?", (subject, subject))
+    db.execute(FORGET_TIES, (subject, subject))
 
 
 def partial_branches(db: apsw.Connection) -> set[int]:

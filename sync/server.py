@@ -4,7 +4,9 @@ No decisions here: `replicator.Receiver` makes them. The answer is opened before
 acknowledgements flow while the node is still sending. Effects are performed in order: a batch is on the disk before
 its acknowledgement is written.
 
-One exchange a log at a time: a second one ends the first, which is then surely the remains of a cut connection.
+One exchange a log at a time: a second one ends the first, which is then surely the remains of a cut connection. Which
+is the second follows from when its request came, not from which greeting was worked on sooner: the remains of a cut
+connection, found late, end nobody who came after them.
 
 However many homes come at once, only WORKING_MAX frames are worked on at a time, the others wait their turn in order;
 what waits is not read, so TCP holds its sender back. A turn lasts from a whole frame to what it led to on the disk, and
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -89,8 +92,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Talk:
-    """How far one exchange has come."""
+    """How far one exchange has come; requests are numbered as they come."""
 
+    number: int
     receiver: Receiver | None = None
     files: FileReceiver | None = None
     logs: ServedLogs | None = None
@@ -136,7 +140,8 @@ class ExchangeServer:
         self._store = store
         self._key_of = key_of
         self._clock_ms = clock_ms
-        self._running: dict[bytes, asyncio.Task[None]] = {}
+        self._running: dict[bytes, tuple[int, asyncio.Task[None]]] = {}
+        self._numbers = itertools.count(1)
         self._turns = asyncio.Semaphore(WORKING_MAX)
 
     def routes(self) -> list[web.RouteDef]:
@@ -175,11 +180,11 @@ class ExchangeServer:
         """Serve one exchange."""
         if request.content_type != CONTENT_TYPE:
             raise web.HTTPUnsupportedMediaType(text=f"expected {CONTENT_TYPE}")
-        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE})
+        response, talk = web.StreamResponse(headers={"Content-Type": CONTENT_TYPE}), Talk(next(self._numbers))
         with contextlib.suppress(*LINK_ERRORS, asyncio.CancelledError):
             await response.prepare(request)
             # A task of its own: to end a former exchange is not to end the connection's task, which may linger.
-            conversation = asyncio.create_task(self._converse(request, response))
+            conversation = asyncio.create_task(self._converse(request, response, talk))
             try:
                 await conversation
             except StaleVersion as error:  # another exchange was quicker: nobody did wrong
@@ -201,8 +206,8 @@ class ExchangeServer:
             await response.write_eof()
         return response
 
-    async def _converse(self, request: web.Request, response: web.StreamResponse) -> None:
-        frames, talk = wire.FrameBuffer(), Talk()
+    async def _converse(self, request: web.Request, response: web.StreamResponse, talk: Talk) -> None:
+        frames = wire.FrameBuffer()
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
                 for frame in frames.feed(chunk):
@@ -210,7 +215,7 @@ class ExchangeServer:
                     if talk.is_over:
                         return
         finally:
-            if talk.receiver is not None and self._running.get(talk.receiver.log) is asyncio.current_task():
+            if talk.receiver is not None and self._running.get(talk.receiver.log, (0,))[0] == talk.number:
                 del self._running[talk.receiver.log]
 
     async def _hear(self, response: web.StreamResponse, talk: Talk, frame: bytes) -> None:
@@ -273,7 +278,7 @@ class ExchangeServer:
         if isinstance(message, Introduction):
             await asyncio.to_thread(self._admit, message)
             return []
-        receiver = talk.receiver = await self._open(message)
+        receiver = talk.receiver = await self._open(talk.number, message)
         if receiver is None:
             talk.is_over = True
             reason = "this county does not know the node: join again with a new invitation"
@@ -290,22 +295,27 @@ class ExchangeServer:
             answers.append(await self._perform(receiver, effect))
         return [answer for answer in answers if answer is not None]
 
-    async def _open(self, message: Message) -> Receiver | None:
+    async def _open(self, number: int, message: Message) -> Receiver | None:
         if not isinstance(message, Hello):
             raise RemoteProtocolError("an exchange begins with Hello")
         public_key = self._key_of(message.log)
         if public_key is None or await asyncio.to_thread(self._is_in_part, message.log):
             return None
-        former = self._running.get(message.log)
-        if former is not None and not former.done():
-            former.cancel()
-            await asyncio.wait([former])
-        task = asyncio.current_task()
-        assert task is not None
-        self._running[message.log] = task
+        await self._take_over(number, message.log)
         if not await asyncio.to_thread(self._store.holds, message.log):
             await asyncio.wrap_future(self._store.add_log(message.log, public_key))
         return await asyncio.to_thread(receiver_of, self._store, message.log, public_key)
+
+    async def _take_over(self, number: int, log: bytes) -> None:
+        """Be the exchange of a log from now on; raises StaleVersion where one that came later is."""
+        while (running := self._running.get(log)) is not None and not running[1].done():
+            if running[0] > number:
+                raise StaleVersion("another exchange of this log came later")
+            running[1].cancel()
+            await asyncio.wait([running[1]])
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[log] = (number, task)
 
     def _is_in_part(self, log: bytes) -> bool:
         """Whether a log came here through an outbox: nobody pushes it, whatever a hub below says of it."""

@@ -92,7 +92,7 @@ class Store(StoredLog):
         keyring = Keyring.create(folder / KEYS_FILE, master)
         keyring.add_log_key(log, seed)
         keyring.close()
-        schema = log_schema.SCHEMA + outbox_sql.SCHEMA
+        schema = log_schema.SCHEMA + outbox_sql.SCHEMA + outbox_sql.TIE_INDEX
         db = create_database(folder / LOG_FILE, master, log_schema.APPLICATION_ID, log_schema.FORMAT, schema)
         with db:
             log_sql.add_branch(db, log, public_key, Kind.OWN)
@@ -296,6 +296,16 @@ class Store(StoredLog):
         with self._grown:
             self._grown.wait_for(lambda: self._stopping or self._tail.position > position, timeout_s)
         return self.position()
+
+    def rest(self, timeout_s: float) -> None:
+        """Wait, between two batches of work that others are not to be kept waiting by; not where the node stops."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._stopping, timeout_s)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the node is stopping: who works in batches leaves the rest to the next start."""
+        return self._stopping
 
     def wake(self) -> None:
         """Let those who wait look up, and nobody wait from now on: the node is stopping."""

@@ -109,13 +109,13 @@ class Diary:
         self.holders[child].append((taker, self.time))
 
     def lie(self, child: bytes) -> None:
-        """A home claims, registers, gives away or withdraws what is not its own."""
+        """A home claims, registers, gives away, withdraws or corrects what is not its own."""
         mine = {home for home, _ in self.holders[child]} | {self.offered.get(child, ("", 0))[0]}
         strangers = [home for home in HOMES if home not in mine]
         if not strangers:
             return
         liar = self.dice.choice(strangers)
-        kind = self.dice.randrange(5)
+        kind = self.dice.randrange(7)
         if kind == 0:
             self.write(liar, child, e.ChildTransferAccepted(on=self.day, reason=self.word()))
         elif kind == 1 and self.dice.random() < 0.2:
@@ -128,6 +128,12 @@ class Diary:
             about = [one for one in self.written if one.child == child]
             target = UUID(bytes=self.dice.choice(about).id)
             self.write(liar, child, e.FactWithdrawn(target=target, reason=self.word()))
+        elif kind == 4:
+            target = UUID(bytes=next(one.id for one in self.written if one.child == child))
+            wrong = {"field": "registered_on", "value": "2039-01-01", "reason": self.word()}
+            self.write(liar, child, e.FactCorrected(target=target, **wrong))
+        elif kind == 5:
+            self.write(liar, child, e.ConflictSettled(field="home", value=liar, saw=(), reason=self.word()))
         else:
             self.write(liar, child, e.ChildDeregistered(on=self.day, reason="moved", note=self.word()))
 

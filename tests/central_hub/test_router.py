@@ -8,8 +8,10 @@ from uuid import UUID
 import msgpack
 import pytest
 
+from central_hub import router as router_module
 from central_hub.loading import Load
 from central_hub.ordering import address
+from central_hub.router import Router
 from domain import events as e
 from domain.policy import COUNTY_SUBJECT
 from node import mailbox
@@ -19,7 +21,7 @@ from sync import outbox_sql
 from sync.errors import LocalProtocolError, SubjectErased
 from sync.log_schema import Row
 from sync.store import Store
-from tests.central_hub.town import Town
+from tests.central_hub.town import NOW_MS, Town
 
 OLD, NEW, OTHER = "home-01", "home-02", "home-03"
 DAY = dt.date(2024, 9, 1)
@@ -197,6 +199,34 @@ def test_a_router_that_starts_again_repeats_nothing(town):
     town.router.position = 0
     town.route(3)
     assert [town.hub.reading(lambda db, c=c: outbox_sql.outbox(db, town.box(c)).size) for c in town.homes] == sizes
+    town.require_whole()
+
+
+def test_a_node_that_stops_waits_for_one_batch(town, monkeypatch):
+    """However much is waiting: the batch at hand is committed, the rest is routed after the next start."""
+    monkeypatch.setattr(router_module, "BATCH_COUNT", 5)
+    monkeypatch.setattr(router_module, "PAUSE_S", 3600)
+    monkeypatch.setattr(router_module, "REST_S_MAX", 3600)
+    for n in range(1, 7):
+        register(town, n.to_bytes(16, "big"))
+        move(town, n.to_bytes(16, "big"))
+    town.bring()
+    take = town.router.take
+
+    def taking(end, entries):
+        take(end, entries)
+        town.hub.wake()  # what SIGTERM does
+
+    monkeypatch.setattr(town.router, "take", taking)
+    before = town.router.position
+    town.router._follow_once()
+    assert town.router.position == before + 5
+    town.router._follow_once()
+    assert town.router.position == before + 5
+    again = Router(town.hub, town.registry, lambda: NOW_MS)
+    assert again.position <= before + 5
+    assert list(again.catch_up())[-1] == town.hub.position()
+    assert len(town.deliveries("home-02")) > 0
     town.require_whole()
 
 

@@ -527,7 +527,7 @@ def test_tiers_agree_on_whose_a_log_is(offices):
 
 
 def test_all_who_name_a_log_are_told_to_erase(offices):
-    """A home that moved wrote about the child: both its counties are told, and the new one's order counts, too."""
+    """A home that moved wrote about the child: both its counties order it, then it is erased, and both are told."""
     home, hejian = offices["qingxi"].home, offices["hejian"]
     home.record([draft_of(CHILD, registered("王小雨", on=DAY), "w", NOW_MS)]).result()
     bring(offices, "qingxi")
@@ -535,9 +535,42 @@ def test_all_who_name_a_log_are_told_to_erase(offices):
     offices["baihe"].say("erasure-ordered/1", {"subjects": [CHILD], "ground": "asked"})
     hejian.take(offices["baihe"].store, offices["baihe"].store.log)
     assert Obedience(hejian.store, hejian.registry, hejian.erase, clock).follow()
+    assert hejian.store.entries_of_subject(CHILD) != []
+    offices["qingxi"].say("erasure-ordered/1", {"subjects": [CHILD], "ground": "asked"})
+    hejian.take(offices["qingxi"].store, offices["qingxi"].store.log)
+    assert Obedience(hejian.store, hejian.registry, hejian.erase, clock).follow()
+    assert hejian.store.entries_of_subject(CHILD) == []
     for name in ("qingxi", "baihe"):
         (order,) = mailbox.read(hejian.store, hejian.store.signer.public_key, name).orders
         assert order.subjects == (CHILD,)
+
+
+@pytest.mark.parametrize("names_first", [False, True])
+def test_to_name_another_countys_log_does_not_let_it_be_erased(offices, names_first):
+    """A county that names a foreign home's key, be it before its own county does, erases nothing of it; the home can.
+
+    Keys are no secret. Neither what the home alone wrote, nor its child of which others wrote, is erased by the order.
+    """
+    home, hejian, shared = offices["qingxi"].home, offices["hejian"], b"shared kid" + bytes(6)
+    for subject in (CHILD, shared):
+        home.record([draft_of(subject, registered("王小雨", on=DAY), "w", NOW_MS)]).result()
+    offices["baihe"].home.record([draft_of(shared, talk(DAY), "w", NOW_MS)]).result()
+    offices["baihe"].admit("home-07", home.signer.public_key)
+    offices["baihe"].say("erasure-ordered/1", {"subjects": [CHILD, shared], "ground": "asked"})
+    if names_first:
+        hejian.take(offices["baihe"].store, offices["baihe"].store.log)
+        hejian.registry.refresh()
+    bring(offices, "qingxi")
+    bring(offices, "baihe")
+    assert hejian.registry.code_of(home.log) == ("baihe/home-07" if names_first else "qingxi/home-01")
+    assert Obedience(hejian.store, hejian.registry, hejian.erase, clock).follow()
+    assert all(hejian.store.entries_of_subject(subject) for subject in (CHILD, shared))
+    left = {(one["from"], one["subject"]) for one in shown(hejian.store, hejian.registry)}
+    assert left == {("baihe", CHILD.hex()), ("baihe", shared.hex())}
+    home.erase([CHILD], by="w", ground="asked", now_ms=NOW_MS)
+    bring(offices, "qingxi")
+    assert Obedience(hejian.store, hejian.registry, hejian.erase, clock).follow()
+    assert (hejian.store.entries_of_subject(CHILD), len(hejian.store.entries_of_subject(shared))) == ([], 2)
 
 
 def test_who_names_a_log_later_is_told_what_was_ordered_before(offices):

@@ -43,10 +43,11 @@ def events(pick: Pick, before: Sequence[Any]) -> list[Any]:
     if before:
         target = pick(before)
         fields = ["minutes", "on", "value", "field", "address", "name", "registered_on", "nonsense"]
-        values = [12, "2024-10-05", "16300000009", "father_phone", "王梅", None, "3"]
+        fields += ["accepted", "home", "to_home"]
+        values = [12, "2024-10-05", "16300000009", "father_phone", "王梅", None, "3", True, *HOMES[:2]]
         plain += [
             correction(target, pick(fields), pick(values)),
-            correction(target, pick(["minutes", "on", "value"]), pick(values)),
+            correction(target, pick(["minutes", "on", "value", "accepted"]), pick(values)),
             withdrawal(target),
             e.ConflictSettled(
                 field=pick(["guardian_phone", "home", "father_phone", f"fact:{target.id.hex()}:on"]),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from domain import events as e
 from domain.folding import fold
 from domain.records import Record
+from domain.returning import returned
 from domain.routing import DECIDES, EVERYTHING, Grant, grants, hangs_on, may_change, urgency
 from tests.domain.domain_samples import DAY, SUBJECT, Writer, correction, phone, registered, talk, withdrawal
 from tests.domain.histories import histories
@@ -93,6 +94,85 @@ def test_a_strangers_withdrawal_never_begins_to_count(homes):
     gone = homes[NEW].write(withdrawal(born))
     shown = homes[NEW].write(talk(day(3)), born)
     assert given_to(born, gone) == given_to(born, gone, shown) == {OLD: EVERYTHING}
+
+
+def amendments(target: Record, field: str, value: Any) -> list[e.Event]:
+    """Ways to say of an entry's field that it is otherwise."""
+    settled = e.ConflictSettled(field=f"fact:{target.id.hex()}:{field}", value=value, saw=())
+    return [correction(target, field, value), settled]
+
+
+def test_a_strangers_word_on_where_a_child_belongs_never_begins_to_count(homes):
+    """Corrections of moves and settlements of `home`, before and after he was shown the file, change nothing."""
+    moved = handed_over(homes)
+    tricks = [
+        *amendments(moved[0], "registered_on", "2034-01-01"),
+        *amendments(moved[1], "to_home", OTHER),
+        *amendments(moved[2], "on", "2001-01-01"),
+        *amendments(moved[2], "accepted", False),
+        *amendments(moved[2], "home", OTHER),
+        e.ConflictSettled(field="home", value=OTHER, saw=tuple(UUID(bytes=one.id) for one in moved)),
+        request(OTHER, 30),
+    ]
+    expected, state = given_to(*moved), fold("child", SUBJECT, moved)
+    for trick in tricks:
+        for knows in (False, True):
+            liar = Writer(OTHER)
+            lie = liar.write(trick, *(moved if knows else ()))
+            known = [*moved, lie, liar.write(talk(day(40)), moved[-1])]
+            assert given_to(*moved, lie) == given_to(*known) == expected
+            assert fold("child", SUBJECT, known).stays == state.stays
+            assert [why.code for one, why in returned(fold("child", SUBJECT, known)) if one == lie] == ["not-its-word"]
+
+
+def test_the_former_home_and_the_new_one_amend_their_own_words_alone(homes):
+    """Neither corrects the other's move; the county corrects both, and nobody takes its correction back."""
+    moved = handed_over(homes)
+    late = correction(moved[2], "on", (day(50)).isoformat())
+    for home, counts in ((OLD, False), (NEW, True), (COUNTY, True)):
+        mended = Writer(home, f"{home} again").write(late, *moved)
+        assert (fold("child", SUBJECT, [*moved, mended]).stays[-1].from_on == day(50)) is counts
+        for other in {OLD, NEW, OTHER, COUNTY} - {home}:
+            undone = Writer(other, f"{other} later").write(withdrawal(mended), mended)
+            stays = fold("child", SUBJECT, [*moved, mended, undone]).stays
+            assert (stays[-1].from_on == day(50)) is (counts and other != COUNTY)
+
+
+def test_a_withdrawal_of_a_correction_is_judged_when_its_move_is_here(homes):
+    """A stranger's withdrawal comes first, then the home's correction, then its move: the correction counts."""
+    born = homes[OLD].write(registered())._replace(lamport=9)
+    mended = homes[OLD].write(correction(born, "registered_on", day(5).isoformat()))._replace(lamport=5)
+    chained = homes[OLD].write(correction(mended, "value", day(6).isoformat()))._replace(lamport=6)
+    gone = homes[NEW].write(withdrawal(mended))
+    shown = homes[NEW].write(talk(day(30)), born)
+    name = homes[OLD].write(correction(born, "name", "陈小苗"))._replace(lamport=5)
+    unnamed = homes[NEW].write(withdrawal(name))
+    for records in ([born, mended, gone, shown], [born, mended, gone._replace(lamport=7), shown]):
+        state = fold("child", SUBJECT, records)
+        assert [stay.from_on for stay in state.stays] == [day(5)]
+        assert [one for one, _ in returned(state)] == [records[2]]
+    assert fold("child", SUBJECT, [born, mended, chained, gone, shown]).stays[0].from_on == day(6)
+    assert fold("child", SUBJECT, [born, name, shown]).value("name") == "陈小苗"
+    for lamport in (1, 7):
+        named = fold("child", SUBJECT, [born, name, unnamed._replace(lamport=lamport), shown])
+        assert named.value("name") == registered().name
+
+
+def test_the_county_settles_where_its_own_children_belong():
+    """A county's settlement, and its acceptance, move no child of another county's home."""
+    home, there, away = Writer("x/home-01"), Writer("y/home-02"), Writer("y/")
+    born = home.write(registered())
+    claim = there.write(acceptance(), born)
+    word = away.write(acceptance(14, home="y/home-02"), born, claim)
+    settled = away.write(e.ConflictSettled(field="home", value="y/home-02", saw=()), born, claim)
+    assert given_to(born, claim, settled) == given_to(born, word) == given_to(born, claim, word) == {}
+    rival = there.write(acceptance(13))
+    unseen = away.write(e.ConflictSettled(field="home", value="y/home-02", saw=()), born, rival)
+    assert [why.code for one, why in returned(fold("child", SUBJECT, [born, rival, unseen]))] == ["not-its-word"]
+    above = Writer("").write(acceptance(15, home="y/home-02"), born, rival)
+    assert given_to(born, rival, above)["y/home-02"] == EVERYTHING
+    asked = home.write(request("y/home-02", 13), born)
+    assert given_to(born, asked, word)["y/home-02"] == EVERYTHING
 
 
 def test_nobody_can_be_given_a_child_by_who_does_not_have_it(homes):

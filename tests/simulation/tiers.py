@@ -149,7 +149,7 @@ class Tier(Node):
 
     async def end_exchanges(self) -> None:
         """What is left of exchanges that were cut must not meet a closed store."""
-        if rest := [task for task in self.server._running.values() if not task.done()]:
+        if rest := [task for _, task in self.server._running.values() if not task.done()]:
             for task in rest:
                 task.cancel()
             await asyncio.wait(rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -367,6 +368,37 @@ def test_an_unknown_log_is_refused(stores, hub):
     run(work())
     assert [branch.log for branch in hub.store.branches()] == [hub.store.log]
     assert stranger.last_checkpoint(stranger.log) is None
+
+
+def test_the_remains_of_a_cut_exchange_end_nobody_who_came_later(node, hub, monkeypatch):
+    """A greeting that the hub comes to only when its line was cut, and the next exchange is on, is passed over."""
+    node.record(drafts(50)).result(10)
+    decode, greeted, go_on, passed_on = wire.decode, threading.Event(), threading.Event(), threading.Event()
+
+    def slow(frame, subject_of=None):
+        message = decode(frame, subject_of) if subject_of else decode(frame)
+        if threading.current_thread() is threading.main_thread():
+            return message  # the node's
+        if isinstance(message, Hello):
+            if not greeted.is_set():
+                greeted.set()
+                assert go_on.wait(20)
+        elif not go_on.is_set():  # the later exchange has begun, and is at its first entries
+            go_on.set()
+            passed_on.wait(0.5)  # time enough for the former to do what it must not
+        return message
+
+    async def work() -> None:
+        async with serving(hub):
+            monkeypatch.setattr("sync.server.wire.decode", slow)
+            first = asyncio.create_task(exchange(node, hub.url, sender_of(node, hub.key)))
+            assert await asyncio.to_thread(greeted.wait, 20)
+            first.cancel()
+            await asyncio.wait([first])
+            await exchange(node, hub.url, sender_of(node, hub.key))
+
+    run(work())
+    check_complete(node, hub)
 
 
 def test_a_second_exchange_ends_the_first(node, hub, sizes_of):

@@ -451,3 +451,37 @@ def test_a_folder_of_the_older_format_is_brought_up(stores, county):
     home = joined(stores, hub)
     deliver(hub, home)
     assert content(home, 1) == content(hub, 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [(outbox_sql.TIED_QUERY, 1), (outbox_sql.followers_query(3), 6), (outbox_sql.FORGET_TIES, 2)],
+)
+def test_no_step_goes_through_all_ties(stores, query, count):
+    """What follows a subject, and what an erasure takes away, is found by indexes, however many grants there are."""
+    home = stores("home")
+
+    def plan(db) -> list[str]:
+        return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", (b"s" * 16,) * count).fetchall()]
+
+    steps = home.reading(plan)
+    assert any("outbox_tie_by_hangs" in step for step in steps)
+    assert not any("SCAN" in step for step in steps)
+
+
+def test_a_folder_that_was_made_before_the_index_gets_it(stores, county):
+    """It is made when the folder is opened for writing, in any format that has the table; what it held is found."""
+    hub, _ = county
+    route(hub, 1)
+    hub.submit(lambda db: outbox_sql.tie(db, b"c" * 16, b"aid " * 4)).result()
+    hub.close()
+    db = by_hand(hub.folder / "log.db")
+    db.execute("DROP INDEX outbox_tie_by_hangs")
+    db.close()
+    for _ in range(2):
+        with closing(Store(hub.folder)) as again:
+            names = again.reading(lambda db: db.execute("SELECT name FROM sqlite_schema").fetchall())
+            assert ("outbox_tie_by_hangs",) in names
+            assert again.reading(lambda db: db.execute(outbox_sql.TIED_QUERY, (b"aid " * 4,)).fetchall()) == [
+                (b"c" * 16,)
+            ]
