@@ -20,6 +20,7 @@ from aiohttp import web
 from central_hub import ordering, shelving
 from central_hub.obeying import Obedience
 from central_hub.registry import Admissions, Registry
+from central_hub.restoring import Restoring
 from central_hub.router import Router
 from domain.errors import Refused
 from node import cli, control, erasing, exits, joining, sticks
@@ -36,10 +37,11 @@ from sync.bundle_file import Progress
 from sync.database import OutcomeUnknown
 from sync.entry import log_id
 from sync.errors import RemoteProtocolError
-from sync.messages import Declined, Hello, Holds, Refusal
+from sync.messages import Declined, Hello, Holds, Refusal, Witness
 from sync.parking import Parking
+from sync.reply import Reply
 from sync.store import Store
-from sync.taking import Reply, Taker
+from sync.taking import Taker
 
 COMMAND: Final = "take"
 ANSWER_TIMEOUT_S: Final = 6 * 3600.0  # of one file, which may have gigabytes
@@ -70,12 +72,15 @@ def run(arguments: argparse.Namespace) -> int:
         clock = system_clock()
         with writing(folder) as store:
             registry = Admissions(store, clock)
-            taker = taker_of(folder, store, registry, clock)
+            restoring = Restoring(store, registry, clock)
+            taker = taker_of(folder, store, registry, clock, restoring)
             found, code = sticks.take_each(gathered.files, partial(_take, taker))
             followed = [to_json(reply) for reply in taker.follow_all(lambda _: None)]
             router = Router(store, registry, clock)
             route(router, lambda _: None)
-            Obedience(store, registry, partial(_erase, folder, store, registry, clock), clock).follow()
+            erase = partial(_erase, folder, store, registry, clock)
+            restoring.obey(erase)
+            Obedience(store, registry, erase, clock).follow()
             route(router, lambda _: None)
             return found, code, followed
 
@@ -104,8 +109,11 @@ def route(router: Router, go_on: Progress) -> None:
         go_on(position)
 
 
-def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -> Taker:
-    """What takes bundles into this folder."""
+def taker_of(
+    folder: Folder, store: Store, registry: Admissions, clock: Clock, restoring: Restoring | None = None
+) -> Taker:
+    """What takes bundles into this folder; `restoring` is that of the lines, where there are any."""
+    restoring = restoring or Restoring(store, registry, clock)
 
     def admit(public_key: bytes, enclosed: bytes) -> bytes:
         try:
@@ -121,6 +129,7 @@ def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -
     return Taker(
         store, registry.key_of, admit, clock, Parking(folder.path), registry.admit, registry.logs_of,
         epoch_of=partial(epoch.current, store), backed_up_to=BackedUp(folder, store),
+        restored=restoring.answer,
     )  # fmt: skip
 
 
@@ -185,7 +194,7 @@ def parked(folder: Folder, registry: Registry) -> list[dict[str, Any]]:
 def to_json(reply: Reply) -> dict[str, Any]:
     """A reply on its way from the process that serves to the command."""
     assert reply.hello is not None
-    said = [reply.hello, *reply.files.values(), *([reply.refusal] if reply.refusal else [])]
+    said = [reply.hello, *reply.shown.values(), *reply.files.values(), *([reply.refusal] if reply.refusal else [])]
     return {
         "log": reply.log.hex(),
         "sender": reply.sender.hex(),
@@ -196,6 +205,7 @@ def to_json(reply: Reply) -> dict[str, Any]:
         "unreadable": {log.hex(): sorted(ordinals) for log, ordinals in reply.unreadable.items()},
         "partly": {name.hex(): chunks for name, chunks in reply.partly.items()},
         "asked": {log.hex(): sorted(seqs) for log, seqs in reply.asked.items()},
+        "took": {log.hex(): size for log, size in reply.took.items()},
         "said": [wire.encode(message).hex() for message in said],
         "enclosed": reply.enclosed.hex(),
     }
@@ -210,6 +220,7 @@ def from_json(told: dict[str, Any]) -> Reply:
         unreadable={bytes.fromhex(log): set(ordinals) for log, ordinals in told["unreadable"].items()},
         partly={bytes.fromhex(name): chunks for name, chunks in told["partly"].items()},
         asked={bytes.fromhex(log): set(seqs) for log, seqs in told["asked"].items()},
+        took={bytes.fromhex(log): size for log, size in told["took"].items()},
     )  # fmt: skip
     for said in told["said"]:
         match wire.decode(bytes.fromhex(said)):
@@ -219,6 +230,8 @@ def from_json(told: dict[str, Any]) -> Reply:
                 reply.files[message.name] = message
             case Refusal() as refusal:
                 reply.refusal = refusal
+            case Witness() as shown:
+                reply.shown[shown.log] = shown
             case message:
                 raise AssertionError(message)
     return reply
@@ -240,11 +253,12 @@ class ServedTaker:
         clock: Clock,
         router: Router,
         obey: Callable[[], object],
+        restoring: Restoring | None = None,
     ) -> None:
         """`obey` carries out the orders to erase that came with what was taken."""
         self._obey = obey
         self._router = router
-        self._taker = taker_of(folder, store, registry, clock)
+        self._taker = taker_of(folder, store, registry, clock, restoring)
         self._owner = owner
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()

@@ -42,6 +42,7 @@ from sync.bundle_file import Progress
 from sync.bundling import PART_SIZE_BYTES_MAX, Bundler, Part, receipted
 from sync.database import OutcomeUnknown
 from sync.errors import Diverged, RefusedByPeer
+from sync.giving_by_hand import Given, due
 from sync.instructions import Instructions, Told, holdings
 from sync.note import Signer
 from sync.small_file import FOR_THE_OWNER, write_file
@@ -69,6 +70,12 @@ APART: Final = (
     "这本日志在别处也写过，县里的与这里的不同；请再送一次，下一个回执会带来缺的记录"
     " (the same log was also continued elsewhere, and the county holds another copy: make a bundle once more, and its"
     " answer brings what is missing; nothing is lost)"
+)
+
+OWES: Final = (
+    "县里的电脑恢复过旧数据；请再送一次，会带上县里自己缺的，之后的回执再带来其余的"
+    " (the county's hub was put back to older data: make a bundle once more, which gives it back its own word, and the"
+    " answer to that brings the rest; nothing is lost)"
 )
 
 
@@ -117,14 +124,15 @@ def journey(folder: Folder, store: StoredLog, *, photos: bool, part_size: int) -
     holds = holdings(store, hub_key, folder.config.code, told)
     sizes = {branch.log: _hub_size(store, told, branch.log) for branch in store.branches()}
 
-    def bundler(log: bytes, *, photos: bool) -> Bundler:
+    def bundler(log: bytes, *, photos: bool, gives: Sequence[Given] = ()) -> Bundler:
         return Bundler(
             store, hub_key, told, system_clock(), photos=photos, enclosed=question, part_size_bytes=part_size, log=log,
-            introduced=healing.introductions_by_hand(store, log), holds=holds,
+            introduced=healing.introductions_by_hand(store, log), holds=holds, gives=gives,
         )  # fmt: skip
 
     others = [bundler(one.log, photos=False) for one in healing.behind(store, sizes)]
-    return [bundler(store.log, photos=photos), *others]
+    gives = due(store, hub_key, folder.config.code)
+    return [bundler(store.log, photos=photos, gives=gives), *others]
 
 
 def _hub_size(store: StoredLog, told: Instructions, log: bytes) -> int:
@@ -231,7 +239,17 @@ def _outcome(file: Path, heard: Heard) -> dict[str, Any]:
     failure: Exception | None = heard.failure
     if failure is None and heard.refusal:
         failure = Refused("县里没有接受这份数据", heard.refusal)
-    why = exits.sentence(failure) if failure else APART if heard.is_apart else EARLY if heard.is_early else None
+    why = (
+        exits.sentence(failure)
+        if failure
+        else APART
+        if heard.is_apart
+        else OWES
+        if heard.owes
+        else EARLY
+        if heard.is_early
+        else None
+    )
     return {
         "file": str(file),
         "held": heard.held,

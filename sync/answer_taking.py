@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sync import wire
+from sync import giving_by_hand, wire
 from sync.bundle import BundleReader, Head, Kind
 from sync.bundle_file import Progress, read
 from sync.bundling import receipted
@@ -46,6 +46,7 @@ from sync.messages import (
     NoKey,
     Notice,
     OutboxAt,
+    Recall,
     Receipt,
     Refusal,
     Took,
@@ -57,17 +58,18 @@ from sync.store import Store
 from sync.stored_log import StoredLog
 
 BEGINNING_SIZE_BYTES_MAX: Final = 16 * 1024**2  # of all that stands before the pieces
-BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt, Again)
-PIECES: Final = (Content, Carry, Delivery, Follow, Bring, Chunk, Took)
+BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt, Recall, Took, Again)
+PIECES: Final = (Content, Carry, Delivery, Follow, Bring, Chunk, Took)  # before all of these, Took is no piece
 
 
 class Heard(NamedTuple):
     """What followed from an answer. `receipt` is the one it brought about `log`, which may be older than the last.
 
-    `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where a
-    part of the answer that comes before this one did not come yet. `mended`: entries of which the content came back.
-    `photos`: photographs that are whole here now.    `is_apart`: others continued a log, and the next
-    bundle asks for the proof. `failure`: why the rest of the pieces was not taken.
+    `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where
+    a part of the answer that comes before this one did not come yet. `mended`: entries of which the content came
+    back. `photos`: photographs that are whole here now. `is_apart`: others continued a log, and the next bundle
+    asks for the proof. `owes`: the hub was put back, and gets first what it lost. `failure`: why the rest of the
+    pieces was not taken.
     """
 
     log: bytes
@@ -83,6 +85,7 @@ class Heard(NamedTuple):
     left: int
     is_early: bool
     is_apart: bool
+    owes: bool
     failure: SyncError | None
 
 
@@ -120,6 +123,7 @@ class _Taking:
         self._receipt: KeepReceipt | None = None
         self._rose = False
         self._wanted: dict[bytes, set[int]] = {}
+        self._back: list[Recall | Took] = []
 
     def run(self, messages: list[Message], path: Path, progress: Progress) -> Heard:
         """Let everything follow from it."""
@@ -128,6 +132,8 @@ class _Taking:
             self._hear(section)
         self._note_logs(logs)
         clock_ms = sections[0].held.clock_ms if sections[0].held is not None else 0
+        is_newest = _heard_at(sections[0]) >= self._told.of(sections[0].log).heard
+        giving_by_hand.hear(self._store, self._hub_key, self._home, outbox_at, self._back, is_newest=is_newest)
         down = Down(self._store, self._keys(logs), self._hub_key, self._home, outbox_at, clock_ms)
         failure: SyncError | None = None
         try:
@@ -142,7 +148,7 @@ class _Taking:
             own.log, own.held.size if own.held else 0, self._rose, self._receipt, self._told,
             self._refusal(sections), self._head.enclosed, down.taken, down.mended,
             down.shelf.taken if down.shelf else 0, left, self._is_early(down, left),
-            bool(self._apart), failure,
+            bool(self._apart), down.owes, failure,
         )  # fmt: skip
 
     @staticmethod
@@ -182,11 +188,18 @@ class _Taking:
                     logs = found
                 case OutboxAt():
                     outbox_at = message
-                case Again(log, seqs):
-                    self._wanted.setdefault(log, set()).update(seqs)
+                case Recall() | Took() | Again():
+                    self._note_asked(message)
         if sum(map(len, self._wanted.values())) > ASKED_COUNT_MAX:
             raise RemoteProtocolError(f"an answer that asks for the content of more than {ASKED_COUNT_MAX} entries")
         return [section for section in sections if self._store.holds(section.log)], logs, outbox_at
+
+    def _note_asked(self, message: Recall | Took | Again) -> None:
+        """What the hub lacks, or lacks no more."""
+        if isinstance(message, Again):
+            self._wanted.setdefault(message.log, set()).update(message.seqs)
+        else:
+            self._back.append(message)
 
     def _keys(self, logs: list[LogAt]) -> dict[bytes, bytes]:
         own = {branch.log: branch.public_key for branch in self._store.branches() if branch.own}
@@ -271,7 +284,7 @@ class _Taking:
 
     def _note_wanted(self, own: _Section) -> None:
         """Of which entries the hub wants the content again, unless a newer answer said it already."""
-        heard = (own.held.size, own.held.clock_ms) if own.held is not None else (0, 0)
+        heard = _heard_at(own)
         if heard < self._told.of(own.log).heard:
             return
         self._told = self._told.learned(own.log, self._told.of(own.log)._replace(heard=heard))
@@ -283,6 +296,11 @@ class _Taking:
     def _missing(self, logs: list[LogAt]) -> int:
         here = {branch.log: branch.size for branch in self._store.branches()}
         return sum(max(0, one.size - here.get(log_id(one.public_key), 0)) for one in logs)
+
+
+def _heard_at(section: _Section) -> tuple[int, int]:
+    """What tells a newer answer from an older one."""
+    return (section.held.size, section.held.clock_ms) if section.held is not None else (0, 0)
 
 
 def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Progress) -> tuple[Head, list[Message]]:
@@ -297,7 +315,7 @@ def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Prog
             if has_pieces:  # read for the signature alone
                 continue
             message = wire.decode(frame)
-            has_pieces = isinstance(message, PIECES)
+            has_pieces = isinstance(message, PIECES) and not isinstance(message, Took)
             if has_pieces or isinstance(message, Notice):  # a notice is for a later version of us
                 continue
             size_bytes += len(frame)
@@ -321,10 +339,14 @@ def _read_pieces(store: StoredLog, path: Path, take: Callable[[Piece], None], pr
     """Read an answer once more, for what comes down."""
     reader = BundleReader()
 
+    has_begun = False
+
     def pieces(frames: Iterator[bytes]) -> None:
+        nonlocal has_begun
         for frame in frames:
             message = wire.decode(frame)
-            if isinstance(message, PIECES):
+            has_begun = has_begun or (isinstance(message, PIECES) and not isinstance(message, Took))
+            if has_begun and isinstance(message, PIECES):
                 take(message)
 
     read(path, identities_of(store), lambda data: pieces(reader.feed(data)), progress)

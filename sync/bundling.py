@@ -1,10 +1,10 @@
 """The home's end of what goes up by hand: bundles out. What comes back is taken by `answer_taking`.
 
 `replicator.Sender` says what a bundle holds, as over the network: from where the hub is known to be, pushes to the end
-of the log, then Confirm; behind that the content that the hub lost and asked for, and photographs. A file acknowledges
-nothing, so every push counts as acknowledged once it is written, while that one bundle is being made. Parts are bundles
-that each stand alone: each says before Hello how its log came to be (a hub that was restored may have forgotten), and
-behind it what the home holds of all that may come down, so an answer can be made from any of them.
+of the log, then Confirm; behind that what the hub lost and asked for (of its own word, and content), and photographs. A
+file acknowledges nothing, so every push counts as acknowledged once it is written, while that one bundle is being made.
+Parts are bundles that each stand alone: each says before Hello how its log came to be (a hub that was restored may have
+forgotten), and behind it what the home holds of all that may come down, so an answer can be made from any of them.
 
 A bundle is about one log. The home's other logs, where the county lacks some of them, go in bundles of their own, under
 the signature of the log that the node writes now.
@@ -22,6 +22,7 @@ from sync.bundle_file import Progress, write_new
 from sync.entry import log_id
 from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
 from sync.file_keeping import chunk_of, offer_of
+from sync.giving_by_hand import Given, returned
 from sync.instructions import Instructions, Told
 from sync.messages import Ack, Content, Introduction, Message, NoKey
 from sync.outgoing import push_of
@@ -63,8 +64,13 @@ class Bundler:
         self, store: StoredLog, hub_key: bytes, instructions: Instructions, clock_ms: Callable[[], int],
         *, photos: bool, enclosed: bytes = b"", part_size_bytes: int = PART_SIZE_BYTES_MAX, log: bytes | None = None,
         introduced: Sequence[Introduction] = (), holds: Sequence[Message] = (),
+        gives: Sequence[Given] = (),
     ) -> None:  # fmt: skip
-        """`log`: the one that this node writes, or another one of its home. `holds`: see `instructions.holdings`."""
+        """`log`: the one that this node writes, or another one of its home. `holds`: see `instructions.holdings`.
+
+        `gives`: what the hub has lost of its own word and asked for.
+        """
+        self._gives = gives
         self._store = store
         self.log = log or store.log
         self._before: Sequence[Message] = introduced
@@ -100,7 +106,7 @@ class Bundler:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to carry but the question what the county has for this home."""
-        return self.start == self.size and not (self._wanted or self._waiting or self._enclosed)
+        return self.start == self.size and not (self._wanted or self._waiting or self._enclosed or self._gives)
 
     def write(self, folder: Path, progress: Progress) -> Iterator[Part]:
         """Write one bundle after the other; each is durable when it is given. Raises OSError."""
@@ -165,6 +171,9 @@ class Bundler:
                 raise AssertionError(push.start)
             self._sender.receive(Ack(push.end))
             yield _Item([frame], push.end)
+        for asked in self._gives:
+            for piece in returned(self._store, asked):
+                yield _Item([wire.encode(piece)], None)
         for log, seq in self._wanted:
             if packed := damage.content(self._store, log, seq):  # else it is not here either
                 yield _Item([wire.encode(Content(log, seq, packed))], None)

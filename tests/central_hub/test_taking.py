@@ -19,8 +19,8 @@ from sync.batch import Draft
 from sync.bundling import Bundler
 from sync.instructions import Instructions
 from sync.messages import Declined, Hello, Holds, Refusal
+from sync.reply import Reply
 from sync.store import Store
-from sync.taking import Reply
 
 CLOCK_MS = 1_741_392_000_000
 DIGEST = b"d" * 32

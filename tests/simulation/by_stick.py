@@ -18,7 +18,7 @@ from node.folder import Folder
 from site_node.bundling import journey, take_file
 from sync import carrying, parking
 from sync.errors import ParkingFull, RefusedByPeer, WrongKey
-from sync.taking import Reply
+from sync.reply import Reply
 from tests.simulation.copies import Computer, County, KilledError
 from tests.simulation.naming import a_life
 

@@ -10,7 +10,7 @@ from typing import Final
 from central_hub import taking
 from site_node import bundling
 from sync.errors import LogCorrupt, ParkingFull, RefusedByPeer, RemoteProtocolError, WrongKey
-from sync.taking import Reply
+from sync.reply import Reply
 from tests.simulation.nodes import Computer, Hub
 
 FAULTS: Final = (

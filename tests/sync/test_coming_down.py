@@ -19,9 +19,10 @@ from sync.messages import Ack, Again, Carry, Content, Follow, Held, LogAt, Logs,
 from sync.outgoing import signed_push_of
 from sync.parking import Parking
 from sync.recipients import recipient_of
+from sync.reply import Reply
 from sync.store import Store
 from sync.succession import vouch
-from sync.taking import Reply, Taker
+from sync.taking import Taker
 
 HOME, EPOCH, CLOCK_MS = "home-01", 1, 1_741_392_000_000
 
