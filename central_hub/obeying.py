@@ -94,7 +94,7 @@ class Orders:
         logs = {entry.log for entry, _ in pairs}
         if all(any(_is_of(code, order.giver) for code in self._registry.codes_of(log)) for log in logs):
             return True
-        records = [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if of_the_domain(body, entry)]
+        records = [record_of(entry, body, home_of) for entry, body in pairs if of_the_domain(body, entry)]
         given = grants(fold("", order.subject, records))
         return any(_is_of(home, order.giver) for home, grant in given.items() if grant == EVERYTHING)
 
