@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sync import giving_by_hand, wire
+from sync import above, giving_by_hand, log_schema, wire
 from sync.bundle import BundleReader, Head, Kind
 from sync.bundle_file import Progress, read
-from sync.bundling import receipted
+from sync.bundling import receipted_of
 from sync.coming_down import Down, Piece
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RemoteProtocolError, SyncError, VerificationError, WrongKey
@@ -183,7 +183,7 @@ class _Taking:
                 case Refusal():
                     section.refusal = message
                 case Holds() | Declined():
-                    _note_file(self._store, message)
+                    _note_file(self._store, self._hub_key, message)
                 case Logs(found):
                     logs = found
                 case OutboxAt():
@@ -210,7 +210,7 @@ class _Taking:
         store, log = self._store, section.log
         if section.held is None:
             return
-        size, known, told = store.size(log), receipted(store, log), self._told.of(log)
+        size, known, told = store.size(log), self._receipted(log), self._told.of(log)
         begun = min(self._head.receipted if log == self._head.receiver else known, size)
         sender = Sender(
             log, self._hub_key, size, begun, receipted=begun, ask_first=False, push_size_bytes=PUSH_SIZE_BYTES_MAX
@@ -225,6 +225,8 @@ class _Taking:
         told = told._replace(withheld=told.withheld | section.withheld)
         if log != store.log:
             told = told._replace(resume_at=held)
+            if sender.hub_lost and self._is_passed_on(log):
+                store.files.forget_above(log_id(self._hub_key))
         elif not rose and sender.hub_lost:  # it held less than a receipt that the home had: it was restored
             told = told._replace(resume_at=held)
             store.files.offer_again(log)
@@ -232,6 +234,15 @@ class _Taking:
             told = told._replace(resume_at=None)
         self._told = self._told.learned(log, told)
         self._rose |= rose and log == self._head.receiver
+
+    def _is_passed_on(self, log: bytes) -> bool:
+        """Whether this is a hub, which holds this log for others, and its hub's receipts apart from its own."""
+        return self._store.branch(log).kind == log_schema.Kind.PEER
+
+    def _receipted(self, log: bytes) -> int:
+        if self._is_passed_on(log):
+            return above.sizes(self._store, self._hub_key).get(log, 0)
+        return receipted_of(self._store, log)
 
     def _keep(self, sender: Sender, receipt: Receipt | None) -> int:
         """Keep a receipt whose cosignature is the hub's; for how many entries it is."""
@@ -243,7 +254,8 @@ class _Taking:
             return 0
         for effect in sender.receive(receipt):
             if isinstance(effect, KeepReceipt):
-                self._store.keep_receipt(sender.log, effect.signed, effect.kept, by_hand=True).result()
+                key = self._hub_key
+                self._store.keep_receipt_of(key, sender.log, effect.signed, effect.kept, by_hand=True).result()
                 if sender.log == self._head.receiver:
                     self._receipt = effect
         return receipt.size
@@ -271,7 +283,7 @@ class _Taking:
         for log, (hub_size, root) in said.items():
             size = self._store.size(log) if self._store.holds(log) else 0
             if hub_size > size and (log == self._store.log or log in refused):
-                self._set_apart(log, hub_size, min(receipted(self._store, log), hub_size))
+                self._set_apart(log, hub_size, min(self._receipted(log), hub_size))
             elif hub_size <= size and self._store.root(log, hub_size) != root:
                 self._set_apart(log, hub_size, 0)
             else:
@@ -353,14 +365,18 @@ def _read_pieces(store: StoredLog, path: Path, take: Callable[[Piece], None], pr
     reader.require_whole()
 
 
-def _note_file(store: Store, message: Holds | Declined) -> None:
+def _note_file(store: Store, hub_key: bytes, message: Holds | Declined) -> None:
     file = store.files.find(message.name)
-    if file is None or not store.has_key(file.log):
+    if file is None:
         return
     match message:
         case Holds(name, chunks) if chunks == len(file.manifest.hashes):
-            store.files.note_sent(name, Sent.HELD)
+            sent = Sent.HELD
         case Declined(name, code, _) if code == GONE:
-            store.files.note_sent(name, Sent.DESTROYED)
+            sent = Sent.DESTROYED
         case _:
             return
+    if store.has_key(file.log):
+        store.files.note_sent(name, sent)
+    elif store.branch(file.log).kind == log_schema.Kind.PEER:  # a hub passes it on
+        store.files.note_above(name, log_id(hub_key))

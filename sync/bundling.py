@@ -21,7 +21,7 @@ from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
 from sync.entry import log_id
 from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
-from sync.file_keeping import chunk_of, offer_of
+from sync.file_keeping import chunk_of, passed_on
 from sync.giving_by_hand import Given, returned
 from sync.instructions import Instructions, Told
 from sync.messages import Ack, Content, Introduction, Message, NoKey
@@ -62,13 +62,14 @@ class Bundler:
 
     def __init__(
         self, store: StoredLog, hub_key: bytes, instructions: Instructions, clock_ms: Callable[[], int],
-        *, photos: bool, enclosed: bytes = b"", part_size_bytes: int = PART_SIZE_BYTES_MAX, log: bytes | None = None,
-        introduced: Sequence[Introduction] = (), holds: Sequence[Message] = (),
-        gives: Sequence[Given] = (),
+        *, photos: Sequence[bytes] = (), enclosed: bytes = b"", part_size_bytes: int = PART_SIZE_BYTES_MAX,
+        log: bytes | None = None, introduced: Sequence[Introduction] = (), holds: Sequence[Message] = (),
+        gives: Sequence[Given] = (), receipted: int | None = None,
     ) -> None:  # fmt: skip
-        """`log`: the one that this node writes, or another one of its home. `holds`: see `instructions.holdings`.
+        """`photos`: the names of those that go along. `log`: the one that this node writes, or another one of its home.
 
-        `gives`: what the hub has lost of its own word and asked for.
+        `holds`: see `instructions.holdings`. `gives`: what the hub has lost of its own word and asked for.
+        `receipted`: how much the hub has receipted of a log that is passed on to it.
         """
         self._gives = gives
         self._store = store
@@ -82,7 +83,8 @@ class Bundler:
         push_size_bytes = min(PUSH_SIZE_BYTES_MAX, part_size_bytes // 4)
         told = instructions.of(self.log)
         self.size = store.size(self.log)
-        self.receipted = min(receipted(store, self.log), self.size)
+        known = receipted_of(store, self.log) if receipted is None else receipted
+        self.receipted = min(known, self.size)
         self.start = self._end = min(self._resume_at(told), self.size)
         self._sender = Sender(
             self.log, hub_key, self.size, self.start, receipted=self.receipted, ask_first=False,
@@ -92,7 +94,7 @@ class Bundler:
             self._sender.receive(NoKey(self.start, sorted(told.withheld)))
         said = instructions.logs.items() if self.log == store.log else ()
         self._wanted = [(log, seq) for log, one in said for seq in sorted(one.wanted)]
-        self._waiting = store.files.waiting() if photos else []
+        self._waiting = photos
         self.damage: EntryDamaged | None = None  # of an entry of the log: bundles end before it
         self._photos = 0
         self._next: _Item | None = None
@@ -179,7 +181,7 @@ class Bundler:
                 yield _Item([wire.encode(Content(log, seq, packed))], None)
         for name in self._waiting:
             try:
-                offer = offer_of(self._store, name)
+                offer = passed_on(self._store, self.log, name)
                 chunks = [chunk_of(self._store, name, number) for number in range(len(offer.manifest.hashes))]
             except (KeyDestroyed, LogCorrupt):  # erased or damaged here: it stays behind, the others go on
                 continue
@@ -187,7 +189,7 @@ class Bundler:
             yield _Item([wire.encode(message, FILE_LEVEL) for message in messages], None, photos=1)
 
 
-def receipted(store: StoredLog, log: bytes) -> int:
+def receipted_of(store: StoredLog, log: bytes) -> int:
     """How many entries of a log the county's last receipt covers."""
     receipt = store.last_checkpoint(log, with_receipt=True)
     return receipt.size if receipt else 0

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from sync.giving_by_hand import witnesses
+from sync.log_schema import Kind
 from sync.mending import wishes
 from sync.messages import Follow, Message, NoKey
 from sync.outbox import newest_outbox
@@ -105,7 +106,8 @@ def holdings(store: StoredLog, hub_key: bytes, home: str, instructions: Instruct
     outbox = newest_outbox(store, hub_key, home)
     if outbox is not None:
         sizes[outbox.log] = outbox.size
-    known = dict.fromkeys(log for log in instructions.logs if log != store.log)  # also what did not come yet
+    others = {store.log, *(branch.log for branch in store.branches() if branch.kind == Kind.PEER)}
+    known = dict.fromkeys(log for log in instructions.logs if log not in others)  # also what did not come yet
     said = [*sizes, *(log for log in known if log not in sizes)][1 - FOLLOWED_COUNT_MAX :]  # and a shelf
     held = [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
     shelf = held_of(store, outbox.log) if outbox is not None else []

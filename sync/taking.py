@@ -89,8 +89,13 @@ class Taker:
         epoch_of: Callable[[], int] = lambda: EPOCH_FIRST,
         backed_up_to: Callable[[bytes], int] = lambda _: 0,
         restored: Callable[[bytes, Witness | Returned], Recall | Took | None] = lambda _log, _message: None,
+        passed_by: Callable[[bytes, bytes], bytes | None] = lambda _sender, _log: None,
     ) -> None:
-        """All but the first five are those of `ExchangeServer`."""
+        """All but the first five and the last are those of `ExchangeServer`.
+
+        `passed_by`: the public key of a log that the node of the first one, a hub, may pass on.
+        """
+        self.passed_by = passed_by
         self.epoch_of = epoch_of
         self.backed_up_to = backed_up_to
         self.store = store
@@ -217,8 +222,13 @@ class _Reading:
                 "unknown", f"it is from a node that this county does not know ({sender.hex()}): invite the home first"
             )
         key = head.sender if log == sender else self._taker.logs_of(sender).get(log)
+        key = key or self._taker.passed_by(sender, log)
         if key is None:
-            raise RefusedByPeer("unknown", f"it is about a log that is not of the sender's home ({log.hex()})")
+            raise RefusedByPeer(
+                "unknown",
+                "it is about a log that is not of the sender's home, nor named by the sender's own log so far "
+                f"({log.hex()})",
+            )
         for known in (head.sender, key):
             store.add_log(log_id(known), known).result()
         self._key = key

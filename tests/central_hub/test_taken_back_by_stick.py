@@ -44,7 +44,7 @@ class Courier(Giving):
     def bundle(self, code: str) -> list[Path]:
         home, told = self.homes[code], self.told[code]
         bundler = Bundler(
-            home, self.key, told, lambda: self.now_ms, photos=False, part_size_bytes=20_000,
+            home, self.key, told, lambda: self.now_ms, part_size_bytes=20_000,
             holds=holdings(home, self.key, code, told), gives=due(home, self.key, code),
         )  # fmt: skip
         return [part.path for part in bundler.write(self.stick, nothing)]

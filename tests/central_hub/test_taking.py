@@ -48,7 +48,7 @@ def bundle(tmp_path, hub):
     home.record(drafts).result()
     admissions.invite("home-01", "n", DIGEST)
     admissions.join("home-01", DIGEST, home.signer.public_key)
-    bundler = Bundler(home, county.signer.public_key, Instructions(), lambda: CLOCK_MS, photos=False)
+    bundler = Bundler(home, county.signer.public_key, Instructions(), lambda: CLOCK_MS)
     (part,) = bundler.write(tmp_path, lambda _: None)
     yield part.path
     home.close()
