@@ -213,6 +213,14 @@ class Registry:
             return None
         return key if any(one.startswith(code) for one in self.codes_of(log)) else None
 
+    def all_passed_by(self, hub: bytes) -> list[bytes]:
+        """The logs that the hub below with this log brings here; nothing for the log of a home."""
+        code = self.code_of(hub)
+        if not code.endswith(SEPARATOR):
+            return []
+        ours = self.logs_of(hub)
+        return [log for home in self._all() if home.code.startswith(code) for log in home.logs if log not in ours]
+
     def _is_in_part(self, log: bytes) -> bool:
         return self._source.holds(log) and self._source.branch(log).kind == Kind.PART
 

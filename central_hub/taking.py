@@ -233,7 +233,16 @@ def answer(
         for replies in nodes:
             log = replies[0].sender
             code, held = registry.code_of(log), store.size(log)
-            answer = Answer(store, registry.logs_of(log), registry.child_of(log), replies, now_ms, part_size, may_have)
+            answer = Answer(
+                store,
+                registry.logs_of(log),
+                registry.child_of(log),
+                replies,
+                now_ms,
+                part_size,
+                may_have,
+                registry.all_passed_by(log),
+            )
             for written in answer.write(out):
                 shown = {"code": code, "file": str(written.path), "held": held, "entries": written.entries}
                 shown["photos"] = written.photos

@@ -67,12 +67,15 @@ class Answer:
         self, store: StoredLog, keys: Mapping[bytes, bytes], home: str, replies: Sequence[Reply], clock_ms: int,
         part_size_bytes: int = PART_SIZE_BYTES_MAX,
         may_have: Callable[[bytes, StoredFile], bool] | None = None,
+        passed: Sequence[bytes] = (),
     ) -> None:  # fmt: skip
         """`keys`: the public keys of the home's logs. `replies`: to one node, at most one about each log.
 
-        `may_have`: whether the home of an outbox may have a photograph; None to bring none.
+        `may_have`: whether the home of an outbox may have a photograph; None to bring none. `passed`: the logs that a
+        hub passes on: it is told of all of them what is held, for nothing else shows it that some of it was lost.
         """
         self._may_have = may_have
+        self._passed = [log for log in passed if store.holds(log)]
         self._store = store
         self._keys = keys
         self._clock_ms = clock_ms
@@ -123,7 +126,7 @@ class Answer:
 
     def _beginning(self) -> Iterator[Message]:
         yield from self._section(self.log)
-        for log in sorted(self._replies.keys() - {self.log}):
+        for log in sorted({*self._replies, *self._passed} - {self.log}):
             yield About(log)
             yield from self._section(log)
         for told in (self._served.logs(), self._served.outbox_at()):

@@ -163,3 +163,32 @@ def test_beside_serve_sticks_go_up_and_down(roads, yard):
     assert status(yard, "qingxi")["parent"]["waiting"] == 0
     for hub in ("hejian", "qingxi"):
         assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
+
+
+def test_a_hub_above_that_was_put_back_heals_by_stick(roads, yard):
+    """Put back without its knowing, it gets again what it held, its own order too, which it carries out once more."""
+    child, kept = (record(yard, roads.home, "child-registered/1", "new", *CHILD) for _ in range(2))
+    roads.home_round()
+    roads.round("qingxi", "hejian")
+    shutil.copytree(yard / "hejian", yard / "copy")
+    third = record(yard, roads.home, "child-registered/1", "new", *CHILD)
+    take_in(yard, roads.home, "p", third)
+    roads.home_round()
+    yard.quick("central-hub", "erase", yard / "hejian", child, *WHY)
+    for _ in range(2):
+        roads.round("qingxi", "hejian")
+    assert ids(yard, "central-hub", "qingxi") == {kept, third}
+    shutil.rmtree(yard / "hejian")
+    (yard / "copy").rename(yard / "hejian")
+    assert ids(yard, "central-hub", "hejian") == {child, kept}
+    for _ in range(4):
+        roads.round("qingxi", "hejian")
+    assert ids(yard, "central-hub", "hejian") == {kept, third}
+    assert len(photos(yard, "central-hub", yard / "hejian")) == 1
+    assert status(yard, "qingxi")["parent"]["waiting"] == 0
+    healed = [one["why"] for one in status(yard, "hejian")["healed"]]
+    assert healed == ["forgotten"]
+    again = roads.round("qingxi", "hejian")
+    assert (len(again["files"]), again["new"]) == (1, False)
+    for hub in ("hejian", "qingxi"):
+        assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]

@@ -100,7 +100,7 @@ class Sticks:
             self.down.remove((computer.code, path))
         try:
             damaged = self._damaged("answer", path)
-            answers.take_file(computer.folder, computer.store, computer.clock_ms, computer._erase, damaged, nothing)
+            take_file(computer.folder, computer.store, computer.clock_ms, computer._erase, damaged, nothing)
         except WrongKey:
             self._fired["stick: answer too late for its log"] += 1
         except NO_GOOD:
