@@ -9,6 +9,7 @@ from typing import Final
 
 from central_hub import taking
 from node import journeys
+from node.answers import take_file
 from sync.errors import LogCorrupt, ParkingFull, RefusedByPeer, RemoteProtocolError, WrongKey
 from sync.reply import Reply
 from tests.simulation.nodes import Computer, Hub
