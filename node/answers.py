@@ -45,6 +45,10 @@ APART: Final = (
     " (the same log was also continued elsewhere, and the county holds another copy: make a bundle once more, and its"
     " answer brings what is missing; nothing is lost)"
 )
+OTHERWISE: Final = (
+    "上级保存的日志 {logs} 与这里的不同，请审计人员核对",
+    "the hub above holds log {logs} otherwise: an auditor should look",
+)
 OWES: Final = (
     "县里的电脑恢复过旧数据；请再送一次，会带上县里自己缺的，之后的回执再带来其余的"
     " (the county's hub was put back to older data: make a bundle once more, which gives it back its own word, and the"
@@ -101,6 +105,9 @@ def _outcome(file: Path, heard: Heard) -> dict[str, Any]:
     failure: Exception | None = heard.failure
     if failure is None and heard.refusal:
         failure = Refused("县里没有接受这份数据", heard.refusal)
+    if failure is None and heard.otherwise:
+        logs = ", ".join(log.hex() for log in heard.otherwise)
+        failure = Refused(*(text.format(logs=logs) for text in OTHERWISE))
     why = (
         exits.sentence(failure)
         if failure

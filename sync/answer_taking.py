@@ -68,8 +68,8 @@ class Heard(NamedTuple):
     `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where
     a part of the answer that comes before this one did not come yet. `mended`: entries of which the content came
     back. `photos`: photographs that are whole here now. `is_apart`: others continued a log, and the next bundle
-    asks for the proof. `owes`: the hub was put back, and gets first what it lost. `failure`: why the rest of the
-    pieces was not taken.
+    asks for the proof. `owes`: the hub was put back, and gets first what it lost. `otherwise`: logs passed on of
+    which the hub above has another copy. `failure`: why the rest of the pieces was not taken.
     """
 
     log: bytes
@@ -86,6 +86,7 @@ class Heard(NamedTuple):
     is_early: bool
     is_apart: bool
     owes: bool
+    otherwise: list[bytes]
     failure: SyncError | None
 
 
@@ -120,6 +121,7 @@ class _Taking:
         self._told = instructions
         self._head = head
         self._apart: set[bytes] = set()  # logs of which the hub's copy is another one
+        self._otherwise: set[bytes] = set()  # the same of logs that a hub passes on
         self._receipt: KeepReceipt | None = None
         self._rose = False
         self._wanted: dict[bytes, set[int]] = {}
@@ -148,7 +150,7 @@ class _Taking:
             own.log, own.held.size if own.held else 0, self._rose, self._receipt, self._told,
             self._refusal(sections), self._head.enclosed, down.taken, down.mended,
             down.shelf.taken if down.shelf else 0, left, self._is_early(down, left),
-            bool(self._apart), down.owes, failure,
+            bool(self._apart), down.owes, sorted(self._otherwise), failure,
         )  # fmt: skip
 
     @staticmethod
@@ -271,7 +273,8 @@ class _Taking:
 
     def _set_apart(self, log: bytes, hub_size: int, ask_from: int) -> None:
         """The hub's copy of a log is another one, or goes on: it must come down, if it does not in this answer."""
-        self._apart.add(log)
+        passed_on = self._store.holds(log) and self._is_passed_on(log)
+        (self._otherwise if passed_on else self._apart).add(log)
         told = self._told.of(log)._replace(ask_from=ask_from, apart_at=hub_size)
         self._told = self._told.learned(log, told)
 
