@@ -97,7 +97,9 @@ async def _serve(
     eraser = Eraser(folder, store, follower, owner, clock, ordering.address)
     eraser.add_to(app)
     obedience = Obedience(store, registry, eraser.carry_out, clock)
-    ServedTaker(folder, store, registry, owner, clock, router, obedience.follow).add_to(app)
+    ServedTaker(folder, store, registry, owner, clock, router, obedience.follow, restoring, eraser.carry_out).add_to(
+        app
+    )
     at_the_desk = conflicts.TASKS | policy.TASKS | revoking.TASKS | recording.TASKS | filed.TASKS | scribing.TASKS
     app.add_routes(Desk(store, homes_of(folder), owner, clock, at_the_desk).routes())
     values = partial(_county_values, folder, store, registry, clock)

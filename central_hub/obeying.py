@@ -109,7 +109,7 @@ class Orders:
         if any(self._is_claimed(entry.log) and entry.log not in agreed for entry, body in pairs if _moves(body)):
             return False  # whose child it is, follows from whose log that is
         home_of = self._registry.code_of
-        records = [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if of_the_domain(body, entry)]
+        records = [record_of(entry, body, home_of) for entry, body in pairs if of_the_domain(body, entry)]
         given = grants(fold("", order.subject, records))
         return any(_is_of(home, order.giver) for home, grant in given.items() if grant == EVERYTHING)
 

@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from central_hub import forwarding, ordering
+from central_hub import bundling, forwarding, ordering
 from central_hub.forwarding import Forwarder
 from central_hub.registry import Admissions, Registry
 from domain.errors import Refused
 from domain.tiers import SEPARATOR
-from node import cli, erasing, exits, joining
+from node import cli, erasing, exits, joining, journeys
 from node.clock import system_clock
 from node.exchanging import exchange_now
 from node.folder import Folder, Hub
@@ -28,10 +28,12 @@ from sync.store import Store
 
 
 def add_commands(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> None:
-    """`join` and `sync`."""
+    """`join`, `sync`, and `bundle` where there is no line."""
+    bundling.add_command(commands)
     made = cli.add(commands, "join", join, "join a hub above (prefecture, province) with its invitation")
     made.add_argument("invitation", metavar="INVITATION", help="the invitation's text, or a file that holds it")
     made.add_argument("--hub", metavar="URL", help="reach the hub above at this address instead of the invitation's")
+    made.add_argument("--offline", action="store_true", help="without a network: the bundles ask the hub above")
     cli.add(commands, "sync", partial(sync, homes_of), "pass on to the hub above what it does not hold yet")
 
 
@@ -42,7 +44,13 @@ def join(arguments: argparse.Namespace) -> int:
     url = require_loopback(arguments.hub or invitation.url)
     with writing(folder) as store:
         _require_above(store, invitation.hub_key)
+        if arguments.offline:
+            folder.save_config(code=invitation.code)
+            journeys.join_offline(folder, invitation, url, store)
+            print(f"{folder.config.name} asks the hub above with its next bundle: make one with `bundle`")
+            return exits.DONE
         name = asyncio.run(joining.join(url, invitation, store.signer, "hub"))
+        journeys.forget(folder, invitation.hub_key, store.log)
         folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=name), code=invitation.code)
     print(f"{folder.config.name} belongs to {name} now ({url}), as {invitation.code}")
     return exits.DONE

@@ -27,6 +27,7 @@ from node.clock import Clock
 from sync.batch import Draft, Entry
 from sync.entry import Body, log_id
 from sync.errors import LogCorrupt
+from sync.log_schema import Kind
 from sync.messages import Introduction, Succeed, Vouch
 from sync.note import is_public_key
 from sync.store import Store
@@ -210,6 +211,24 @@ class Registry:
             code = self._code_of.get(log)
             return None if code is None else self._homes[code].logs[log]
 
+    def passed_by(self, hub: bytes, log: bytes) -> bytes | None:
+        """The public key of a log that the hub below with this log may bring here; see `children_of`."""
+        key, code = self.key_of(log), self.code_of(hub)
+        if key is None or not code.endswith(SEPARATOR) or self._is_in_part(log):
+            return None
+        return key if any(one.startswith(code) for one in self.codes_of(log)) else None
+
+    def all_passed_by(self, hub: bytes) -> list[bytes]:
+        """The logs that the hub below with this log brings here; nothing for the log of a home."""
+        code = self.code_of(hub)
+        if not code.endswith(SEPARATOR):
+            return []
+        ours = self.logs_of(hub)
+        return [log for home in self._all() if home.code.startswith(code) for log in home.logs if log not in ours]
+
+    def _is_in_part(self, log: bytes) -> bool:
+        return self._source.holds(log) and self._source.branch(log).kind == Kind.PART
+
     def code_of(self, log: bytes) -> str:
         """The home that a log belongs to; empty for the county's own. See `domain.tiers`."""
         code = self._code_of.get(log)
@@ -252,6 +271,10 @@ class Registry:
         self.refresh()
         with self._lock:
             return {log: list(codes) for log, codes in self._twice.items()}
+
+    def unclaimed(self) -> set[bytes]:
+        """Logs that more than one hub names, of which this hub has not said whose they are: they do not go up yet."""
+        return self.twice().keys() - self._claimed.keys()
 
     def _all(self) -> list[Home]:
         self.refresh()
@@ -324,7 +347,7 @@ class Admissions(Registry):
         """Say whose the logs are that more than one hub names, where this hub has not said so yet."""
         self.refresh()
         with self._admitting:
-            for log in self.twice().keys() - self._claimed.keys():
+            for log in self.unclaimed():
                 self._record(CLAIMED, {"log": log, "code": self._code_of[log]})
 
     def admit(self, said: Introduction) -> None:

@@ -264,9 +264,7 @@ class _Batch:
         blank = {one.log for one, body in found if body is None}
         if any(not damage.was_erased(self._store, log, subject) for log in blank):
             return  # damaged: who may see the subject stays as it was decided
-        records = [
-            record_of(one, body, self._registry.code_of(one.log)) for one, body in found if of_the_domain(body, one)
-        ]
+        records = [record_of(one, body, self._registry.code_of) for one, body in found if of_the_domain(body, one)]
         state = fold("", subject, records)
         author = self._registry.code_of(headline.log)
         self._steps.append(Step(subject, headline.position, grants(state), author, urgency(state), subject))

@@ -1,5 +1,8 @@
 """Bundles at the county: `take`, which brings homes' bundles in and writes one answer for each home.
 
+It takes the bundles of hubs below in the same way, and the answers of a hub above. What a hub passes on is known here
+by that hub's own log, which may lie behind it on the stick: so what is not known is taken again when the others were.
+
 Alone it holds the folder; beside a running `serve` each file is handed to that process. The answers are made here in
 either case, from what is then on the disk: so a command that was stopped is simply run again.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,26 +24,32 @@ from aiohttp import web
 from central_hub import ordering, shelving
 from central_hub.obeying import Obedience
 from central_hub.registry import Admissions, Registry
+from central_hub.restoring import Restoring
 from central_hub.router import Router
 from domain.errors import Refused
 from node import cli, control, erasing, exits, joining, sticks
+from node.answers import take_file
 from node.backed_up import BackedUp
 from node.clock import Clock, system_clock
 from node.control import Control, failed
 from node.erasing import Order
 from node.folder import Folder
 from node.handing import here_or_served
+from node.obeying import Erase
 from node.opening import reading, writing
 from sync import epoch, wire
 from sync.answering import PART_SIZE_BYTES_MAX, Answer
+from sync.bundle import Kind
 from sync.bundle_file import Progress
 from sync.database import OutcomeUnknown
 from sync.entry import log_id
-from sync.errors import RemoteProtocolError
-from sync.messages import Declined, Hello, Holds, Refusal
+from sync.errors import RefusedByPeer, RemoteProtocolError
+from sync.messages import Declined, Hello, Holds, Refusal, Witness
 from sync.parking import Parking
+from sync.recipients import identities_of
+from sync.reply import Reply
 from sync.store import Store
-from sync.taking import Reply, Taker
+from sync.taking import Taker
 
 COMMAND: Final = "take"
 ANSWER_TIMEOUT_S: Final = 6 * 3600.0  # of one file, which may have gigabytes
@@ -50,7 +60,8 @@ def add_command(commands: cli.Commands) -> None:
     made = cli.add(commands, COMMAND, run, "take the bundles that homes sent on a stick, also while serving; without "
                    "a file those that had waited", as_json=True)  # fmt: skip
     made.add_argument("file", type=Path, nargs="*", metavar="FILE", help="a bundle, or a folder that holds bundles")
-    made.add_argument("--answer", type=Path, metavar="OUT", required=True, help="the folder that the answers go into")
+    made.add_argument("--answer", type=Path, metavar="OUT", help="the folder that the answers go into; not needed "
+                      "where only answers of a hub above are taken")  # fmt: skip
     made.add_argument("--photos", action="store_true", help="bring homes their photographs too, behind all else")
     made.add_argument("--part-size", type=_part_size, default=PART_SIZE_BYTES_MAX, metavar="BYTES",
                       help="about how large a file of an answer may become (default: 1 GiB)")  # fmt: skip
@@ -63,19 +74,23 @@ def _part_size(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Take files, and answer."""
     folder = Folder(arguments.dir, "hub")
-    sticks.require_folder(arguments.answer)
     gathered = sticks.gather(folder, arguments.file)
+    _require_out(folder, gathered.files, arguments.answer)
 
     def here() -> tuple[list[Any], int, list[Any]]:
         clock = system_clock()
         with writing(folder) as store:
             registry = Admissions(store, clock)
-            taker = taker_of(folder, store, registry, clock)
-            found, code = sticks.take_each(gathered.files, partial(_take, taker))
+            restoring = Restoring(store, registry, clock)
+            taker = taker_of(folder, store, registry, clock, restoring)
+            erase = partial(_erase, folder, store, registry, clock)
+            found, code = _take_all(gathered.files, Taking(folder, store, clock, erase, taker).take)
             followed = [to_json(reply) for reply in taker.follow_all(lambda _: None)]
             router = Router(store, registry, clock)
             route(router, lambda _: None)
-            Obedience(store, registry, partial(_erase, folder, store, registry, clock), clock).follow()
+            registry.settle_claims()
+            restoring.obey(erase)
+            Obedience(store, registry, erase, clock).follow()
             route(router, lambda _: None)
             return found, code, followed
 
@@ -83,15 +98,63 @@ def run(arguments: argparse.Namespace) -> int:
         def hand_over(file: Path, _: Progress) -> dict[str, Any]:
             return control.ask(folder.path, COMMAND, {"file": str(file)}, ANSWER_TIMEOUT_S)
 
-        found, code = sticks.take_each(gathered.files, hand_over)
+        found, code = _take_all(gathered.files, hand_over)
         return found, code, control.ask(folder.path, COMMAND, {"file": None}, ANSWER_TIMEOUT_S)["followed"]
 
     found, code, followed = here_or_served(here, served)
     replies = by_node([from_json(told) for told in [one.pop("reply", None) for one in found] + followed if told])
-    answers = answer(folder, arguments.answer, replies, arguments.part_size, photos=arguments.photos)
+    answers = answer(folder, arguments.answer, replies, arguments.part_size, photos=arguments.photos) if replies else []
     shown = {"files": found, "answers": answers, "others": gathered.others}
     cli.show(shown, arguments.json)
     return code
+
+
+def _require_out(folder: Folder, files: Sequence[Path], out: Path | None) -> None:
+    """Whoever brings a bundle waits for its answer, so there must be a place for that."""
+    if out is not None:
+        sticks.require_folder(out)
+        return
+    with reading(folder) as store:
+        identities = identities_of(store)
+    if not files or any(sticks.kind_of(file, identities) != Kind.ANSWER for file in files):
+        raise Refused("请用 --answer 写明回执放在哪个文件夹", "say with --answer which folder the answers go into")
+
+
+def _take_all(files: Sequence[Path], take: Callable[[Path, Progress], dict[str, Any]]) -> tuple[list[Any], int]:
+    """Take files; what is not known here again, as long as others make more of it known."""
+    found, code = sticks.take_each(files, take)
+    while unknown := [one for one in found if one.get("unknown")]:
+        again, _ = sticks.take_each([Path(one["file"]) for one in unknown], take)
+        by_file = {one["file"]: one for one in again}
+        found = [by_file.get(one["file"], one) for one in found]
+        if sum(bool(one.get("unknown")) for one in again) == len(unknown):
+            break
+    for one in found:
+        if why := one.pop("unknown", None):
+            one["why"], code = why, code or exits.code_of(RefusedByPeer("unknown", why))
+            print(f"{one['file']}: {why}", file=sys.stderr)
+    return found, code
+
+
+class Taking:
+    """Takes any file that is for this hub, in the process that holds the folder: a bundle, or an answer from above."""
+
+    def __init__(self, folder: Folder, store: Store, clock: Clock, erase: Erase, taker: Taker) -> None:
+        self._folder, self._store, self._clock, self._erase, self._taker = folder, store, clock, erase, taker
+        self._identities = identities_of(store)
+
+    def take(self, file: Path, progress: Progress) -> dict[str, Any]:
+        """What a person is shown; raises for a file that is no good."""
+        if sticks.kind_of(file, self._identities) == Kind.ANSWER:
+            return {"outcome": "answer"} | take_file(
+                self._folder, self._store, self._clock, self._erase, file, progress
+            )
+        try:
+            return _take(self._taker, file, progress)
+        except RefusedByPeer as error:
+            if error.code != "unknown":
+                raise
+            return {"file": str(file), "why": None, "exit": exits.DONE, "unknown": exits.sentence(error)}
 
 
 def _erase(folder: Folder, store: Store, registry: Registry, clock: Clock, order: Order) -> None:
@@ -104,8 +167,11 @@ def route(router: Router, go_on: Progress) -> None:
         go_on(position)
 
 
-def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -> Taker:
-    """What takes bundles into this folder."""
+def taker_of(
+    folder: Folder, store: Store, registry: Admissions, clock: Clock, restoring: Restoring | None = None
+) -> Taker:
+    """What takes bundles into this folder; `restoring` is that of the lines, where there are any."""
+    restoring = restoring or Restoring(store, registry, clock)
 
     def admit(public_key: bytes, enclosed: bytes) -> bytes:
         try:
@@ -121,6 +187,7 @@ def taker_of(folder: Folder, store: Store, registry: Admissions, clock: Clock) -
     return Taker(
         store, registry.key_of, admit, clock, Parking(folder.path), registry.admit, registry.logs_of,
         epoch_of=partial(epoch.current, store), backed_up_to=BackedUp(folder, store),
+        restored=restoring.answer, passed_by=registry.passed_by,
     )  # fmt: skip
 
 
@@ -166,7 +233,16 @@ def answer(
         for replies in nodes:
             log = replies[0].sender
             code, held = registry.code_of(log), store.size(log)
-            answer = Answer(store, registry.logs_of(log), code, replies, now_ms, part_size, may_have)
+            answer = Answer(
+                store,
+                registry.logs_of(log),
+                registry.child_of(log),
+                replies,
+                now_ms,
+                part_size,
+                may_have,
+                registry.all_passed_by(log),
+            )
             for written in answer.write(out):
                 shown = {"code": code, "file": str(written.path), "held": held, "entries": written.entries}
                 shown["photos"] = written.photos
@@ -185,7 +261,7 @@ def parked(folder: Folder, registry: Registry) -> list[dict[str, Any]]:
 def to_json(reply: Reply) -> dict[str, Any]:
     """A reply on its way from the process that serves to the command."""
     assert reply.hello is not None
-    said = [reply.hello, *reply.files.values(), *([reply.refusal] if reply.refusal else [])]
+    said = [reply.hello, *reply.shown.values(), *reply.files.values(), *([reply.refusal] if reply.refusal else [])]
     return {
         "log": reply.log.hex(),
         "sender": reply.sender.hex(),
@@ -196,6 +272,7 @@ def to_json(reply: Reply) -> dict[str, Any]:
         "unreadable": {log.hex(): sorted(ordinals) for log, ordinals in reply.unreadable.items()},
         "partly": {name.hex(): chunks for name, chunks in reply.partly.items()},
         "asked": {log.hex(): sorted(seqs) for log, seqs in reply.asked.items()},
+        "took": {log.hex(): size for log, size in reply.took.items()},
         "said": [wire.encode(message).hex() for message in said],
         "enclosed": reply.enclosed.hex(),
     }
@@ -210,6 +287,7 @@ def from_json(told: dict[str, Any]) -> Reply:
         unreadable={bytes.fromhex(log): set(ordinals) for log, ordinals in told["unreadable"].items()},
         partly={bytes.fromhex(name): chunks for name, chunks in told["partly"].items()},
         asked={bytes.fromhex(log): set(seqs) for log, seqs in told["asked"].items()},
+        took={bytes.fromhex(log): size for log, size in told["took"].items()},
     )  # fmt: skip
     for said in told["said"]:
         match wire.decode(bytes.fromhex(said)):
@@ -219,6 +297,8 @@ def from_json(told: dict[str, Any]) -> Reply:
                 reply.files[message.name] = message
             case Refusal() as refusal:
                 reply.refusal = refusal
+            case Witness() as shown:
+                reply.shown[shown.log] = shown
             case message:
                 raise AssertionError(message)
     return reply
@@ -240,11 +320,15 @@ class ServedTaker:
         clock: Clock,
         router: Router,
         obey: Callable[[], object],
+        restoring: Restoring | None = None,
+        erase: Erase = lambda _: None,
     ) -> None:
-        """`obey` carries out the orders to erase that came with what was taken."""
+        """`obey` carries out the orders to erase that came with what was taken, `erase` one of a hub above."""
+        self._registry = registry
         self._obey = obey
         self._router = router
-        self._taker = taker_of(folder, store, registry, clock)
+        self._taker = taker_of(folder, store, registry, clock, restoring)
+        self._any = Taking(folder, store, clock, erase, self._taker)
         self._owner = owner
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
@@ -282,7 +366,8 @@ class ServedTaker:
             if file is None:
                 followed = [to_json(reply) for reply in self._taker.follow_all(self._go_on)]
                 route(self._router, self._go_on)
+                self._registry.settle_claims()
                 self._obey()
                 route(self._router, self._go_on)
                 return {"followed": followed}
-            return _take(self._taker, Path(file), self._go_on)
+            return self._any.take(Path(file), self._go_on)

@@ -57,5 +57,5 @@ class Needs:
 
     def _state(self, subject: bytes) -> State:
         pairs = [(one, one.body()) for one in self._store.entries_of_subject(subject)]
-        records = [record_of(e, body, self._registry.code_of(e.log)) for e, body in pairs if of_the_domain(body, e)]
+        records = [record_of(e, body, self._registry.code_of) for e, body in pairs if of_the_domain(body, e)]
         return fold("", subject, records)

@@ -109,7 +109,7 @@ class Importer:
                     continue
                 site, at = source
                 self._known.add((site, at))
-                record = record_of(entry, body, site)
+                record = record_of(entry, body, _written_at(site))
                 assert not isinstance(record.event, RevokedEvent | None)
                 self._book.learn(site, at, UUID(bytes=body.subject), record.first_id or record.id, record.event)
                 if number == 0:
@@ -126,7 +126,7 @@ class Importer:
         """A subject of which several logs speak, in canonical order."""
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject)]
         sources = [(e, b, b.extensions.get(EXT_SOURCE)) for e, b in pairs if b]
-        records = [record_of(e, b, one[0]) for e, b, one in sources if one and not batches.is_batch(one)]
+        records = [record_of(e, b, _written_at(one[0])) for e, b, one in sources if one and not batches.is_batch(one)]
         folding = self._foldings[subject] = Folding(subject)
         for record in canonical(records):
             folding.add(record)
@@ -296,3 +296,8 @@ def _parsed(line: bytes) -> dict[str, Any]:
     if not isinstance(fact, dict):
         raise BadField("line", line[:60].decode("utf-8", "replace"), "a JSON object / JSON 对象")
     return fact
+
+
+def _written_at(site: str) -> Callable[[bytes], str]:
+    """Whatever log a home's facts were imported into, they are that home's."""
+    return lambda _log: site

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 from domain import schema
 from domain.event import Event, RevokedEvent
 from domain.records import Record
-from domain.tiers import COUNTY, SEPARATOR, qualified
+from domain.tiers import COUNTY, SEPARATOR, is_hub, qualified
 from node import mailbox
 from sync.batch import NOTHING, Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, EXT_STOOD, Body, check_body, pack_body
 from sync.errors import RemoteProtocolError
 
 
-def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Record:
+def record_of(entry: Entry, body: Body, home_of: Callable[[bytes], str], revoked: bool = False) -> Record:
     """An entry as the domain sees it; `revoked` where it came after the size up to which its log counts.
 
-    What the county lost with its log and took back from a home counts where it stood, as at that home.
+    What a hub lost with its log and took back from a home counts where it stood, as at that home; at the hubs above it,
+    too. Nobody else says that for others, and no hub says it above of a log that is known to be another's; one that
+    nobody knows may be of a life of which nothing came here.
     """
+    home = home_of(entry.log)
     event = schema.decode(body.type, body.payload)
     if SEPARATOR in home and isinstance(event, Event):
         event = qualified(event, home)
     first_id = body.extensions.get(EXT_FIRST_ID)
-    stood = body.extensions.get(EXT_STOOD) if home == COUNTY else None  # nobody else says that for others
-    match stood:
-        case [bytes(log), int(seq), bytes(id_), int(lamport)]:
+    match body.extensions.get(EXT_STOOD) if is_hub(home) else None:
+        case [bytes(log), int(seq), bytes(id_), int(lamport)] if home == COUNTY or home_of(log) in (home, COUNTY):
             first_id = None if first_id == id_ else first_id
         case _:
             id_, log, seq, lamport = entry.id, entry.log, entry.seq, body.lamport

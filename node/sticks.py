@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import apsw
+from pyrage.x25519 import Identity
 
 from node import exits
 from node.folder import Folder
 from node.opening import reading
 from node.progress import bar
-from sync.bundle_file import Progress, bundles_in, is_for
+from sync.bundle import BundleReader, Kind
+from sync.bundle_file import Progress, bundles_in, is_for, read
 from sync.database import NotStored, OutcomeUnknown
-from sync.errors import FolderError, FolderInUse
+from sync.errors import FolderError, FolderInUse, SyncError
 from sync.recipients import identities_of
 
 PART_SIZE_BYTES_MIN: Final = 10_000
@@ -63,6 +66,24 @@ def gather(folder: Folder, paths: Sequence[Path]) -> Gathered:
         else:
             raise FolderError(f"{path} is missing: is the stick plugged in?")
     return Gathered([file.absolute() for file in files], others)
+
+
+def kind_of(path: Path, identities: Sequence[Identity]) -> Kind | None:
+    """Which way a file goes, as far as it can be read; None for what is no file of ours."""
+    reader = BundleReader()
+
+    def take(data: bytes) -> None:
+        next(reader.feed(data), None)
+        if reader.head is not None:
+            raise _HeadRead
+
+    with suppress(_HeadRead, SyncError):
+        read(path, identities, take, lambda _: None)
+    return reader.head.kind if reader.head is not None else None
+
+
+class _HeadRead(Exception):
+    """The rest of a file is not read."""
 
 
 def take_each(files: Sequence[Path], take: Callable[[Path, Progress], dict[str, Any]]) -> tuple[list[Any], int]:

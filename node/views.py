@@ -282,7 +282,7 @@ class Follower:
         self._limit_memory()
 
     def _record(self, entry: Entry, body: Body) -> Record:
-        return record_of(entry, body, self._home_of(entry.log), self._revoked.withholds(entry.log, entry.seq))
+        return record_of(entry, body, self._home_of, self._revoked.withholds(entry.log, entry.seq))
 
     def _judged_anew(self, entry: Entry, body: Body | None, until: int) -> Iterator[tuple[bytes, Remembered]]:
         """The subjects that an entry about this node itself has folded again: erased, or of a revoked log."""

@@ -13,6 +13,7 @@ from aiohttp import web
 from domain.codes import SEX
 from node import conflicts, filed, photos, policy, recording, returning, scribing, service
 from node import web as kit
+from node.answers import ServedTaker
 from node.brackets import TOLERANCE_MS, how_long
 from node.clock import Clock
 from node.control import Control
@@ -26,7 +27,6 @@ from node.reading import row_json
 from node.reserve import Reserve
 from node.scrubbing import Scrubber
 from node.views import Views
-from site_node.bundling import ServedTaker
 from site_node.cli import homes_of, status_of
 from sync.store import Store
 

@@ -24,6 +24,7 @@ from node import (
     healing,
     incarnations,
     joining,
+    journeys,
     keeping,
     photos,
     policy,
@@ -129,11 +130,11 @@ def join(arguments: argparse.Namespace) -> int:
     url = require_loopback(arguments.hub or invitation.url)
     with writing(folder) as store:
         if arguments.offline:
-            bundling.join_offline(folder, invitation, url, store)
+            journeys.join_offline(folder, invitation, url, store)
             print(f"{folder.config.name} asks the county with its next bundle: make one with `bundle`")
             return exits.DONE
         county = asyncio.run(joining.join(url, invitation, store.signer))
-        bundling.forget(folder, invitation.hub_key, store.log)
+        journeys.forget(folder, invitation.hub_key, store.log)
         folder.save_config(hub=Hub(url=url, key=invitation.hub_key.hex(), name=county))
         store.files.offer_again(store.log)  # this hub may be a new one
     print(f"{folder.config.name} belongs to {county} now ({url})")

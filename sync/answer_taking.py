@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from sync import wire
+from sync import above, giving_by_hand, log_schema, wire
 from sync.bundle import BundleReader, Head, Kind
 from sync.bundle_file import Progress, read
-from sync.bundling import receipted
+from sync.bundling import receipted_of
 from sync.coming_down import Down, Piece
 from sync.entry import log_id
 from sync.errors import LocalProtocolError, RemoteProtocolError, SyncError, VerificationError, WrongKey
@@ -46,6 +46,7 @@ from sync.messages import (
     NoKey,
     Notice,
     OutboxAt,
+    Recall,
     Receipt,
     Refusal,
     Took,
@@ -57,17 +58,18 @@ from sync.store import Store
 from sync.stored_log import StoredLog
 
 BEGINNING_SIZE_BYTES_MAX: Final = 16 * 1024**2  # of all that stands before the pieces
-BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt, Again)
-PIECES: Final = (Content, Carry, Delivery, Follow, Bring, Chunk, Took)
+BEGINS: Final = (Held, NoKey, Receipt, Holds, Declined, Refusal, About, Logs, OutboxAt, Recall, Took, Again)
+PIECES: Final = (Content, Carry, Delivery, Follow, Bring, Chunk, Took)  # before all of these, Took is no piece
 
 
 class Heard(NamedTuple):
     """What followed from an answer. `receipt` is the one it brought about `log`, which may be older than the last.
 
-    `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where a
-    part of the answer that comes before this one did not come yet. `mended`: entries of which the content came back.
-    `photos`: photographs that are whole here now.    `is_apart`: others continued a log, and the next
-    bundle asks for the proof. `failure`: why the rest of the pieces was not taken.
+    `came`: entries that are new here. `left`: what is missing of the home's other logs and outbox: `is_early` where
+    a part of the answer that comes before this one did not come yet. `mended`: entries of which the content came
+    back. `photos`: photographs that are whole here now. `is_apart`: others continued a log, and the next bundle
+    asks for the proof. `owes`: the hub was put back, and gets first what it lost. `otherwise`: logs passed on of
+    which the hub above has another copy. `failure`: why the rest of the pieces was not taken.
     """
 
     log: bytes
@@ -83,6 +85,8 @@ class Heard(NamedTuple):
     left: int
     is_early: bool
     is_apart: bool
+    owes: bool
+    otherwise: list[bytes]
     failure: SyncError | None
 
 
@@ -117,9 +121,11 @@ class _Taking:
         self._told = instructions
         self._head = head
         self._apart: set[bytes] = set()  # logs of which the hub's copy is another one
+        self._otherwise: set[bytes] = set()  # the same of logs that a hub passes on
         self._receipt: KeepReceipt | None = None
         self._rose = False
         self._wanted: dict[bytes, set[int]] = {}
+        self._back: list[Recall | Took] = []
 
     def run(self, messages: list[Message], path: Path, progress: Progress) -> Heard:
         """Let everything follow from it."""
@@ -128,6 +134,8 @@ class _Taking:
             self._hear(section)
         self._note_logs(logs)
         clock_ms = sections[0].held.clock_ms if sections[0].held is not None else 0
+        is_newest = _heard_at(sections[0]) >= self._told.of(sections[0].log).heard
+        giving_by_hand.hear(self._store, self._hub_key, self._home, outbox_at, self._back, is_newest=is_newest)
         down = Down(self._store, self._keys(logs), self._hub_key, self._home, outbox_at, clock_ms)
         failure: SyncError | None = None
         try:
@@ -142,7 +150,7 @@ class _Taking:
             own.log, own.held.size if own.held else 0, self._rose, self._receipt, self._told,
             self._refusal(sections), self._head.enclosed, down.taken, down.mended,
             down.shelf.taken if down.shelf else 0, left, self._is_early(down, left),
-            bool(self._apart), failure,
+            bool(self._apart), down.owes, sorted(self._otherwise), failure,
         )  # fmt: skip
 
     @staticmethod
@@ -177,16 +185,23 @@ class _Taking:
                 case Refusal():
                     section.refusal = message
                 case Holds() | Declined():
-                    _note_file(self._store, message)
+                    _note_file(self._store, self._hub_key, message)
                 case Logs(found):
                     logs = found
                 case OutboxAt():
                     outbox_at = message
-                case Again(log, seqs):
-                    self._wanted.setdefault(log, set()).update(seqs)
+                case Recall() | Took() | Again():
+                    self._note_asked(message)
         if sum(map(len, self._wanted.values())) > ASKED_COUNT_MAX:
             raise RemoteProtocolError(f"an answer that asks for the content of more than {ASKED_COUNT_MAX} entries")
         return [section for section in sections if self._store.holds(section.log)], logs, outbox_at
+
+    def _note_asked(self, message: Recall | Took | Again) -> None:
+        """What the hub lacks, or lacks no more."""
+        if isinstance(message, Again):
+            self._wanted.setdefault(message.log, set()).update(message.seqs)
+        else:
+            self._back.append(message)
 
     def _keys(self, logs: list[LogAt]) -> dict[bytes, bytes]:
         own = {branch.log: branch.public_key for branch in self._store.branches() if branch.own}
@@ -197,7 +212,7 @@ class _Taking:
         store, log = self._store, section.log
         if section.held is None:
             return
-        size, known, told = store.size(log), receipted(store, log), self._told.of(log)
+        size, known, told = store.size(log), self._receipted(log), self._told.of(log)
         begun = min(self._head.receipted if log == self._head.receiver else known, size)
         sender = Sender(
             log, self._hub_key, size, begun, receipted=begun, ask_first=False, push_size_bytes=PUSH_SIZE_BYTES_MAX
@@ -212,6 +227,8 @@ class _Taking:
         told = told._replace(withheld=told.withheld | section.withheld)
         if log != store.log:
             told = told._replace(resume_at=held)
+            if sender.hub_lost and self._is_passed_on(log):
+                store.files.forget_above(log_id(self._hub_key))
         elif not rose and sender.hub_lost:  # it held less than a receipt that the home had: it was restored
             told = told._replace(resume_at=held)
             store.files.offer_again(log)
@@ -219,6 +236,15 @@ class _Taking:
             told = told._replace(resume_at=None)
         self._told = self._told.learned(log, told)
         self._rose |= rose and log == self._head.receiver
+
+    def _is_passed_on(self, log: bytes) -> bool:
+        """Whether this is a hub, which holds this log for others, and its hub's receipts apart from its own."""
+        return self._store.branch(log).kind == log_schema.Kind.PEER
+
+    def _receipted(self, log: bytes) -> int:
+        if self._is_passed_on(log):
+            return above.sizes(self._store, self._hub_key).get(log, 0)
+        return receipted_of(self._store, log)
 
     def _keep(self, sender: Sender, receipt: Receipt | None) -> int:
         """Keep a receipt whose cosignature is the hub's; for how many entries it is."""
@@ -230,7 +256,8 @@ class _Taking:
             return 0
         for effect in sender.receive(receipt):
             if isinstance(effect, KeepReceipt):
-                self._store.keep_receipt(sender.log, effect.signed, effect.kept, by_hand=True).result()
+                key = self._hub_key
+                self._store.keep_receipt_of(key, sender.log, effect.signed, effect.kept, by_hand=True).result()
                 if sender.log == self._head.receiver:
                     self._receipt = effect
         return receipt.size
@@ -246,7 +273,8 @@ class _Taking:
 
     def _set_apart(self, log: bytes, hub_size: int, ask_from: int) -> None:
         """The hub's copy of a log is another one, or goes on: it must come down, if it does not in this answer."""
-        self._apart.add(log)
+        passed_on = self._store.holds(log) and self._is_passed_on(log)
+        (self._otherwise if passed_on else self._apart).add(log)
         told = self._told.of(log)._replace(ask_from=ask_from, apart_at=hub_size)
         self._told = self._told.learned(log, told)
 
@@ -258,7 +286,7 @@ class _Taking:
         for log, (hub_size, root) in said.items():
             size = self._store.size(log) if self._store.holds(log) else 0
             if hub_size > size and (log == self._store.log or log in refused):
-                self._set_apart(log, hub_size, min(receipted(self._store, log), hub_size))
+                self._set_apart(log, hub_size, min(self._receipted(log), hub_size))
             elif hub_size <= size and self._store.root(log, hub_size) != root:
                 self._set_apart(log, hub_size, 0)
             else:
@@ -271,7 +299,7 @@ class _Taking:
 
     def _note_wanted(self, own: _Section) -> None:
         """Of which entries the hub wants the content again, unless a newer answer said it already."""
-        heard = (own.held.size, own.held.clock_ms) if own.held is not None else (0, 0)
+        heard = _heard_at(own)
         if heard < self._told.of(own.log).heard:
             return
         self._told = self._told.learned(own.log, self._told.of(own.log)._replace(heard=heard))
@@ -283,6 +311,11 @@ class _Taking:
     def _missing(self, logs: list[LogAt]) -> int:
         here = {branch.log: branch.size for branch in self._store.branches()}
         return sum(max(0, one.size - here.get(log_id(one.public_key), 0)) for one in logs)
+
+
+def _heard_at(section: _Section) -> tuple[int, int]:
+    """What tells a newer answer from an older one."""
+    return (section.held.size, section.held.clock_ms) if section.held is not None else (0, 0)
 
 
 def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Progress) -> tuple[Head, list[Message]]:
@@ -297,7 +330,7 @@ def _read_beginning(store: StoredLog, hub_key: bytes, path: Path, progress: Prog
             if has_pieces:  # read for the signature alone
                 continue
             message = wire.decode(frame)
-            has_pieces = isinstance(message, PIECES)
+            has_pieces = isinstance(message, PIECES) and not isinstance(message, Took)
             if has_pieces or isinstance(message, Notice):  # a notice is for a later version of us
                 continue
             size_bytes += len(frame)
@@ -321,24 +354,32 @@ def _read_pieces(store: StoredLog, path: Path, take: Callable[[Piece], None], pr
     """Read an answer once more, for what comes down."""
     reader = BundleReader()
 
+    has_begun = False
+
     def pieces(frames: Iterator[bytes]) -> None:
+        nonlocal has_begun
         for frame in frames:
             message = wire.decode(frame)
-            if isinstance(message, PIECES):
+            has_begun = has_begun or (isinstance(message, PIECES) and not isinstance(message, Took))
+            if has_begun and isinstance(message, PIECES):
                 take(message)
 
     read(path, identities_of(store), lambda data: pieces(reader.feed(data)), progress)
     reader.require_whole()
 
 
-def _note_file(store: Store, message: Holds | Declined) -> None:
+def _note_file(store: Store, hub_key: bytes, message: Holds | Declined) -> None:
     file = store.files.find(message.name)
-    if file is None or not store.has_key(file.log):
+    if file is None:
         return
     match message:
         case Holds(name, chunks) if chunks == len(file.manifest.hashes):
-            store.files.note_sent(name, Sent.HELD)
+            sent = Sent.HELD
         case Declined(name, code, _) if code == GONE:
-            store.files.note_sent(name, Sent.DESTROYED)
+            sent = Sent.DESTROYED
         case _:
             return
+    if store.has_key(file.log):
+        store.files.note_sent(name, sent)
+    elif store.branch(file.log).kind == log_schema.Kind.PEER:  # a hub passes it on
+        store.files.note_above(name, log_id(hub_key))

@@ -27,13 +27,14 @@ from sync.bundle_file import Progress, write_new
 from sync.errors import EntryDamaged, LocalProtocolError, RemoteProtocolError
 from sync.file_sql import StoredFile
 from sync.instructions import CONTRADICTED, no_keys
-from sync.messages import About, Again, Bring, Carry, Content, Delivery, Follow, Held, Message, Took
-from sync.outbox import newest_outbox
+from sync.messages import About, Again, Bring, Carry, Content, Delivery, Follow, Held, Message, Recall, Took
+from sync.outbox import newest_outbox, outbox_id
 from sync.recipients import recipient_of
+from sync.reply import Reply, merge_follows
 from sync.serving_logs import SEALED_LEVEL, ServedLogs
 from sync.shelf import ServedShelf
 from sync.stored_log import StoredLog
-from sync.taking import Reply, merge_follows
+from sync.witness import recall_of
 
 logger = logging.getLogger(__name__)
 PART_SIZE_BYTES_MAX: Final = 1024**3  # FAT takes files of less than 4 GiB
@@ -66,21 +67,25 @@ class Answer:
         self, store: StoredLog, keys: Mapping[bytes, bytes], home: str, replies: Sequence[Reply], clock_ms: int,
         part_size_bytes: int = PART_SIZE_BYTES_MAX,
         may_have: Callable[[bytes, StoredFile], bool] | None = None,
+        passed: Sequence[bytes] = (),
     ) -> None:  # fmt: skip
         """`keys`: the public keys of the home's logs. `replies`: to one node, at most one about each log.
 
-        `may_have`: whether the home of an outbox may have a photograph; None to bring none.
+        `may_have`: whether the home of an outbox may have a photograph; None to bring none. `passed`: the logs that a
+        hub passes on: it is told of all of them what is held, for nothing else shows it that some of it was lost.
         """
         self._may_have = may_have
+        self._passed = [log for log in passed if store.holds(log)]
         self._store = store
         self._keys = keys
         self._clock_ms = clock_ms
         self._part_size_bytes = part_size_bytes
         self._replies = {reply.log: reply for reply in replies}
         (self.log,) = {reply.sender for reply in replies}
-        newest = newest_outbox(store, store.identity.public_key, home)
-        self._outbox = newest if newest is not None and newest.epoch == epoch.current(store) else None
-        outbox = (self._outbox.log, self._outbox.epoch) if self._outbox else None
+        key, self._epoch, self._home = store.identity.public_key, epoch.current(store), home
+        newest = newest_outbox(store, key, home)
+        self._outbox = newest if newest is not None and newest.epoch == self._epoch else None
+        outbox = (outbox_id(key, home, self._epoch), self._epoch)
         self._served = ServedLogs(store, self.log, keys, lambda _: outbox)
         self._entries = self._photos = 0
         self._next: _Item | None = None
@@ -121,13 +126,28 @@ class Answer:
 
     def _beginning(self) -> Iterator[Message]:
         yield from self._section(self.log)
-        for log in sorted(self._replies.keys() - {self.log}):
+        for log in sorted({*self._replies, *self._passed} - {self.log}):
             yield About(log)
             yield from self._section(log)
         for told in (self._served.logs(), self._served.outbox_at()):
             if told is not None:
                 yield told
+        yield from self._taken_back()
         yield from self._served.wanted()
+
+    def _taken_back(self) -> Iterator[Recall | Took]:
+        """What is asked for of the outboxes of older epochs that the home showed, and what it gave back of them."""
+        took: dict[bytes, int] = {}
+        for reply in self._replies.values():
+            for log, size in reply.took.items():
+                took[log] = max(size, took.get(log, 0))
+        shown = {told for reply in self._replies.values() for told in reply.shown.values() if told.log not in took}
+        for told in sorted(shown):
+            if told.epoch < self._epoch:
+                is_ours = told.log == outbox_id(self._store.identity.public_key, self._home, told.epoch)
+                yield recall_of(self._store, told) if is_ours else Recall(told.log, told.size, told.root)
+        for log, size in sorted(took.items()):
+            yield Took(log, size)
 
     def _section(self, log: bytes) -> Iterator[Message]:
         """What is held of a log, and what the node must do about it; the root is that of all that is held."""

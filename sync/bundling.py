@@ -1,10 +1,10 @@
 """The home's end of what goes up by hand: bundles out. What comes back is taken by `answer_taking`.
 
 `replicator.Sender` says what a bundle holds, as over the network: from where the hub is known to be, pushes to the end
-of the log, then Confirm; behind that the content that the hub lost and asked for, and photographs. A file acknowledges
-nothing, so every push counts as acknowledged once it is written, while that one bundle is being made. Parts are bundles
-that each stand alone: each says before Hello how its log came to be (a hub that was restored may have forgotten), and
-behind it what the home holds of all that may come down, so an answer can be made from any of them.
+of the log, then Confirm; behind that what the hub lost and asked for (of its own word, and content), and photographs. A
+file acknowledges nothing, so every push counts as acknowledged once it is written, while that one bundle is being made.
+Parts are bundles that each stand alone: each says before Hello how its log came to be (a hub that was restored may have
+forgotten), and behind it what the home holds of all that may come down, so an answer can be made from any of them.
 
 A bundle is about one log. The home's other logs, where the county lacks some of them, go in bundles of their own, under
 the signature of the log that the node writes now.
@@ -21,7 +21,8 @@ from sync.bundle import BundleWriter, Head, Kind
 from sync.bundle_file import Progress, write_new
 from sync.entry import log_id
 from sync.errors import EntryDamaged, KeyDestroyed, LogCorrupt
-from sync.file_keeping import chunk_of, offer_of
+from sync.file_keeping import chunk_of, passed_on
+from sync.giving_by_hand import Given, returned
 from sync.instructions import Instructions, Told
 from sync.messages import Ack, Content, Introduction, Message, NoKey
 from sync.outgoing import push_of
@@ -61,10 +62,16 @@ class Bundler:
 
     def __init__(
         self, store: StoredLog, hub_key: bytes, instructions: Instructions, clock_ms: Callable[[], int],
-        *, photos: bool, enclosed: bytes = b"", part_size_bytes: int = PART_SIZE_BYTES_MAX, log: bytes | None = None,
-        introduced: Sequence[Introduction] = (), holds: Sequence[Message] = (),
+        *, photos: Sequence[bytes] = (), enclosed: bytes = b"", part_size_bytes: int = PART_SIZE_BYTES_MAX,
+        log: bytes | None = None, introduced: Sequence[Introduction] = (), holds: Sequence[Message] = (),
+        gives: Sequence[Given] = (), receipted: int | None = None,
     ) -> None:  # fmt: skip
-        """`log`: the one that this node writes, or another one of its home. `holds`: see `instructions.holdings`."""
+        """`photos`: the names of those that go along. `log`: the one that this node writes, or another one of its home.
+
+        `holds`: see `instructions.holdings`. `gives`: what the hub has lost of its own word and asked for.
+        `receipted`: how much the hub has receipted of a log that is passed on to it.
+        """
+        self._gives = gives
         self._store = store
         self.log = log or store.log
         self._before: Sequence[Message] = introduced
@@ -76,7 +83,8 @@ class Bundler:
         push_size_bytes = min(PUSH_SIZE_BYTES_MAX, part_size_bytes // 4)
         told = instructions.of(self.log)
         self.size = store.size(self.log)
-        self.receipted = min(receipted(store, self.log), self.size)
+        known = receipted_of(store, self.log) if receipted is None else receipted
+        self.receipted = min(known, self.size)
         self.start = self._end = min(self._resume_at(told), self.size)
         self._sender = Sender(
             self.log, hub_key, self.size, self.start, receipted=self.receipted, ask_first=False,
@@ -86,7 +94,7 @@ class Bundler:
             self._sender.receive(NoKey(self.start, sorted(told.withheld)))
         said = instructions.logs.items() if self.log == store.log else ()
         self._wanted = [(log, seq) for log, one in said for seq in sorted(one.wanted)]
-        self._waiting = store.files.waiting() if photos else []
+        self._waiting = photos
         self.damage: EntryDamaged | None = None  # of an entry of the log: bundles end before it
         self._photos = 0
         self._next: _Item | None = None
@@ -100,7 +108,7 @@ class Bundler:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to carry but the question what the county has for this home."""
-        return self.start == self.size and not (self._wanted or self._waiting or self._enclosed)
+        return self.start == self.size and not (self._wanted or self._waiting or self._enclosed or self._gives)
 
     def write(self, folder: Path, progress: Progress) -> Iterator[Part]:
         """Write one bundle after the other; each is durable when it is given. Raises OSError."""
@@ -165,12 +173,15 @@ class Bundler:
                 raise AssertionError(push.start)
             self._sender.receive(Ack(push.end))
             yield _Item([frame], push.end)
+        for asked in self._gives:
+            for piece in returned(self._store, asked):
+                yield _Item([wire.encode(piece)], None)
         for log, seq in self._wanted:
             if packed := damage.content(self._store, log, seq):  # else it is not here either
                 yield _Item([wire.encode(Content(log, seq, packed))], None)
         for name in self._waiting:
             try:
-                offer = offer_of(self._store, name)
+                offer = passed_on(self._store, self.log, name)
                 chunks = [chunk_of(self._store, name, number) for number in range(len(offer.manifest.hashes))]
             except (KeyDestroyed, LogCorrupt):  # erased or damaged here: it stays behind, the others go on
                 continue
@@ -178,7 +189,7 @@ class Bundler:
             yield _Item([wire.encode(message, FILE_LEVEL) for message in messages], None, photos=1)
 
 
-def receipted(store: StoredLog, log: bytes) -> int:
+def receipted_of(store: StoredLog, log: bytes) -> int:
     """How many entries of a log the county's last receipt covers."""
     receipt = store.last_checkpoint(log, with_receipt=True)
     return receipt.size if receipt else 0

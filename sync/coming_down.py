@@ -20,6 +20,7 @@ from typing import Final
 from sync.damage import take_content
 from sync.entry import origin
 from sync.errors import Diverged, RemoteProtocolError, StaleVersion, VerificationError
+from sync.giving_by_hand import owes
 from sync.merkle import HASH_SIZE
 from sync.messages import Bring, Carry, Chunk, Content, Delivery, Follow, NoKey, OutboxAt, Push, Took
 from sync.note import checkpoint_text, verify_signature
@@ -50,6 +51,7 @@ class Down:
         self._store = store
         self._keys = keys
         self._outbox = follow(store, hub_key, home, at.epoch).log if at is not None else None
+        self.owes = at is not None and owes(store, hub_key, home, at)  # the hub gets first what it lost
         self.shelf: ShelfTaking | None = None
         if at is not None and self._outbox is not None:
             self.shelf = ShelfTaking(store, self._outbox, at.files, clock_ms)
@@ -93,6 +95,8 @@ class Down:
         if delivery.log != self._outbox:
             raise RemoteProtocolError(f"a delivery of outbox {delivery.log.hex()}, which is not this home's")
         receiver = self._from_outbox()
+        if self.owes:
+            return
         if delivery.push.start > receiver.size:
             self.early.add(delivery.log)
             return

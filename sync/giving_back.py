@@ -75,28 +75,14 @@ class GivingBack:
 
     def _compare(self, epoch: int, taken: int) -> None:
         """Forget what this epoch was given, if the hub has forgotten it."""
-        current = outbox_id(self._hub_key, self._home, epoch)
-
-        def work(db: apsw.Connection) -> None:
-            outbox_sql.untrack_under(db, taken_mark(current, HERE))
-            for box in outbox_sql.outboxes(db):
-                outbox_sql.untrack_under(db, f"{MARK}{box.log.hex()}/{epoch}")
-
-        if taken < taken_of(self._store, current, HERE):
-            self._store.submit(work).result()
+        compare(self._store, self._hub_key, self._home, epoch, taken)
 
     def _older(self) -> list[Outbox]:
         """What this epoch was not given yet, oldest first."""
-
-        def work(db: apsw.Connection) -> list[Outbox]:
-            ours = [box for box in outbox_sql.outboxes(db) if (box.public_key, box.home) == (self._hub_key, self._home)]
-            older = [box for box in ours if box.size and box.epoch < self._epoch]
-            return [box for box in older if (log_sql.tracked(db, self._mark(box)) or 0) < box.size]
-
-        return sorted(self._store.reading(work), key=lambda box: box.epoch)
+        return not_given(self._store, self._hub_key, self._home, self._epoch)
 
     def _mark(self, box: Outbox) -> str:
-        return f"{MARK}{box.log.hex()}/{self._epoch}"
+        return given_mark(box, self._epoch)
 
     async def next(self) -> Message | Wait | None:
         """What to say now; Wait where the hub must be heard first, None where there is nothing."""
@@ -164,6 +150,35 @@ class GivingBack:
             self._offers.insert(0, self._asked)
         self._asked = None
         self._cursor, self._in_flight = self._taken, []
+
+
+def given_mark(box: Outbox, epoch: int) -> str:
+    """How much of an outbox the hub has in an epoch: a tracked application."""
+    return f"{MARK}{box.log.hex()}/{epoch}"
+
+
+def not_given(store: StoredLog, hub_key: bytes, home: str, epoch: int) -> list[Outbox]:
+    """The outboxes of older epochs that were not given back to this one whole, oldest first."""
+
+    def work(db: apsw.Connection) -> list[Outbox]:
+        ours = [box for box in outbox_sql.outboxes(db) if (box.public_key, box.home) == (hub_key, home)]
+        older = [box for box in ours if box.size and box.epoch < epoch]
+        return [box for box in older if (log_sql.tracked(db, given_mark(box, epoch)) or 0) < box.size]
+
+    return sorted(store.reading(work), key=lambda box: box.epoch)
+
+
+def compare(store: Store, hub_key: bytes, home: str, epoch: int, taken: int) -> None:
+    """Forget what an epoch was given, if the hub has taken less in it: it has forgotten it."""
+    current = outbox_id(hub_key, home, epoch)
+
+    def work(db: apsw.Connection) -> None:
+        outbox_sql.untrack_under(db, taken_mark(current, HERE))
+        for box in outbox_sql.outboxes(db):
+            outbox_sql.untrack_under(db, given_mark(box, epoch))
+
+    if taken < taken_of(store, current, HERE):
+        store.submit(work).result()
 
 
 def returned_of(store: StoredLog, log: bytes, start: int) -> Returned:

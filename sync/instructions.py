@@ -1,16 +1,17 @@
 """What a home learned from the county's answers for its next bundle, and what it says there of what it holds.
 
 Nothing here is precious: whatever is lost, the next answer says again, which costs a round of the stick. What a home
-*holds* is never remembered but read from its disk: a Follow for each log of the home and for the outbox, behind Hello,
-and behind it a NoKey for the streams that must come in erased form. Behind these comes what it has of its shelf, and it
-asks for the content that it lacks.
-"""
+*holds* is never remembered but read from its disk: what it can show of the hub's own word, a Follow for each log of the
+home and for the outbox, behind Hello, and behind it a NoKey for the streams that must come in erased form. Behind these
+comes what it has of its shelf, and it asks for the content that it lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from sync.giving_by_hand import witnesses
+from sync.log_schema import Kind
 from sync.mending import wishes
 from sync.messages import Follow, Message, NoKey
 from sync.outbox import newest_outbox
@@ -105,11 +106,12 @@ def holdings(store: StoredLog, hub_key: bytes, home: str, instructions: Instruct
     outbox = newest_outbox(store, hub_key, home)
     if outbox is not None:
         sizes[outbox.log] = outbox.size
-    known = dict.fromkeys(log for log in instructions.logs if log != store.log)  # also what did not come yet
+    others = {store.log, *(branch.log for branch in store.branches() if branch.kind == Kind.PEER)}
+    known = dict.fromkeys(log for log in instructions.logs if log not in others)  # also what did not come yet
     said = [*sizes, *(log for log in known if log not in sizes)][1 - FOLLOWED_COUNT_MAX :]  # and a shelf
     held = [message for log in said for message in _held(log, sizes.get(log, 0), instructions.of(log))]
     shelf = held_of(store, outbox.log) if outbox is not None else []
-    return [*held, *shelf, *wishes(store)]
+    return [*witnesses(store, hub_key, home), *held, *shelf, *wishes(store)]
 
 
 def _held(log: bytes, size: int, told: Told) -> list[Message]:

@@ -279,7 +279,7 @@ class Bring(NamedTuple):
 
 class Beside(NamedTuple):
     """What a hub last said it has beside a node's own log: its outbox's epoch and size, entries of other logs, of how
-    many entries it wants the content again, and the numbers on its shelf.
+    many entries it wants the content again, the numbers on its shelf, and how much the node gave back to this epoch.
 
     No message: the node gives it back when it asks whether an exchange is needed. Zeros where there was nothing.
     """
@@ -289,6 +289,7 @@ class Beside(NamedTuple):
     entries: int
     wanted: int = 0
     files: int = 0
+    taken: int = 0
 
 
 class Delivery(NamedTuple):

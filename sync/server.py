@@ -82,7 +82,7 @@ from sync.store import Store
 from sync.welcome import Welcomes
 
 SILENCE_TIMEOUT_S: Final = 60
-HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}/{wanted}/{files}"
+HELD_ASKED: Final = "/{log}/{size}/{epoch}/{outbox_size}/{entries}/{wanted}/{files}/{taken}"
 WORKING_MAX: Final = 16
 GREETING_SIZE_BYTES_MAX: Final = 100  # of Hello; Succeed, which is larger, is checked and stored
 UNREAD_HEADERS: Final = ("Date", "Server")  # no clock but the exchange's, and nobody's business

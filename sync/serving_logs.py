@@ -146,7 +146,7 @@ class ServedLogs:
         """What there is beside the log of this exchange, in the fewest numbers."""
         outbox = self.outbox_at() or OutboxAt(0, 0)
         wanted = sum(len(one.seqs) for one in self.wanted())
-        return Beside(outbox.epoch, outbox.size, sum(self._others().values()), wanted, outbox.files)
+        return Beside(outbox.epoch, outbox.size, sum(self._others().values()), wanted, outbox.files, outbox.taken)
 
     def wanted(self) -> list[Again]:
         """What the hub lacks of the home's logs, and this node may have."""

@@ -140,7 +140,7 @@ class Speaker:
         """What the hub said it has beside this log."""
         told = self.outbox.told or OutboxAt(0, 0)
         entries = sum(one.size for one in self.logs.fetcher.logs.values())
-        return Beside(told.epoch, told.size, entries, self.mending.wanted, told.files)
+        return Beside(told.epoch, told.size, entries, self.mending.wanted, told.files, told.taken)
 
     async def opening(self) -> bytes:
         """What an exchange begins with; in a request behind the first one also what its chunks belong to."""

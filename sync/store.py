@@ -243,12 +243,14 @@ class Store(StoredLog):
         kept = self.keep_receipt(log, signed._replace(receipt=cosignature), Kept(size, note, greeted))
         return kept, Receipt.of(size, cosignature, note)
 
-    def keep_receipt_of(self, hub_key: bytes, log: bytes, signed: SignedSize, kept: Kept) -> Future[None]:
+    def keep_receipt_of(
+        self, hub_key: bytes, log: bytes, signed: SignedSize, kept: Kept, *, by_hand: bool = False
+    ) -> Future[None]:
         """Keep the receipt of the hub with this key; of a peer's log apart from the receipts that this node gave."""
         branch = self.branch(log)
         if branch.kind == Kind.PEER:
             return self.submit(lambda db: above.keep(db, branch.id, hub_key, signed))
-        return self.keep_receipt(log, signed, kept)
+        return self.keep_receipt(log, signed, kept, by_hand=by_hand)
 
     def record_in(self, db: apsw.Connection, drafts: Sequence[Draft]) -> list[Recorded]:
         """`record` inside a transaction that does more, and that may read what was recorded."""

@@ -27,11 +27,11 @@ from sync.entry import EXT_FIRST_ID, Body, unpack_body
 from sync.errors import RemoteProtocolError
 from sync.merkle import Frontier
 from sync.messages import Delivery, Recall, Returned, Took, Witness
-from sync.outbox import outbox_id, size_of
+from sync.outbox import outbox_id
 from sync.outbox_receiving import OutboxReceiver, Parcel, TakeIn
 from sync.store import Store
 from sync.succession import where_it_stood
-from sync.witness import root_of, taken_mark
+from sync.witness import recall_of, taken_mark
 
 FORKED: Final = "forked"  # why an epoch was opened
 IsOwn = Callable[
@@ -61,11 +61,7 @@ class TakingBack:
 
     def recall(self, told: Witness) -> Recall:
         """What to ask for of an outbox that a home holds so much of."""
-        if root_of(self._store, told.log, told.size) == told.root:
-            return Recall(told.log, told.size, told.root)
-        size = min(size_of(self._store, told.log), told.size)
-        root = root_of(self._store, told.log, size)
-        return Recall(told.log, size, root) if root is not None else Recall(told.log, 0, Frontier().root())
+        return recall_of(self._store, told)
 
     def take(self, home: str, of: bytes, message: Returned) -> Took:
         """Record what is the hub's and was missing, durably; the node of the log `of` gives it back.

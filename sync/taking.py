@@ -11,9 +11,9 @@ for what comes twice does no harm and what is left out would.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from sync import damage, wire
 from sync.batch import SignedSize
 from sync.bundle import BundleReader, Kind
 from sync.bundle_file import Progress, read
-from sync.entry import INT_MAX, log_id
+from sync.entry import log_id
 from sync.errors import (
     LogCorrupt,
     RefusedByPeer,
@@ -33,6 +33,7 @@ from sync.errors import (
 )
 from sync.file_keeping import keep
 from sync.file_transfer import FileReceiver
+from sync.giving_by_hand import WITNESSES_COUNT_MAX
 from sync.hub_note import EPOCH_FIRST
 from sync.instructions import FOLLOWED_COUNT_MAX
 from sync.mending import ASKED_COUNT_MAX
@@ -52,75 +53,25 @@ from sync.messages import (
     Notice,
     Offer,
     Push,
+    Recall,
     Refusal,
+    Returned,
+    Took,
+    Witness,
 )
 from sync.parking import Parking
 from sync.receiving import receiver_of
 from sync.recipients import identities_of
 from sync.replicator import Append, Cosign, Effect, Receiver, Send
+from sync.reply import Reply
 from sync.store import Store
+from sync.witness import is_receipt
 
+logger = logging.getLogger(__name__)
 TRIES_MAX: Final = 100  # against exchanges over the network about the same log, one push each
 
 Admit = Callable[[bytes, bytes], bytes]
 """Public key and what was enclosed; what to enclose in the answer. Raises where the sender may not join."""
-
-
-@dataclass
-class Reply:
-    """What a home is to be told of its bundles about one log, and what a person at the hub is shown.
-
-    `sender`: the log that the node writes, to which the answer goes. `begun`: what the hub's receipts covered when the
-    oldest of the bundles was made. `follows`: what the node holds of other logs and its outbox, `unreadable` the
-    streams in them that must come in erased form. `asked`: the entries of which the node lacks the content; `mended`:
-    of how many entries it brought content that was lacking here. `partly`: how many chunks the node holds of
-    photographs that came to it in part.
-    """
-
-    log: bytes
-    sender: bytes = b""
-    hello: Hello | None = None
-    receipted: int = 0
-    begun: int = INT_MAX
-    before: int = 0
-    held: int = 0
-    parked: bool = False
-    withheld: set[int] = field(default_factory=set)
-    files: dict[bytes, Holds | Declined] = field(default_factory=dict)
-    refusal: Refusal | None = None
-    enclosed: bytes = b""
-    follows: dict[bytes, int] = field(default_factory=dict)
-    unreadable: dict[bytes, set[int]] = field(default_factory=dict)
-    asked: dict[bytes, set[int]] = field(default_factory=dict)
-    mended: int = 0
-    partly: dict[bytes, int] = field(default_factory=dict)
-    failure: Exception | None = None
-
-    def add(self, other: Reply) -> None:
-        """Another bundle about the same log was taken after this one."""
-        self.sender = other.sender or self.sender
-        if self.hello is None or (other.hello is not None and other.hello.size > self.hello.size):
-            self.hello = other.hello
-        self.begun = min(self.begun, other.begun)
-        merge_follows(self.follows, other.follows)
-        for log, ordinals in other.unreadable.items():
-            self.unreadable.setdefault(log, set()).update(ordinals)
-        for log, seqs in other.asked.items():
-            self.asked.setdefault(log, set()).update(seqs)
-        self.mended += other.mended
-        merge_follows(self.partly, other.partly)
-        self.receipted = max(self.receipted, other.receipted)
-        self.held = max(self.held, other.held)
-        self.withheld |= other.withheld
-        self.files |= other.files
-        self.refusal = other.refusal or self.refusal
-        self.enclosed = other.enclosed or self.enclosed
-
-
-def merge_follows(known: dict[bytes, int], said: Mapping[bytes, int]) -> None:
-    """Of what several bundles say that a home holds the least counts."""
-    for log, size in said.items():
-        known[log] = min(size, known.get(log, size))
 
 
 class Taker:
@@ -137,8 +88,14 @@ class Taker:
         logs_of: Callable[[bytes], Mapping[bytes, bytes]] = lambda _: {},
         epoch_of: Callable[[], int] = lambda: EPOCH_FIRST,
         backed_up_to: Callable[[bytes], int] = lambda _: 0,
+        restored: Callable[[bytes, Witness | Returned], Recall | Took | None] = lambda _log, _message: None,
+        passed_by: Callable[[bytes, bytes], bytes | None] = lambda _sender, _log: None,
     ) -> None:
-        """All but the first five are those of `ExchangeServer`."""
+        """All but the first five and the last are those of `ExchangeServer`.
+
+        `passed_by`: the public key of a log that the node of the first one, a hub, may pass on.
+        """
+        self.passed_by = passed_by
         self.epoch_of = epoch_of
         self.backed_up_to = backed_up_to
         self.store = store
@@ -147,6 +104,7 @@ class Taker:
         self.clock_ms = clock_ms
         self.introduce = introduce
         self.logs_of = logs_of
+        self.restored = restored
         self._parking = parking
         self._identities = identities_of(store)
 
@@ -264,8 +222,13 @@ class _Reading:
                 "unknown", f"it is from a node that this county does not know ({sender.hex()}): invite the home first"
             )
         key = head.sender if log == sender else self._taker.logs_of(sender).get(log)
+        key = key or self._taker.passed_by(sender, log)
         if key is None:
-            raise RefusedByPeer("unknown", f"it is about a log that is not of the sender's home ({log.hex()})")
+            raise RefusedByPeer(
+                "unknown",
+                "it is about a log that is not of the sender's home, nor named by the sender's own log so far "
+                f"({log.hex()})",
+            )
         for known in (head.sender, key):
             store.add_log(log_id(known), known).result()
         self._key = key
@@ -293,6 +256,8 @@ class _Reading:
                 reply.unreadable.setdefault(self._followed, set()).update(ordinals)
             case Content():
                 self._take_content(message)
+            case Witness() | Returned():
+                self._take_back(reply, message)
             case Push() if reply.parked:
                 reply.held = max(reply.held, message.end)
             case _ if reply.parked:
@@ -321,6 +286,28 @@ class _Reading:
                 reply.asked.setdefault(log, set()).update(seqs)
                 if sum(map(len, reply.asked.values())) > ASKED_COUNT_MAX:
                     raise RemoteProtocolError(f"a bundle asks for the content of at most {ASKED_COUNT_MAX} entries")
+
+    def _take_back(self, reply: Reply, message: Witness | Returned) -> None:
+        """What the node shows of the hub's own word, and gives back of it. What is false changes nothing else."""
+        if isinstance(message, Witness):
+            if len(reply.shown) >= WITNESSES_COUNT_MAX:
+                raise RemoteProtocolError(
+                    f"a bundle that shows more than {WITNESSES_COUNT_MAX} signatures of the hub's"
+                )
+            self._taker.restored(reply.sender, message)
+            if not is_receipt(message):
+                reply.shown[message.log] = message
+            return
+        if message.epoch >= self._taker.epoch_of():
+            return  # an old bundle, or a hub that forgot the epoch that asked for it: the next answer asks again
+        try:
+            took = self._taker.restored(reply.sender, message)
+        except (RemoteProtocolError, VerificationError) as error:
+            logger.warning("what a home gives back is not taken: %s", error)
+            reply.failure = error
+            return
+        if isinstance(took, Took):
+            reply.took[took.log] = max(took.size, reply.took.get(took.log, 0))
 
     def _take_push(self, push: Push) -> None:
         """A repeat, a gap behind a push that could not be read, or new entries."""

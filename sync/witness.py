@@ -23,8 +23,8 @@ import apsw
 from sync import epoch, log_sql, outbox, outbox_sql
 from sync.entry import origin
 from sync.errors import VerificationError
-from sync.merkle import root_at
-from sync.messages import Witness
+from sync.merkle import Frontier, root_at
+from sync.messages import Recall, Witness
 from sync.note import checkpoint_text, verify_cosignature, verify_signature
 from sync.outbox_sql import Outbox
 from sync.store import Store
@@ -114,6 +114,15 @@ def root_of(store: StoredLog, log: bytes, size: int) -> bytes | None:
         return root_at(size, lambda number: outbox.node(db, found, number))
 
     return store.reading(work)
+
+
+def recall_of(store: StoredLog, told: Witness) -> Recall:
+    """What a hub asks for of an outbox of which a home holds so much."""
+    if root_of(store, told.log, told.size) == told.root:
+        return Recall(told.log, told.size, told.root)
+    size = min(outbox.size_of(store, told.log), told.size)
+    root = root_of(store, told.log, size)
+    return Recall(told.log, size, root) if root is not None else Recall(told.log, 0, Frontier().root())
 
 
 # -- at a node

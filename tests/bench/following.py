@@ -68,7 +68,7 @@ def _scan(store: Store, *, events: bool) -> Case:
 def _decode(entry: Entry, *, events: bool) -> None:
     body = entry.body()
     if events and body is not None:
-        record_of(entry, body, home_of(entry.log))
+        record_of(entry, body, home_of)
 
 
 def _memory_mib(folder: Path) -> float:

@@ -174,7 +174,7 @@ class _Size:
         if label != LIBRARY:
             with timed() as clock:
                 records = [
-                    record_of(entry, body, home_of(entry.log))
+                    record_of(entry, body, home_of)
                     for entry in log.ours.store.entries_of_subject(subject)
                     if (body := entry.body()) is not None
                 ]

@@ -159,7 +159,7 @@ def _scans(workshop: Workshop, runs: int, entries: list[Entry], drafts: list[Dra
 def _event(entry: Entry) -> object:
     body = entry.body()
     assert body is not None
-    return record_of(entry, body, home_of(entry.log))
+    return record_of(entry, body, home_of)
 
 
 def _scan(store: Store, each: Callable[[Entry], object]) -> int:
@@ -194,7 +194,7 @@ def _replay(workshop: Workshop, runs: int, drafts: list[Draft]) -> Findings:
     def ours() -> Sample:
         with timed() as clock:
             records = [
-                record_of(entry, body, home_of(entry.log))
+                record_of(entry, body, home_of)
                 for entry in store.entries_of_subject(name)
                 if (body := entry.body()) is not None
             ]

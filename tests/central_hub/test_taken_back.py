@@ -18,7 +18,7 @@ from sync import epoch, outbox, outbox_sql, wire
 from sync.entry import EXT_FIRST_ID, EXT_STOOD
 from sync.errors import RemoteProtocolError, VerificationError
 from sync.giving_back import GivingBack, returned_of
-from sync.messages import Again, OutboxAt, Recall, Returned, Took, Witness
+from sync.messages import Again, Beside, OutboxAt, Recall, Returned, Took, Witness
 from sync.outbox_fetching import OutboxFetching
 from sync.replicator import Wait
 from sync.serving_logs import ServedLogs
@@ -288,12 +288,20 @@ def test_a_hub_put_back_within_its_epoch_is_given_everything_again(town):
 
         return asyncio.run(work())
 
+    def told() -> Beside:
+        """What the shortest question compares: a node that is settled learns by it that it must exchange."""
+        return ServedLogs(town.hub, home.log, town.registry.logs_of(home.log), town.router.outbox_of).beside()
+
     assert give() > 0
     assert give() == 0
+    beside = told()
     said = town.said_by_county()
     town.put_back("within")
     assert town.said_by_county() != said
+    assert told() != beside
+    assert told()._replace(taken=beside.taken) == beside
     assert give() > 0
+    assert told() == beside
     assert sorted(town.said_by_county()) == sorted(said)
     assert give() == 0
 

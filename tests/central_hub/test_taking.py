@@ -19,8 +19,8 @@ from sync.batch import Draft
 from sync.bundling import Bundler
 from sync.instructions import Instructions
 from sync.messages import Declined, Hello, Holds, Refusal
+from sync.reply import Reply
 from sync.store import Store
-from sync.taking import Reply
 
 CLOCK_MS = 1_741_392_000_000
 DIGEST = b"d" * 32
@@ -48,7 +48,7 @@ def bundle(tmp_path, hub):
     home.record(drafts).result()
     admissions.invite("home-01", "n", DIGEST)
     admissions.join("home-01", DIGEST, home.signer.public_key)
-    bundler = Bundler(home, county.signer.public_key, Instructions(), lambda: CLOCK_MS, photos=False)
+    bundler = Bundler(home, county.signer.public_key, Instructions(), lambda: CLOCK_MS)
     (part,) = bundler.write(tmp_path, lambda _: None)
     yield part.path
     home.close()

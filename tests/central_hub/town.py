@@ -29,9 +29,9 @@ from sync.outbox_taking import follow, receiver_of, take_in
 from sync.outgoing import push_of
 from sync.recipients import identities_of
 from sync.replicator import Append, Receiver
+from sync.reply import Reply
 from sync.shelf import ServedShelf
 from sync.store import Store
-from sync.taking import Reply
 from sync.verify import verify
 
 NOW_MS = 1_725_148_800_000

@@ -14,11 +14,12 @@ from unittest.mock import patch
 
 from central_hub.router import Router
 from central_hub.taking import answer, by_node, route, taker_of
+from node.answers import take_file
 from node.folder import Folder
-from site_node.bundling import journey, take_file
+from node.journeys import journey
 from sync import carrying, parking
 from sync.errors import ParkingFull, RefusedByPeer, WrongKey
-from sync.taking import Reply
+from sync.reply import Reply
 from tests.simulation.copies import Computer, County, KilledError
 from tests.simulation.naming import a_life
 

@@ -334,7 +334,7 @@ class County:
     def records(self, code: str, child: bytes) -> list[Any]:
         home_of = self.home_of(code)
         pairs = [(entry, entry.body()) for entry in self.store_of(code).entries_of_subject(child)]
-        return [record_of(entry, body, home_of(entry.log)) for entry, body in pairs if body is not None]
+        return [record_of(entry, body, home_of) for entry, body in pairs if body is not None]
 
     def said(self, code: str) -> set[bytes]:
         """What the county has said about children, as far as a node knows it: ids of what counts."""

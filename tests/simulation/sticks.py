@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from central_hub import taking
-from site_node import bundling
+from node import journeys
+from node.answers import take_file
 from sync.errors import LogCorrupt, ParkingFull, RefusedByPeer, RemoteProtocolError, WrongKey
-from sync.taking import Reply
+from sync.reply import Reply
 from tests.simulation.nodes import Computer, Hub
 
 FAULTS: Final = (
@@ -46,7 +47,7 @@ class Sticks:
         """A home writes what the county does not hold, and what it holds itself; how many files."""
         photos = self._dice.random() < 0.7 or not self.is_faulty
         part_size = self._dice.choice(PARTS_SIZE_BYTES)
-        bundlers = bundling.journey(computer.folder, computer.store, photos=photos, part_size=part_size)
+        bundlers = journeys.journey(computer.folder, computer.store, photos=photos, part_size=part_size)
         parts = [part.path for bundler in bundlers for part in bundler.write(self._folder, nothing)]
         self.up = [*self.up, *parts][-CARRIED_MAX:]
         return len(parts)
@@ -100,7 +101,7 @@ class Sticks:
             self.down.remove((computer.code, path))
         try:
             damaged = self._damaged("answer", path)
-            bundling.take_file(computer.folder, computer.store, computer.clock_ms, computer._erase, damaged, nothing)
+            take_file(computer.folder, computer.store, computer.clock_ms, computer._erase, damaged, nothing)
         except WrongKey:
             self._fired["stick: answer too late for its log"] += 1
         except NO_GOOD:

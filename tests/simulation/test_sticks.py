@@ -55,7 +55,7 @@ class Roads(Weather):
     def bundle(self, home: str) -> list[Path]:
         store, told, key = self.town.homes[home], self.told[home], self.town.key
         bundler = Bundler(
-            store, key, told, lambda: NOW_MS, photos=False, part_size_bytes=self.dice.choice([400, 5000, 10**6]),
+            store, key, told, lambda: NOW_MS, part_size_bytes=self.dice.choice([400, 5000, 10**6]),
             holds=holdings(store, key, home, told),
         )  # fmt: skip
         return [part.path for part in bundler.write(self.stick, nothing)]

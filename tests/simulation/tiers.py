@@ -241,12 +241,12 @@ class World:
         how = self.dice.random() if self.is_faulty else 1.0
         store, work = node.store, getattr(node.store, what)
 
-        def dying(*arguments: Any) -> Any:
+        def dying(*arguments: Any, **named: Any) -> Any:
             if how < 0.1:
                 self.fired[f"killed before {words}"] += 1
                 node.is_dead = True
                 raise KilledError
-            done = work(*arguments)
+            done = work(*arguments, **named)
             if how < 0.2:
                 self.fired[f"killed after {words}"] += 1
                 done.result(10)

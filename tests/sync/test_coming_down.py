@@ -19,9 +19,10 @@ from sync.messages import Ack, Again, Carry, Content, Follow, Held, LogAt, Logs,
 from sync.outgoing import signed_push_of
 from sync.parking import Parking
 from sync.recipients import recipient_of
+from sync.reply import Reply
 from sync.store import Store
 from sync.succession import vouch
-from sync.taking import Reply, Taker
+from sync.taking import Taker
 
 HOME, EPOCH, CLOCK_MS = "home-01", 1, 1_741_392_000_000
 
@@ -71,7 +72,7 @@ class Two:
 
     def bundle(self, log: bytes | None = None, holds: Sequence[Message] | None = None) -> Path:
         said = holdings(self.home, self.key, HOME, self.told) if holds is None else holds
-        bundler = Bundler(self.home, self.key, self.told, lambda: CLOCK_MS, photos=False, log=log, holds=said)
+        bundler = Bundler(self.home, self.key, self.told, lambda: CLOCK_MS, log=log, holds=said)
         (part,) = bundler.write(self.stick, nothing)
         return part.path
 
@@ -184,7 +185,7 @@ def test_a_log_that_the_county_lost_goes_up_again(two, authors):
         key = two.hub.signer.public_key
         told = Instructions({before.log: Told(resume_at=0)})
         said = [vouch(two.home.signer, before.public_key)]
-        bundler = Bundler(two.home, key, told, lambda: CLOCK_MS, photos=False, log=before.log, introduced=said)
+        bundler = Bundler(two.home, key, told, lambda: CLOCK_MS, log=before.log, introduced=said)
         (part,) = bundler.write(two.stick, nothing)
         reply = taker.take(part.path, nothing)
         assert (reply.log, reply.sender, reply.held) == (before.log, two.home.log, 9)

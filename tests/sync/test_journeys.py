@@ -51,15 +51,15 @@ class Home:
         for n in range(count):
             self.store.record([draft(subject=subject + n % 3, payload={"n": n})]).result()
 
-    def bundle(self, **options) -> list[Path]:
-        options = {"photos": False} | options
-        bundler = Bundler(self.store, self.hub_key, self.told, lambda: CLOCK_MS, **options)
+    def bundle(self, *, photos: bool = False, **options) -> list[Path]:
+        names = self.store.files.waiting() if photos else []
+        bundler = Bundler(self.store, self.hub_key, self.told, lambda: CLOCK_MS, photos=names, **options)
         return [] if bundler.is_empty else [part.path for part in bundler.write(self.stick, nothing)]
 
     def ask(self) -> Path:
         """One bundle, also where nothing is new."""
         holds = holdings(self.store, self.hub_key, "home-01", self.told)
-        bundler = Bundler(self.store, self.hub_key, self.told, lambda: CLOCK_MS, photos=False, holds=holds)
+        bundler = Bundler(self.store, self.hub_key, self.told, lambda: CLOCK_MS, holds=holds)
         (part,) = bundler.write(self.stick, nothing)
         return part.path
 
