@@ -38,7 +38,7 @@ def folding_of(store: StoredLog, subject: bytes, home_of: HomeOf) -> Folding:
     revoked = Revocations(store, home_of=home_of).withholds
     folding = Folding(subject)
     records = [
-        record_of(entry, body, home_of(entry.log), revoked(entry.log, entry.seq))
+        record_of(entry, body, home_of(entry.log), revoked)
         for entry in store.entries_of_subject(subject)
         if (body := entry.body()) is not None
     ]

@@ -54,7 +54,7 @@ class Files:
         """A subject as the log has it."""
         pairs = [(entry, entry.body()) for entry in self.store.entries_of_subject(subject)]
         records = [
-            record_of(one, body, self.home_of(one.log), self._withholds(one.log, one.seq))
+            record_of(one, body, self.home_of(one.log), self._withholds)
             for one, body in pairs
             if of_the_domain(body, one)
         ]

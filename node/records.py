@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeGuard
 
 from domain import schema
 from domain.event import Event, RevokedEvent
 from domain.records import Record
-from domain.tiers import COUNTY, SEPARATOR, qualified
+from domain.tiers import COUNTY, SEPARATOR, is_hub, qualified
 from node import mailbox
 from sync.batch import NOTHING, Draft, Entry
 from sync.entry import EXT_FIRST_ID, EXT_SOURCE, EXT_STOOD, Body, check_body, pack_body
 from sync.errors import RemoteProtocolError
 
 
-def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Record:
-    """An entry as the domain sees it; `revoked` where it came after the size up to which its log counts.
+class Place(NamedTuple):
+    """As what an entry counts: its id, its log, seq and lamport there, and the home that wrote it."""
 
-    What the county lost with its log and took back from a home counts where it stood, as at that home.
+    id: bytes
+    log: bytes
+    seq: int
+    lamport: int
+    home: str
+
+
+Withholds = Callable[[bytes, int], bool]  # whether an entry's log was revoked before it
+
+
+def record_of(entry: Entry, body: Body, home: str, withholds: Withholds | None = None) -> Record:
+    """An entry as the domain sees it; `withholds` says what came after the size up to which its log counts.
+
+    What the county lost with its log and took back from a home counts where it stood, as at that home. Of what a home
+    had written, and only others still had, that home counts as the writer.
     """
+    id_, log, seq, lamport, home = stood_at(entry, body, home)
     event = schema.decode(body.type, body.payload)
     if SEPARATOR in home and isinstance(event, Event):
         event = qualified(event, home)
     first_id = body.extensions.get(EXT_FIRST_ID)
-    stood = body.extensions.get(EXT_STOOD) if home == COUNTY else None  # nobody else says that for others
-    match stood:
-        case [bytes(log), int(seq), bytes(id_), int(lamport)]:
-            first_id = None if first_id == id_ else first_id
-        case _:
-            id_, log, seq, lamport = entry.id, entry.log, entry.seq, body.lamport
     return Record(
         id_,
-        first_id,
+        None if first_id == id_ else first_id,
         log,
         seq,
         home,
@@ -40,8 +49,21 @@ def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Rec
         body.recorded_at_ms,
         lamport,
         body.deps,
-        RevokedEvent(body.type, event) if revoked else event,
+        RevokedEvent(body.type, event) if withholds is not None and withholds(log, seq) else event,
     )
+
+
+def stood_at(entry: Entry, body: Body, home: str) -> Place:
+    """As what an entry counts.
+
+    `home` is that of the log that it is in; only the county can say anything else, and of its own homes.
+    """
+    match body.extensions.get(EXT_STOOD) if is_hub(home) else None:
+        case [bytes(log), int(seq), bytes(id_), int(lamport)] if home == COUNTY:
+            return Place(id_, log, seq, lamport, home)
+        case [bytes(log), int(seq), bytes(id_), int(lamport), str(code)] if code and SEPARATOR not in code:
+            return Place(id_, log, seq, lamport, home + code)
+    return Place(entry.id, entry.log, entry.seq, body.lamport, home)
 
 
 def of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:

@@ -114,6 +114,7 @@ class ExchangeServer:
         welcomes: Welcomes | None = None,
         may_have: Callable[[bytes, StoredFile], bool] = lambda _log, _file: False,
         restored: Callable[[bytes, Witness | Returned], Recall | Took | None] = lambda _log, _message: None,
+        settle: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
@@ -123,9 +124,11 @@ class ExchangeServer:
         `welcomes` are what new nodes get first.
         `may_have`: whether the home of a log may have a file.
         `restored` acts on what the node of a log shows and gives back to a hub that was restored; what to answer.
+        `settle` looks again, when the node of a log comes, at what it gave back and is awaited from others.
         """
         self._welcomes = welcomes
         self._restored = restored
+        self._settle = settle
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
@@ -168,6 +171,7 @@ class ExchangeServer:
         return self._served(log).beside()
 
     def _served(self, log: bytes) -> ServedLogs:
+        self._settle(log)
         may_have = partial(self._may_have, log)
         return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of, self._welcomes, may_have)
 
