@@ -37,8 +37,9 @@ class Restoring:
     def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
         self._store, self._registry = store, registry
         self._hearing = Hearing(store, registry.child_of, registry.logs_of, clock)
-        homes = Homes(self._home_of, registry.logs_of, self._may_repeat)
-        self._taking = TakingBack(store, self._is_own, {mailbox.LOG_ASSIGNED}, clock, homes)
+        homes = Homes(self._home_of, self._logs_of, self._may_repeat)
+        self._taking = TakingBack(store, self._is_own, self._is_known, clock, homes)
+        self._assigned: tuple[int, dict[bytes, str]] = (0, {})  # at a position, the homes of logs as mailboxes say
         self._orders = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -61,9 +62,31 @@ class Restoring:
             self._taking.settle(self._registry.child_of(log), log)
 
     def _home_of(self, log: bytes) -> str:
-        """The home of this county that a log belongs to; empty where it is no such home's."""
-        code = self._registry.code_of(log)
+        """The home of this county that a log belongs to; empty where it is no such home's.
+
+        The county may have lost that it admitted the log. Then it is as the county has said to another home.
+        """
+        code = self._registry.code_of(log) or self._assigned_home(log)
         return code if SEPARATOR not in code else ""
+
+    def _assigned_home(self, log: bytes) -> str:
+        if self._assigned[0] != self._store.position():
+            codes = [one.code.removesuffix(SEPARATOR) for one in self._registry.children()]
+            boxes = [mailbox.read(self._store, self._store.identity.public_key, code).homes for code in codes]
+            self._assigned = self._store.position(), {one: home for box in boxes for one, home in box.items()}
+        return self._assigned[1].get(log, "")
+
+    def _logs_of(self, log: bytes) -> Collection[bytes]:
+        """All logs of the home that a log belongs to."""
+        code = self._home_of(log)
+        return next((home.logs for home in self._registry.homes() if home.code == code), {})
+
+    def _is_known(self, body: Body) -> bool:
+        """Whether it is the county's word on whose a log is, and the county knows that anyway."""
+        match body.type, body.payload:
+            case "log-assigned/1", {"log": bytes(log)}:
+                return self._registry.key_of(log) is not None
+        return body.type == mailbox.LOG_ASSIGNED
 
     def _may_repeat(self, body: Body) -> bool:
         """Whether the county may say in its own log what a home has said: of a child, say, not of itself."""

@@ -77,10 +77,10 @@ class TakingBack:
     """The hub's end. Safe to use from any thread."""
 
     def __init__(
-        self, store: Store, is_own: IsOwn, left_out: Collection[str], clock_ms: Callable[[], int], homes: Homes
+        self, store: Store, is_own: IsOwn, left_out: Callable[[Body], bool], clock_ms: Callable[[], int], homes: Homes
     ) -> None:
-        """`is_own` recognises logs of lives that this folder does not know; `left_out`: types of no lasting meaning."""
-        self._store, self._is_own, self._left_out, self._clock_ms = store, is_own, frozenset(left_out), clock_ms
+        """`is_own` recognises logs of lives that this folder does not know; `left_out`, what has no lasting meaning."""
+        self._store, self._is_own, self._left_out, self._clock_ms = store, is_own, left_out, clock_ms
         self._homes = homes
         self._one_at_a_time = threading.Lock()
         self._firsts: set[bytes] = set()  # under which ids entries were recorded again
@@ -180,7 +180,7 @@ class TakingBack:
         """Those that can be read, were not erased here, and have a lasting meaning."""
         for one in said:
             is_erased = self._store.keeps_nothing_of(one.stream.subject, one.stream.name)
-            if one.body is not None and one.body.type not in self._left_out and not is_erased:
+            if one.body is not None and not is_erased and not self._left_out(one.body):
                 yield Kept(one.log, one.seq, one.commitment, one.body)
 
     # -- what homes wrote
