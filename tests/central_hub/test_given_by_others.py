@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.deciding import folding_of
+from domain import events as e
+from node.deciding import Wished, folding_of, record
 from node.records import draft_of
 from sync import epoch
 from sync.entry import EXT_STOOD
@@ -144,6 +145,27 @@ def test_what_its_own_home_brings_again_is_not_said_twice(town):
     town.exchange()
     assert town.said_by_county() == before
     assert set(said) <= town.ids("")
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+
+
+def test_an_edit_that_saw_both_replaces_both(town):
+    """At one place stand two entries, the later of which is not the newest by its log: whoever saw all settles all."""
+    for n in range(5):
+        town.record(OLD, b"another child 1!", talk(n + 1))
+    town.record(OLD, CHILD, e.ContactCardChanged(field="home_phone", value="13800000002"))
+    town.exchange()
+    town.put_both_back()
+    for n in range(6):
+        town.record(OLD, CHILD, e.ContactCardChanged(field="home_phone", value=f"1380000001{n}"))
+    town.come(OLD)
+    town.give_back()
+    town.exchange()
+    event = e.ContactCardChanged(field="home_phone", value="13900000000")
+    record(town.homes[NEW], town.home_of(NEW), CHILD, "li", NOW_MS, lambda _: Wished([event]))
+    town.exchange()
+    for code in ("", NEW):
+        heads = folding_of(town.store_of(code), CHILD, town.home_of(code)).heads("home_phone")
+        assert [head.value for head in heads] == ["13900000000"]
     assert town.rows("", CHILD) == town.rows(NEW, CHILD)
 
 
