@@ -61,6 +61,11 @@ def count(store: StoredLog, node: bytes) -> int:
     return len(store.reading(lambda db: _of_node(db, node, asked=True)))
 
 
+def has_any(store: StoredLog, node: bytes) -> bool:
+    """Whether anything that the node of a log gave back is awaited from others."""
+    return bool(store.reading(lambda db: _of_node(db, node, asked=False)))
+
+
 def settle(store: Store, node: bytes, current: bytes, is_gone: IsGone) -> None:
     """Look again at what the node of a log gave back; forget, durably, that it gave what is gone.
 

@@ -168,10 +168,15 @@ class ExchangeServer:
         return web.Response(status=404)
 
     def _beside(self, log: bytes) -> Beside:
+        with contextlib.suppress(apsw.Error, NotStored):  # an exchange will say it
+            self._settle(log)
         return self._served(log).beside()
 
-    def _served(self, log: bytes) -> ServedLogs:
+    def _greeted(self, log: bytes) -> ServedLogs:
         self._settle(log)
+        return self._served(log)
+
+    def _served(self, log: bytes) -> ServedLogs:
         may_have = partial(self._may_have, log)
         return ServedLogs(self._store, log, self._logs_of(log), self._outbox_of, self._welcomes, may_have)
 
@@ -225,7 +230,7 @@ class ExchangeServer:
             await self._send(response, answer)
         if talk.receiver is not None and talk.logs is None:  # it was the greeting
             async with self._turns:
-                talk.logs = await asyncio.to_thread(self._served, talk.receiver.log)
+                talk.logs = await asyncio.to_thread(self._greeted, talk.receiver.log)
                 talk.logs.now_s = asyncio.get_running_loop().time
                 told = await asyncio.to_thread(talk.logs.logs)
             if told is not None:

@@ -124,6 +124,8 @@ class TakingBack:
 
     def settle(self, home: str, of: bytes) -> None:
         """Look again at what is awaited of what the node of the log `of` gave back; it may be gone by now."""
+        if not awaited.has_any(self._store, of):
+            return  # and waits for nobody
         current = outbox_id(self._store.identity.public_key, home, epoch.current(self._store))
         with self._one_at_a_time:
             awaited.settle(self._store, of, current, self._is_gone)
