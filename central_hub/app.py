@@ -90,6 +90,7 @@ async def _serve(
         welcomes=Welcomes(store, registry.code_of, Needs(store, registry, clock).in_order, clock),
         may_have=router.may_have,
         restored=restoring.answer,
+        settle=restoring.settle,
     )
     app = web.Application(middlewares=[kit.plain_headers], client_max_size=service.REQUEST_SIZE_BYTES_MAX)
     app.add_routes(api.routes())

@@ -14,16 +14,18 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from central_hub.registry import Registry
+from domain.policy import COUNTY_SUBJECT
 from domain.tiers import SEPARATOR
 from node import mailbox
 from node.clock import Clock
 from node.erasing import Order
+from node.records import is_of_the_domain
 from sync import epoch
 from sync.entry import Body
 from sync.errors import ErasureUnfinished, FolderInUse
 from sync.messages import Recall, Returned, Took, Witness
 from sync.store import Store
-from sync.taken_back import TakingBack
+from sync.taken_back import Homes, TakingBack
 from sync.witness import Hearing, is_receipt
 
 PAUSE_S: Final = 30.0
@@ -35,7 +37,9 @@ class Restoring:
     def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
         self._store, self._registry = store, registry
         self._hearing = Hearing(store, registry.child_of, registry.logs_of, clock)
-        self._taking = TakingBack(store, self._is_own, {mailbox.LOG_ASSIGNED}, clock)
+        homes = Homes(self._home_of, self._logs_of, self._may_repeat)
+        self._taking = TakingBack(store, self._is_own, self._is_known, clock, homes)
+        self._assigned: tuple[int, dict[bytes, str]] = (0, {})  # at a position, the homes of logs as mailboxes say
         self._orders = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -51,6 +55,45 @@ class Restoring:
             return None
         is_ours = self._hearing.is_ours(log, message)
         return self._taking.recall(message) if is_ours else Recall(message.log, message.size, message.root)
+
+    def settle(self, log: bytes) -> None:
+        """The node of a log comes: look again at what it gave back and the county awaits from other homes."""
+        if epoch.current(self._store) > epoch.FIRST:
+            self._taking.settle(self._registry.child_of(log), log)
+
+    def _home_of(self, log: bytes) -> str:
+        """The home of this county that a log belongs to; empty where it is no such home's.
+
+        The county may have lost that it admitted the log. Then it is as the county has said to another home.
+        """
+        code = self._registry.code_of(log) or self._assigned_home(log)
+        return code if SEPARATOR not in code else ""
+
+    def _assigned_home(self, log: bytes) -> str:
+        if self._assigned[0] != self._store.position():
+            codes = [one.code.removesuffix(SEPARATOR) for one in self._registry.children()]
+            boxes = [mailbox.read(self._store, self._store.identity.public_key, code).homes for code in codes]
+            self._assigned = self._store.position(), {one: home for box in boxes for one, home in box.items()}
+        return self._assigned[1].get(log, "")
+
+    def _logs_of(self, log: bytes) -> Collection[bytes]:
+        """All logs of the home that a log belongs to."""
+        code = self._home_of(log)
+        return next((home.logs for home in self._registry.homes() if home.code == code), {})
+
+    def _is_known(self, body: Body) -> bool:
+        """Whether it is the county's word on whose a log is, and the county knows that anyway."""
+        match body.type, body.payload:
+            case "log-assigned/1", {"log": bytes(log)}:
+                return self._registry.key_of(log) is not None
+        return body.type == mailbox.LOG_ASSIGNED
+
+    def _may_repeat(self, body: Body) -> bool:
+        """Whether the county may say in its own log what a home has said: of a child, say, not of itself."""
+        key, log = self._store.identity.public_key, body.subject
+        mailboxes = (mailbox.mailbox_of(key, one.code.removesuffix(SEPARATOR)) for one in self._registry.children())
+        is_of_a_node = self._store.holds(log) or self._registry.key_of(log) is not None
+        return is_of_the_domain(body.type, log, b"") and not (is_of_a_node or log in {COUNTY_SUBJECT, *mailboxes})
 
     def _is_own(self, home: str, log: bytes, bodies: Collection[Body]) -> bool:
         """Whether the county has proven to this home, in its mailbox or in these entries, that a log is its own."""

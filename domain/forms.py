@@ -39,6 +39,17 @@ def version_of(records: Iterable[Record], limit: Version | None = None) -> dict[
     return seen
 
 
+def lamport_behind(deps: Version, records: Iterable[Record]) -> int:
+    """The lamport that an edit must have to come behind all that its author had seen; 0 where deps say it.
+
+    They do, unless at one place of a log stand two entries, because its home was put back and wrote there again.
+    """
+    seen = [one for one in records if one.seq <= deps.get(one.log, 0)]
+    newest = [one.lamport for one in seen if one.seq == deps[one.log]]
+    last = max((one.lamport for one in seen), default=0)
+    return last + 1 if last > max(newest, default=0) or len(newest) > len(deps) else 0
+
+
 def text_of(version: Version) -> str:
     """A version as one word."""
     return ",".join(f"{log.hex()}:{seq}" for log, seq in sorted(version.items()))

@@ -38,7 +38,7 @@ def folding_of(store: StoredLog, subject: bytes, home_of: HomeOf) -> Folding:
     revoked = Revocations(store, home_of=home_of).withholds
     folding = Folding(subject)
     records = [
-        record_of(entry, body, home_of, revoked(entry.log, entry.seq))
+        record_of(entry, body, home_of, revoked)
         for entry in store.entries_of_subject(subject)
         if (body := entry.body()) is not None
     ]
@@ -63,7 +63,8 @@ def record(
         shown = forms.version_of(folding.taken(), version)  # who names no form has seen what is here
         deps = forms.deps_of(shown, store.log, folding.taken())
         drafts = [draft_of(subject, event, actor, now_ms) for event in events]
-        drafts[0] = drafts[0]._replace(expect=expect, deps=deps)
+        lamport = forms.lamport_behind(deps, folding.taken()) if deps else 0
+        drafts[0] = drafts[0]._replace(expect=expect, deps=deps, lamport=lamport)
         try:
             return store.record(drafts).result()
         except StaleVersion:

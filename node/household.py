@@ -42,9 +42,7 @@ class Files:
         """A subject as the log has it."""
         pairs = [(entry, entry.body()) for entry in filter(self._known, self.store.entries_of_subject(subject))]
         records = [
-            record_of(one, body, self.home_of, self._withholds(one.log, one.seq))
-            for one, body in pairs
-            if of_the_domain(body, one)
+            record_of(one, body, self.home_of, self._withholds) for one, body in pairs if of_the_domain(body, one)
         ]
         return fold("", subject, records)
 

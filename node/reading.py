@@ -92,7 +92,7 @@ def _records_of(store: StoredLog, home_of: HomeOf, subject: bytes) -> tuple[list
         body = entry.body()
         if body is not None and isinstance(body.payload, dict):
             kinds.add(schema.subject_kind(body.type))
-            records.append(record_of(entry, body, home_of, revoked(entry.log, entry.seq)))
+            records.append(record_of(entry, body, home_of, revoked))
     return records, kinds
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from domain import schema
 from domain.event import Event, RevokedEvent
@@ -15,26 +15,33 @@ from sync.entry import EXT_FIRST_ID, EXT_SOURCE, EXT_STOOD, Body, check_body, pa
 from sync.errors import RemoteProtocolError
 
 
-def record_of(entry: Entry, body: Body, home_of: Callable[[bytes], str], revoked: bool = False) -> Record:
-    """An entry as the domain sees it; `revoked` where it came after the size up to which its log counts.
+class Place(NamedTuple):
+    """As what an entry counts: its id, its log, seq and lamport there, and the home that wrote it."""
+
+    id: bytes
+    log: bytes
+    seq: int
+    lamport: int
+    home: str
+
+
+Withholds = Callable[[bytes, int], bool]  # whether an entry's log was revoked before it
+
+
+def record_of(entry: Entry, body: Body, home_of: Callable[[bytes], str], withholds: Withholds | None = None) -> Record:
+    """An entry as the domain sees it; `withholds` says what came after the size up to which its log counts.
 
     What a hub lost with its log and took back from a home counts where it stood, as at that home; at the hubs above it,
-    too. Nobody else says that for others, and no hub says it above of a log that is known to be another's; one that
-    nobody knows may be of a life of which nothing came here.
+    too. Of what a home had written, and only others still had, that home counts as the writer.
     """
-    home = home_of(entry.log)
+    id_, log, seq, lamport, home = stood_at(entry, body, home_of)
     event = schema.decode(body.type, body.payload)
     if SEPARATOR in home and isinstance(event, Event):
         event = qualified(event, home)
     first_id = body.extensions.get(EXT_FIRST_ID)
-    match body.extensions.get(EXT_STOOD) if is_hub(home) else None:
-        case [bytes(log), int(seq), bytes(id_), int(lamport)] if home == COUNTY or home_of(log) in (home, COUNTY):
-            first_id = None if first_id == id_ else first_id
-        case _:
-            id_, log, seq, lamport = entry.id, entry.log, entry.seq, body.lamport
     return Record(
         id_,
-        first_id,
+        None if first_id == id_ else first_id,
         log,
         seq,
         home,
@@ -42,8 +49,24 @@ def record_of(entry: Entry, body: Body, home_of: Callable[[bytes], str], revoked
         body.recorded_at_ms,
         lamport,
         body.deps,
-        RevokedEvent(body.type, event) if revoked else event,
+        RevokedEvent(body.type, event) if withholds is not None and withholds(log, seq) else event,
     )
+
+
+def stood_at(entry: Entry, body: Body, home_of: Callable[[bytes], str]) -> Place:
+    """As what an entry counts.
+
+    Only a hub can say anything else than where it is: of its own log, and of its homes'. Above that hub it counts,
+    unless the log is known to be another's; one that nobody knows may be of a life of which nothing came here.
+    """
+    home = home_of(entry.log)
+    match body.extensions.get(EXT_STOOD) if is_hub(home) else None:
+        case [bytes(log), int(seq), bytes(id_), int(lamport)] if home == COUNTY or home_of(log) in (home, COUNTY):
+            return Place(id_, log, seq, lamport, home)
+        case [bytes(log), int(seq), bytes(id_), int(lamport), str(code)] if code and SEPARATOR not in code:
+            if home == COUNTY or home_of(log) in (home + code, COUNTY):
+                return Place(id_, log, seq, lamport, home + code)
+    return Place(entry.id, entry.log, entry.seq, body.lamport, home)
 
 
 def of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from domain.tiers import COUNTY, SEPARATOR, governs
+from domain.tiers import COUNTY, SEPARATOR, governs, is_hub
+from node.records import of_the_domain, stood_at
 from sync.batch import Entry
 from sync.entry import Body
 from sync.stored_log import StoredLog
@@ -98,3 +99,20 @@ class Revocations:
         """Whether an entry came after the size up to which its log counts."""
         standing = self.by_log.get(log)
         return standing is not None and seq > standing.size
+
+
+def subjects_after(store: StoredLog, home_of: HomeOf, log: bytes, seq: int, until: int) -> set[bytes]:
+    """What a log's entries after a seq are about, as far as they were stored up to a position.
+
+    Some of them may stand in a county's log, which took them back (`stood_at`).
+    """
+    found = set()
+    for one in [branch.log for branch in store.branches()]:
+        if one != log and not is_hub(home_of(one)):
+            continue
+        for entry in store.entries_of_log(one, seq if one == log else 0):
+            body = entry.body() if entry.position <= until else None
+            if of_the_domain(body, entry):
+                _, stood_in, at, _, _ = stood_at(entry, body, home_of)
+                found |= {body.subject} if stood_in == log and at > seq else set()
+    return found

@@ -32,7 +32,7 @@ from domain.records import Record, canonical
 from domain.views import TABLES, VIEWS_VERSION
 from node import sums
 from node.records import of_the_domain, record_of
-from node.revocation import Revocations
+from node.revocation import Revocations, subjects_after
 from node.selecting import Select, quoted
 from node.sums import DIGESTED, Changes
 from sync import log_sql
@@ -282,7 +282,7 @@ class Follower:
         self._limit_memory()
 
     def _record(self, entry: Entry, body: Body) -> Record:
-        return record_of(entry, body, self._home_of, self._revoked.withholds(entry.log, entry.seq))
+        return record_of(entry, body, self._home_of, self._revoked.withholds)
 
     def _judged_anew(self, entry: Entry, body: Body | None, until: int) -> Iterator[tuple[bytes, Remembered]]:
         """The subjects that an entry about this node itself has folded again: erased, or of a revoked log."""
@@ -297,20 +297,12 @@ class Follower:
             yield name, found
         else:
             changed = self._revoked.note(entry, body)
-            for name in self._subjects_after(*changed, until) if changed else ():
+            for name in subjects_after(self._store, self._home_of, *changed, until) if changed else ():
                 found = self._remembered[name] = self._start_anew(name, until)
                 yield name, found
 
     def _is_own(self, entry: Entry, body: Body) -> bool:
         return entry.log == body.subject and self._store.has_key(entry.log)
-
-    def _subjects_after(self, log: bytes, seq: int, until: int) -> set[bytes]:
-        """What a log's entries after a seq are about, as far as they were stored up to a position."""
-        if all(branch.log != log for branch in self._store.branches()):
-            return set()
-        entries = (entry for entry in self._store.entries_of_log(log, seq) if entry.position <= until)
-        pairs = ((entry, entry.body()) for entry in entries)
-        return {body.subject for entry, body in pairs if of_the_domain(body, entry)}
 
     def forget_erased(self) -> None:
         """Fold every subject again that was erased, and of which something is left here."""

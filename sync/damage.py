@@ -109,11 +109,11 @@ def lacking(store: StoredLog, logs: Collection[bytes] | None = None) -> list[Lac
     """All entries of logs that count, or of these logs, whose content is lacking, in the order of their arrival."""
 
     def work(db: apsw.Connection) -> list[tuple[Lack, bytes]]:
-        lost = {branch.id for branch in log_sql.branches(db) if branch.lost}
+        others = {branch.id for branch in log_sql.branches(db) if not branch.leads}
         found = []
         for position, here in lack_sql.places(db).items():
             row = log_sql.entry_at(db, position)
-            if row is None or row.branch in lost:
+            if row is None or row.branch in others:
                 continue
             log = store.log_of(db, row.branch)
             place = _place(store, db, row) if logs is None or log in logs else None

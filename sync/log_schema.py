@@ -16,8 +16,9 @@ appended to. It has no index at all, because an index over random ids changes a 
 A stream's id is branch << 40 | ordinal (the ordinal is its number in its log, from 1), so one home's streams lie
 together and the entry need not name its branch.
 
-A log has one branch that counts. Where a part of it was set aside (`succession`), that part is a *lost* branch of the
-same log, and `fork` says where it goes on from. Its entries keep their positions; their streams are its own.
+A log has one branch that is read as that log. Where a part of it was set aside (`succession`), that part is a *lost*
+branch of the same log, and `fork` says where it goes on from. Its entries keep their positions; their streams are its
+own. Of a log in part there may be branches *beside* it: entries at places where it has others (`outbox_taking`).
 
 `checkpoint` keeps the sizes whose root the log's key has signed, with the hub's receipt where there is one. `tracking`
 and `snapshot` serve the `eventsourcing` library. Types are interned; bodies are sealed (see `sealing`).
@@ -75,6 +76,9 @@ class Kind(IntEnum):
     KIN = 3  # another log of this node's home, which it follows
     PART = 4  # a log of which some streams came through an outbox (`outbox_taking`)
     COMING = 5  # another log of this node's home whose streams come in the order of need, until it is whole (`welcome`)
+    BESIDE = (
+        6  # of such a log what a later epoch's outbox has where the branch of kind PART has other entries; it counts
+    )
 
 
 class Branch(NamedTuple):
@@ -106,6 +110,11 @@ class Branch(NamedTuple):
     def lost(self) -> bool:
         """Whether it was set aside."""
         return self.kind == Kind.LOST
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the one that is read as its log."""
+        return self.kind not in (Kind.LOST, Kind.BESIDE)
 
 
 class Fork(NamedTuple):

@@ -7,10 +7,10 @@ alone makes routing a thing that can be repeated. `outbox_scope` names the subje
 `outbox_tie` names subjects that hang on another one; who erases either takes both tables' rows away. `outbox_again`
 names peers' logs in which streams about erased subjects began to arrive: whoever wrote them has yet to be told.
 
-Branches of the kinds PART and COMING are not here from their beginning to their end: at a home those of the logs whose
-streams came to it through an outbox, its own home's through a welcome. Their entries have no tree of their own
-(`entry.tree` is empty), each gap in their seq begins a run, and their size counts what is here. What vouches for them
-is the outbox.
+Branches of the kinds PART, BESIDE and COMING are not here from their beginning to their end: at a home those of the
+logs whose streams came to it through an outbox, its own home's through a welcome. Their entries have no tree of their
+own (`entry.tree` is empty), each gap in their seq begins a run, and their size counts what is here. What vouches for
+them is the outbox.
 
 Folders were made before there were outboxes: whoever opens one for writing makes the tables.
 """
@@ -52,7 +52,7 @@ LATER_QUERY: Final = (
     " UNION ALL SELECT position, prev FROM back JOIN entry ON position = before AND version>?)"
     f" SELECT {log_sql.ENTRY_COLUMNS} FROM back JOIN entry ON position = place"
 )
-INCOMPLETE: Final = f"({Kind.PART}, {Kind.COMING})"
+INCOMPLETE: Final = f"({Kind.PART}, {Kind.BESIDE}, {Kind.COMING})"
 OUTBOX_QUERY: Final = "SELECT id, log, public_key, home, epoch, size, streams FROM outbox"
 
 
@@ -274,9 +274,9 @@ def partial_branches(db: apsw.Connection) -> set[int]:
     return {branch for (branch,) in db.execute(f"SELECT id FROM branch WHERE own IN {INCOMPLETE}")}
 
 
-def add_partial(db: apsw.Connection, log: bytes) -> int:
+def add_partial(db: apsw.Connection, log: bytes, kind: Kind = Kind.PART) -> int:
     """A new branch for what will come of another home's log; its number."""
-    return log_sql.add_branch(db, log, b"", Kind.PART)
+    return log_sql.add_branch(db, log, b"", kind)
 
 
 def placed_in_partial(db: apsw.Connection) -> int:

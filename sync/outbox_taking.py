@@ -3,9 +3,14 @@
 `take_in` stores a parcel, which `outbox_receiving` has verified, in one transaction: the entry once, in the one table,
 under its own log, seq and stream (so folds see it as they see any other); its log as a *partial* branch, whose own tree
 cannot be had here; its number in the outbox with the outbox's tree; the hub's signature. An entry that is here already,
-from an outbox of another epoch, only gets its number. A second, different entry of the same log and seq is refused.
-About a subject that was erased here nothing is kept but headers. *A power cut leaves a parcel or nothing of it; keys
-that came with it are on the disk before and are harmless.*
+from an outbox of another epoch, only gets its number. About a subject that was erased here nothing is kept but headers.
+*A power cut leaves a parcel or nothing of it; keys that came with it are on the disk before and are harmless.*
+
+Within one epoch, and of a log that is held in full, a second, different entry of the same log and seq is refused: the
+county does not say the truth. What only outboxes of *older* epochs had there is another matter: that log's home and its
+county were both put back, knew nothing of it any more, and wrote that place anew. Then both are kept, the newer one in
+a branch *beside* the log's own. Nothing that this home has shown goes away, both count, and what only this home still
+has the county is given back (`giving_back`).
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from sync.batch import Arrived, NewStream, StreamRef
 from sync.entry import FORMAT_SUITE, HEADER, derive
 from sync.errors import KeyDestroyed, LocalProtocolError, StaleVersion, VerificationError
 from sync.keyring import NO_KEY
-from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Row, Run, Stream
+from sync.log_schema import ERASED_TYPE, STREAM_SHIFT, Kind, Row, Run, Stream
 from sync.merkle import Frontier
 from sync.messages import Ack, Delivery, NoKey
 from sync.outbox import load_frontier, outbox_id, require
@@ -105,17 +110,21 @@ class _Taking:
         self._outbox = require(db, parcel.log)
         if parcel.start != self._outbox.size:
             raise StaleVersion(f"the outbox holds {self._outbox.size} entries, the parcel begins at {parcel.start}")
-        self._branches = {branch.log: branch.id for branch in log_sql.branches(db) if not branch.lost}
-        self._logs = {number: log for log, number in self._branches.items()}
-        self._coming = {branch.log for branch in log_sql.branches(db) if branch.coming}
+        branches = log_sql.branches(db)
+        self._branches = {branch.log: branch.id for branch in branches if branch.leads}
+        self._beside = {branch.id: branch.log for branch in branches if branch.kind == Kind.BESIDE}
+        self._logs = {branch.id: branch.log for branch in branches}
+        self._coming = {branch.log for branch in branches if branch.coming}
         self._partial = outbox_sql.partial_branches(db)
-        self._sizes = {branch.id: [branch.size, branch.streams] for branch in log_sql.branches(db)}
+        self._sizes = {branch.id: [branch.size, branch.streams] for branch in branches}
         self._types = log_sql.types(db)
         self._new_types: dict[str, int] = {}
         self._streams: dict[int, Stream] = {}  # by their ordinal in the outbox
+        self._moved: dict[int, Stream] = {}  # by their number in this store
         self._begun: list[Stream] = []
         self._rows: list[Row] = []
         self._at: dict[tuple[int, int], Row] = {}
+        self._new: set[int] = set()  # their positions
         self._seals: dict[int, Seal] = {}
 
     def run(self) -> int:
@@ -126,14 +135,16 @@ class _Taking:
         entries = zip(parcel.entries, parcel.seqs, parcel.trees, strict=True)
         for n, (arrived, seq, tree) in enumerate(entries, parcel.start + 1):
             stream = self._stream(arrived.ordinal)
-            known = self._known(stream, arrived, seq)
+            stand = self._standing(stream, seq)
+            known = self._known(stream, arrived, seq, stand)
             if known is None:
-                known = self._add(position + len(self._rows) + 1, stream, arrived, seq)
+                known = self._add(position + len(self._rows) + 1, stream, arrived, seq, has_room=not stand)
             places.append(Place(n, known.position, tree))
         self._store_rows()
         number, size = self._outbox.id, parcel.frontier.size
         outbox_sql.add_places(db, number, places)
-        outbox_sql.put_streams(db, number, [(n, s.id, s.version) for n, s in self._streams.items()])
+        versions = [(n, s.id, self._moved.get(s.id, s).version) for n, s in self._streams.items()]
+        outbox_sql.put_streams(db, number, versions)
         outbox_sql.set_size(db, number, size, self._outbox.streams + len(parcel.streams))
         outbox_sql.put_checkpoint(db, number, size, parcel.frontier.root(), parcel.signature)
         self._store.reload_in(db)
@@ -142,25 +153,30 @@ class _Taking:
     def _begin(self) -> None:
         """The streams that begin in the parcel, their keys kept; without subject and key where they are erased."""
         fresh: list[tuple[NewStream, int, bytes | None]] = []
+        entries = zip(self._parcel.entries, self._parcel.seqs, strict=True)
+        first_seqs = {arrived.ordinal: seq for arrived, seq in reversed(list(entries))}
         for new, log in zip(self._parcel.streams, self._parcel.origins, strict=True):
             branch = self._branch_of(log)
-            found = self._stored(new, branch)
+            stored = (self._stored(new, one) for one in (branch, *self._all_beside(log)))
+            found = next((stream for stream in stored if stream is not None), None)
             if found is not None:
                 self._streams[new.ordinal] = found
                 continue
             if branch not in self._partial:
                 raise VerificationError(f"the county sends a stream of log {log.hex()}, which is held here in full")
             kept = not self._store.keeps_nothing_of(new.subject, new.name)
-            fresh.append((new, branch, new.key if kept else None))
+            fresh.append((new, self._with_room(branch, first_seqs[new.ordinal]), new.key if kept else None))
         keys = [key for _, _, key in fresh if key is not None]
         numbers = iter(self._store.keyring.receive(keys))  # all at once: each time is an fsync
         for new, branch, key in fresh:
-            self._sizes[branch][1] += 1
-            local = (branch << STREAM_SHIFT) + self._sizes[branch][1]
             subject, number = (None, NO_KEY) if key is None else (new.subject, next(numbers))
-            stream = Stream(local, new.name, subject, number, 0, None, 0)
-            self._streams[new.ordinal] = stream
-            self._begun.append(stream)
+            self._streams[new.ordinal] = self._new_stream(branch, new.name, subject, number)
+
+    def _new_stream(self, branch: int, name: bytes, subject: bytes | None, key: int) -> Stream:
+        self._sizes[branch][1] += 1
+        stream = Stream((branch << STREAM_SHIFT) + self._sizes[branch][1], name, subject, key, 0, None, 0)
+        self._begun.append(stream)
+        return stream
 
     def _branch_of(self, log: bytes) -> int:
         """The branch that what comes of a log is of; one is opened for a log of another home."""
@@ -168,12 +184,35 @@ class _Taking:
             raise VerificationError(f"log {log.hex()} does not come in an outbox of this kind")
         return self._branches.get(log) or self._open_branch(log)
 
-    def _open_branch(self, log: bytes) -> int:
-        number = outbox_sql.add_partial(self._db, log)
-        self._branches[log], self._logs[number] = number, log
+    def _open_branch(self, log: bytes, kind: Kind = Kind.PART) -> int:
+        number = outbox_sql.add_partial(self._db, log, kind)
+        self._logs[number] = log
+        if kind == Kind.PART:
+            self._branches[log] = number
+        else:
+            self._beside[number] = log
         self._partial.add(number)
         self._sizes[number] = [0, 0]
         return number
+
+    def _all_beside(self, log: bytes) -> list[int]:
+        return [number for number, of in self._beside.items() if of == log]
+
+    def _with_room(self, branch: int, seq: int) -> int:
+        """A branch of the same log in which nothing stands at this seq: this one if possible, else one beside."""
+        log = self._logs[branch]
+        known = [branch, self._branches[log], *self._all_beside(log)]
+        free = (one for one in known if self._row_at(one, seq) is None)
+        return next(free, None) or self._open_branch(log, Kind.BESIDE)
+
+    def _sibling(self, stream: Stream, branch: int) -> Stream:
+        """The same stream in a branch of the same log."""
+        if stream.id >> STREAM_SHIFT == branch:
+            return self._moved.get(stream.id, stream)
+        begun = (one for one in self._begun if (one.id >> STREAM_SHIFT, one.name) == (branch, stream.name))
+        found = next(begun, None) or outbox_sql.stream_named(self._db, branch, stream.name)
+        found = found or self._new_stream(branch, stream.name, stream.subject, stream.key)
+        return self._moved.get(found.id, found)
 
     def _stored(self, new: NewStream, branch: int) -> Stream | None:
         """The same stream where another outbox brought it before."""
@@ -191,25 +230,43 @@ class _Taking:
             self._streams[ordinal] = found
         return found
 
-    def _known(self, stream: Stream, arrived: Arrived, seq: int) -> Row | None:
-        """The entry, where it is here already; another one in its place is refused."""
-        branch = stream.id >> STREAM_SHIFT
+    def _standing(self, stream: Stream, seq: int) -> list[Row]:
+        """What is here at a place of a stream's log."""
+        log = self._logs[stream.id >> STREAM_SHIFT]
+        found = (self._row_at(branch, seq) for branch in (self._branches[log], *self._all_beside(log)))
+        return [row for row in found if row is not None]
+
+    def _known(self, stream: Stream, arrived: Arrived, seq: int, stand: list[Row]) -> Row | None:
+        """The entry, where it is here already; another one in its place is refused, unless only older epochs had it."""
+        for row in stand:
+            is_its = row.stream == stream.id or self._name_of(row.stream) == stream.name
+            if is_its and row.commitment == arrived.commitment:
+                return row
+        for row in stand:
+            is_new = row.position in self._new or outbox_sql.holds(self._db, self._outbox.id, row.position)
+            if is_new or self._outbox.is_welcome or row.branch not in self._partial:
+                log = self._logs[row.branch].hex()
+                raise VerificationError(f"the county sends another entry {seq} of log {log} than before")
+        return None
+
+    def _row_at(self, branch: int, seq: int) -> Row | None:
         found = self._at.get((branch, seq))
         if found is None:
             position = log_sql.position_of(self._db, branch, seq)
             found = None if position is None else log_sql.entry_at(self._db, position)
-        if found is None or (found.branch, found.seq) != (branch, seq):
-            return None
-        if (found.stream, found.commitment) != (stream.id, arrived.commitment):
-            raise VerificationError(
-                f"the county sends another entry {seq} of log {self._logs[branch].hex()} than before"
-            )
-        return found
+        return found if found is not None and (found.branch, found.seq) == (branch, seq) else None
 
-    def _add(self, position: int, stream: Stream, arrived: Arrived, seq: int) -> Row:
+    def _name_of(self, stream: int) -> bytes | None:
+        begun = next((one.name for one in self._begun if one.id == stream), None)
+        found = log_sql.stream_seal(self._db, stream) if begun is None else None
+        return found[0] if found is not None else begun
+
+    def _add(self, position: int, stream: Stream, arrived: Arrived, seq: int, *, has_room: bool) -> Row:
         branch = stream.id >> STREAM_SHIFT
         if branch not in self._partial:
             raise VerificationError(f"entry {seq} of log {self._logs[branch].hex()}, held here in full, is not in it")
+        branch = branch if has_room else self._with_room(branch, seq)
+        stream = self._sibling(stream, branch)
         kind, sealed = ERASED_TYPE, None
         is_erased = self._store.keeps_nothing_of(stream.subject, stream.name)
         if arrived.body is None and not is_erased:
@@ -223,7 +280,8 @@ class _Taking:
         version = stream.version + 1
         row = Row(position, seq, stream.id, version, stream.head, kind, arrived.commitment, b"", sealed)
         lamport = max(stream.lamport, arrived.lamport)
-        self._streams[arrived.ordinal] = stream._replace(version=version, head=position, lamport=lamport)
+        self._moved[stream.id] = stream._replace(version=version, head=position, lamport=lamport)
+        self._new.add(position)
         self._rows.append(row)
         self._at[branch, seq] = row
         self._sizes[branch][0] += 1
@@ -237,7 +295,7 @@ class _Taking:
         db = self._db
         log_sql.add_types(db, self._new_types)
         log_sql.add_streams(db, self._begun)
-        log_sql.put_heads(db, [(s.id, s.version, s.head, s.lamport) for s in self._streams.values() if s.head])
+        log_sql.put_heads(db, [(s.id, s.version, s.head, s.lamport) for s in self._moved.values() if s.head])
         log_sql.add_entries(db, self._rows)
         log_sql.add_runs(db, self._runs())
         for branch, (size, streams) in self._sizes.items():

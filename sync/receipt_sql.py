@@ -6,6 +6,7 @@ over. Folders were made before there was a series: the first receipt makes the t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import apsw
@@ -100,6 +101,14 @@ def agreed(db: apsw.Connection, branch: int, within_ms: int) -> Kept | None:
 def covering(db: apsw.Connection, branch: int, seq: int) -> Kept | None:
     """The first receipt that covers an entry."""
     return next(iter(_rows(db, "last=0 AND size>=? ORDER BY size LIMIT 1", (branch, seq))), None)
+
+
+def has_any_of(db: apsw.Connection, branches: Collection[int], epoch: int) -> bool:
+    """Whether a receipt for any of these branches was given in an epoch."""
+    if not exists(db):
+        return False
+    query = "SELECT count(*) FROM receipt WHERE branch=? AND epoch=?"
+    return any(db.execute(query, (branch, epoch)).get for branch in branches)
 
 
 def move(db: apsw.Connection, branch: int, to: int, keep: int) -> None:

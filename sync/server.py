@@ -118,6 +118,7 @@ class ExchangeServer:
         welcomes: Welcomes | None = None,
         may_have: Callable[[bytes, StoredFile], bool] = lambda _log, _file: False,
         restored: Callable[[bytes, Witness | Returned], Recall | Took | None] = lambda _log, _message: None,
+        settle: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         """`logs_of` gives the public keys of all logs that the node of one of them may have, by log.
 
@@ -127,9 +128,11 @@ class ExchangeServer:
         `welcomes` are what new nodes get first.
         `may_have`: whether the home of a log may have a file.
         `restored` acts on what the node of a log shows and gives back to a hub that was restored; what to answer.
+        `settle` looks again, when the node of a log comes, at what it gave back and is awaited from others.
         """
         self._welcomes = welcomes
         self._restored = restored
+        self._settle = settle
         self._logs_of = logs_of
         self._admit = admit
         self._outbox_of = outbox_of
@@ -170,7 +173,13 @@ class ExchangeServer:
         return web.Response(status=404)
 
     def _beside(self, log: bytes) -> Beside:
+        with contextlib.suppress(apsw.Error, NotStored):  # an exchange will say it
+            self._settle(log)
         return self._served(log).beside()
+
+    def _greeted(self, log: bytes) -> ServedLogs:
+        self._settle(log)
+        return self._served(log)
 
     def _served(self, log: bytes) -> ServedLogs:
         may_have = partial(self._may_have, log)
@@ -226,7 +235,7 @@ class ExchangeServer:
             await self._send(response, answer)
         if talk.receiver is not None and talk.logs is None:  # it was the greeting
             async with self._turns:
-                talk.logs = await asyncio.to_thread(self._served, talk.receiver.log)
+                talk.logs = await asyncio.to_thread(self._greeted, talk.receiver.log)
                 talk.logs.now_s = asyncio.get_running_loop().time
                 told = await asyncio.to_thread(talk.logs.logs)
             if told is not None:

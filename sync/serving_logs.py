@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sync import damage, epoch, log_sql, outbox_sql, shelf, wire
+from sync import awaited, damage, epoch, log_sql, outbox_sql, shelf, wire
 from sync.carrying import Carrier
 from sync.effort import Effort
 from sync.errors import EntryDamaged, RemoteProtocolError, StaleVersion
@@ -145,7 +145,7 @@ class ServedLogs:
     def beside(self) -> Beside:
         """What there is beside the log of this exchange, in the fewest numbers."""
         outbox = self.outbox_at() or OutboxAt(0, 0)
-        wanted = sum(len(one.seqs) for one in self.wanted())
+        wanted = sum(len(one.seqs) for one in self.wanted()) + awaited.count(self._store, self._log)
         return Beside(outbox.epoch, outbox.size, sum(self._others().values()), wanted, outbox.files, outbox.taken)
 
     def wanted(self) -> list[Again]:

@@ -82,7 +82,7 @@ class StoredLog:
         if not own:
             raise LogCorrupt(f"{path} names no log of its own: put back a backup")
         self._log_of = {branch.id: branch.log for branch in found}  # lost ones too
-        self._live = {branch.log: branch.id for branch in found if not branch.lost}
+        self._live = {branch.log: branch.id for branch in found if branch.leads}
         self._seals: dict[int, StreamSeal] = {}  # by the stream's local number
         self.unreadable: dict[tuple[bytes, int], str] = {}  # content that was met damaged, by log and seq, and why
         self.sound_until: dict[bytes, int] = {}  # logs, and outboxes, found damaged behind this size: `EntryDamaged`
@@ -147,9 +147,9 @@ class StoredLog:
         return self._log_of[branch]
 
     def branches(self) -> list[Branch]:
-        """The branches of all logs that count, with their sizes on the disk now."""
+        """The branch of each log that is read as that log, with its size on the disk now."""
         with self._read() as db:
-            return [branch for branch in log_sql.branches(db) if not branch.lost]
+            return [branch for branch in log_sql.branches(db) if branch.leads]
 
     def own_logs(self) -> list[bytes]:
         """The logs that this node writes or wrote, oldest first."""

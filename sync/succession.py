@@ -222,14 +222,17 @@ class _Again:
             return False
 
 
-def where_it_stood(log: bytes, seq: int, commitment: bytes, body: Body) -> Draft:
+def where_it_stood(log: bytes, seq: int, commitment: bytes, body: Body, home: str = "") -> Draft:
     """An entry of a hub's own, to be recorded again so that it counts where it stood, as for those who had it there.
 
-    Whatever was recorded again before keeps its first place: all copies say the same.
+    Whatever was recorded again before keeps its first place: all copies say the same. `home`: it is an entry of this
+    home's, whose own word on where it stood counts for nothing.
     """
     kind, actor, subject, lamport, recorded_at_ms, deps, payload, extensions = body
     id_ = entry_id(commitment)
     again = {EXT_FIRST_ID: id_, EXT_STOOD: [log, seq, id_, lamport], **extensions}
+    if home:
+        again[EXT_STOOD] = [log, seq, id_, lamport, home]
     return Draft(kind, actor, subject, recorded_at_ms, payload, deps, again, lamport=lamport)
 
 

@@ -93,7 +93,7 @@ class Tail:
 
     def live_branch(self, log: bytes) -> Branch:
         """The branch of a log that counts, as the open transaction has it."""
-        return next(b for b in self._branches.values() if b.log == log and not b.lost)
+        return next(b for b in self._branches.values() if b.log == log and b.leads)
 
     def use_fresh_keys(self) -> None:
         """Keys that lie ready may lie in a copy of this folder, too: the next stream gets one made after this."""
@@ -237,7 +237,7 @@ class Tail:
             for row in log_sql.chain(db, stream.head):
                 body = self._readable(db, row)
                 match body.extensions.get(EXT_STOOD) if body is not None else None:
-                    case [bytes(log), int(seq), bytes(), int(lamport)] if (log, seq) == dep:
+                    case [bytes(log), int(seq), bytes(), int(lamport), *_] if (log, seq) == dep:
                         return lamport
         return None
 

@@ -137,7 +137,7 @@ def _unfinished(db: apsw.Connection, name: str) -> list[int]:
 
 def _signed_sizes(db: apsw.Connection, logs: Iterable[bytes]) -> dict[int, int]:
     """Up to where each of these logs is signed, by branch."""
-    branches = {branch.log: branch for branch in log_sql.branches(db) if not branch.lost}
+    branches = {branch.log: branch for branch in log_sql.branches(db) if branch.leads}
     here = [branches[log] for log in logs if log in branches]
     return {branch.id: log_sql.signed_size_until(db, branch.id, branch.size) for branch in here}
 

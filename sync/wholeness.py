@@ -67,7 +67,7 @@ def expect(store: Store, hub_key: bytes, name: str, welcome: Welcome) -> bool:
 
 
 def _expect(db: apsw.Connection, logs: list[SignedLog]) -> None:
-    held = {branch.log: branch for branch in log_sql.branches(db) if not branch.lost}
+    held = {branch.log: branch for branch in log_sql.branches(db) if branch.leads}
     for one in logs:
         log = log_id(one.public_key)
         branch = held.get(log)

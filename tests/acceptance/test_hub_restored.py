@@ -137,6 +137,27 @@ def test_a_hub_put_back_is_shown_what_it_forgot(yard, place):
     place.stop()
 
 
+def test_a_home_and_its_county_put_back_behind_what_another_home_has(yard, place):
+    """Both write anew what only the child's new home still has: it refuses nothing, and all have both, once."""
+    place.stop()
+    for folder in (yard / "hub", place.old):
+        shutil.copytree(folder, folder.with_name(f"{folder.name}.copy"))
+    place.start()
+    call(yard, place.old, place.child, "2024-09-05")
+    sync(yard, place.old, place.new)
+    place.stop()
+    for folder in (yard / "hub", place.old):
+        shutil.rmtree(folder)
+        folder.with_name(f"{folder.name}.copy").rename(folder)
+    place.start()
+    for on in ("2024-09-15", "2024-09-16"):
+        call(yard, place.old, place.child, on)
+    sync(yard, place.new, place.old, place.new, place.new)
+    place.require_healed(place.child)
+    assert file_of(yard, "site-node", place.new, place.child)["facts"]["counts"]["call"] == 3
+    place.stop()
+
+
 def test_databases_put_back_beside_a_newer_checkpoint(yard):
     """A hub whose databases alone were put back knows it at once, before it writes anything."""
     hub = yard / "hub"

@@ -20,8 +20,8 @@ class Folders:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._backups: list[tuple[str, Path, bytes, int]] = []  # with the log that it writes, and its size
-        self._hub_backups: list[tuple[Path, dict[bytes, int]]] = []  # with the sizes of all logs
+        self._backups: list[tuple[str, Path]] = []
+        self._hub_backups: list[Path] = []
 
     def acts(self, computer: Computer) -> list[Callable[[], None]]:
         """What may happen to a home's folders; what is oftener there is likelier."""
@@ -44,41 +44,23 @@ class Folders:
 
     def save(self, computer: Computer) -> None:
         self._world.copied |= {branch.log for branch in computer.store.branches()}
-        size = computer.store.size(computer.store.log)
-        self._backups.append((computer.code, self._stopped(computer), computer.store.log, size))
+        self._backups.append((computer.code, self._stopped(computer)))
 
     def put_back(self) -> None:
         """A computer fails; an older copy of some computer takes its place."""
         if self._backups:
-            code, path, log, size = self._world.dice.choice(self._backups)
+            code, path = self._world.dice.choice(self._backups)
             lost = self._world.dice.choice([one for one in self._world.computers if one.code == code])
-            held = {one.log: one.size for one in self._world.hub.store.branches()}
-            if self._is_held_beyond(log, max(size, held.get(log, 0)), lost):
-                return
             self._world.fired["old copy put back"] += 1
             self._world.lose(lost)
             self._world.add(code, Path(shutil.copytree(path, self._world.name("pc"))))
 
-    def _is_held_beyond(self, log: bytes, size: int, lost: Computer | None = None) -> bool:
-        """Whether, once a home and its hub are put back, only other homes have entries of its log after a size.
-
-        Then both write those places anew, and nothing tells them: not healed yet, and left out here (PROTOCOL 10).
-        """
-        computers = [one for one in self._world.computers if one is not lost]
-        size = max([size, *(one.store.size(log) for one in computers if one.store.log == log)])
-        copies = [one.store for one in computers if log in one.store.logs_in_part()]
-        return any(entry.seq > size for store in copies for entry in store.entries_of_log(log))
-
     def put_databases_back(self, computer: Computer) -> None:
         """The same, but checkpoint.txt survives."""
         key = (computer.path / "node.key").read_bytes()
-        own = [(path, size) for _, path, _, size in self._backups if (path / "node.key").read_bytes() == key]
+        own = [path for _, path in self._backups if (path / "node.key").read_bytes() == key]
         if own:
-            backup, size = self._world.dice.choice(own)
-            held = {one.log: one.size for one in self._world.hub.store.branches()}
-            log = computer.store.log
-            if self._is_held_beyond(log, max(size, held.get(log, 0)), computer):
-                return
+            backup = self._world.dice.choice(own)
             self._world.fired["old databases put back beside a newer checkpoint.txt"] += 1
             computer.stop()
             for name in ("log.db", "keys.db", "files.db"):
@@ -95,15 +77,11 @@ class Folders:
             self._world.add(computer.code, self._stopped(computer))
 
     def save_hub(self) -> None:
-        sizes = {branch.log: branch.size for branch in self._world.hub.store.branches()}
-        self._hub_backups.append((self._stopped(self._world.hub), sizes))
+        self._hub_backups.append(self._stopped(self._world.hub))
 
     def put_hub_back(self) -> None:
         if self._hub_backups:
-            backup, sizes = self._world.dice.choice(self._hub_backups)
-            own = {one.store.log for one in self._world.computers}
-            if any(self._is_held_beyond(log, sizes.get(log, 0)) for log in own):
-                return
+            backup = self._world.dice.choice(self._hub_backups)
             self._world.fired["hub put back"] += 1
             self._world.hub_was_put_back = True
             self._world.spoke_to_both |= {one for one in self._world.computers if one.task is not None}

@@ -156,7 +156,7 @@ class Hub:
         self.server = self._server_class(
             self.store, self.registry.key_of, self.clock_ms, self.registry.logs_of, self.registry.admit,
             outbox_of=self.router.outbox_of, route=self.route,
-            epoch_of=partial(epoch.current, self.store), restored=self.restored,
+            epoch_of=partial(epoch.current, self.store), restored=self.restored, settle=self.settle,
         )  # fmt: skip
         app = web.Application()
         self.server.add_to(app)
@@ -169,6 +169,10 @@ class Hub:
     def restored(self, log: bytes, message: Witness | Returned) -> Recall | Took | None:
         """Hear what a node knows of this hub's former lives."""
         return self.restoring.answer(log, message)
+
+    def settle(self, log: bytes) -> None:
+        """Look again at what is awaited."""
+        self.restoring.settle(log)
 
     def stop(self) -> None:
         """Power fails."""

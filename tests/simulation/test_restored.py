@@ -17,6 +17,15 @@ def test_a_county_heals_whatever_its_hub_was_put_back_to(tmp_path):
     assert [fault for fault in FAULTS if not fired[fault]] == [], "these never happened: the test tests nothing"
 
 
+def test_a_county_and_its_homes_heal_when_both_were_put_back(tmp_path):
+    """Homes fall back, too: what any folder still has of anybody's word counts in the end, in its writer's name."""
+    fired: Counter[str] = Counter()
+    for seed in (2, 10, 14):
+        fired += run(seed, tmp_path / str(seed), 120, homes_fall=True)
+    assert fired["home put back"], "it never happened: the test tests nothing"
+    assert fired["said again in a home's name"], "it never happened: the test tests nothing"
+
+
 def test_a_seed_is_a_complete_report(tmp_path):
     """The same seed gives the same life, down to every byte of every log."""
     seen = []
@@ -32,7 +41,8 @@ def test_a_seed_is_a_complete_report(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("century", range(1, 4))
-def test_many_counties_heal(tmp_path, century):
-    """The same, for three hundred seeds and longer lives."""
+@pytest.mark.parametrize("homes_fall", [False, True])
+def test_many_counties_heal(tmp_path, century, homes_fall):
+    """The same, for three hundred seeds of each kind and longer lives."""
     for seed in range(100 * century, 100 * century + 100):
-        run(seed, tmp_path / str(seed), 200)
+        run(seed, tmp_path / str(seed), 200, homes_fall=homes_fall)
