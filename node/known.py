@@ -18,9 +18,10 @@ from domain.errors import BadField
 from node import views as views_module
 from node.clock import LOCAL
 from node.folder import Folder
+from node.following import Follower
 from node.progress import bar
 from node.projection import KNOWN_SUFFIX, REBUILD_BATCH_COUNT
-from node.views import Follower, HomeOf, Views
+from node.views import HomeOf, Views
 from sync import receipt_series
 from sync.batch import Entry
 from sync.stored_log import StoredLog

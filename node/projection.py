@@ -15,7 +15,8 @@ from typing import Final, TypeVar
 import apsw
 
 from domain.views import VIEWS_VERSION
-from node.views import Follower, HomeOf, Views, remove
+from node.following import Follower
+from node.views import HomeOf, Views, remove
 from sync.errors import SyncError
 from sync.stored_log import StoredLog
 

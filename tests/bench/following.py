@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 from typing import Final
 
+from node.following import Follower
 from node.projection import REBUILD_BATCH_COUNT, Projection
 from node.records import record_of
 from node.service import FollowerThread
-from node.views import Follower, Views
+from node.views import Views
 from sync.batch import Entry
 from sync.store import Store
 from tests.bench.facts import SCAN_COUNT, Workshop, home_of, log_and_drafts

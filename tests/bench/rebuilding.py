@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from node.cli import COLLECT_AFTER
+from node.following import Follower
 from node.projection import REBUILD_BATCH_COUNT
-from node.views import Follower, Views
+from node.views import Views
 from sync.stored_log import StoredLog
 from tests.bench.facts import home_of
 

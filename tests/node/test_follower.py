@@ -14,9 +14,10 @@ from domain.views import TABLES, VIEWS_VERSION
 from node import projection as projection_module
 from node import service
 from node import views as views_module
+from node.following import Follower
 from node.importing import Importer
 from node.projection import Projection, rebuild
-from node.views import Follower, Views
+from node.views import Views
 from sync.batch import Draft
 from sync.outgoing import push_of
 from sync.replicator import Append, Receiver
