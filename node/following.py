@@ -15,11 +15,12 @@ nothing of an erasure, because it was put back or built meanwhile, is brought in
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from domain.folding import Folding
-from domain.records import Record, canonical
+from domain.records import Record
+from node.filling import folding_of
 from node.records import of_the_domain, record_of
 from node.revocation import Revocations
 from node.sums import Changes
@@ -48,12 +49,8 @@ class Remembered:
 class Follower:
     """Feeds one file of read models from the log. Used by one thread."""
 
-    def __init__(
-        self, store: StoredLog, views: Views, home_of: HomeOf, known: Callable[[Entry], bool] = lambda _entry: True
-    ) -> None:
-        """`known`: which entries count at all, for a file of read models as they once were."""
+    def __init__(self, store: StoredLog, views: Views, home_of: HomeOf) -> None:
         self.views = views
-        self._known = known
         self._store = store
         self._home_of = home_of
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
@@ -76,7 +73,7 @@ class Follower:
         touched: dict[bytes, Remembered] = {}
         anew: set[bytes] = set()
         position = entries[-1].position
-        for entry in filter(self._known, entries):
+        for entry in entries:
             body = entry.body()
             if not of_the_domain(body, entry):
                 touched.update(self._judged_anew(entry, body, position))
@@ -166,13 +163,8 @@ class Follower:
 
     def _fold_again(self, subject: bytes, until: int) -> Folding:
         """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
-        entries = filter(self._known, self._store.entries_of_subject(subject, until))
-        pairs = [(entry, entry.body()) for entry in entries]
-        records = [self._record(one, body) for one, body in pairs if of_the_domain(body, one)]
-        folding = Folding(subject)
-        for record in canonical(records):
-            folding.add(record)
-        return folding
+        pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject, until)]
+        return folding_of(subject, (self._record(one, body) for one, body in pairs if of_the_domain(body, one)))
 
     def _limit_memory(self) -> None:
         while len(self._remembered) > SUBJECTS_REMEMBERED_MAX:

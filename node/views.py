@@ -11,7 +11,7 @@ anew: the mark names the entry that stands at its position.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -134,13 +134,9 @@ class Views:
             for name, keys in _by_table(changes.gone).items():
                 condition = " AND ".join(f'"{column}"=?' for column in TABLES[name].key)
                 self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
-            for name, new in _by_table(changes.fresh).items():
-                marks = ",".join("?" * len(TABLES[name].columns))
-                self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
+            put_rows(self._db, _by_table(changes.fresh))
             changes.sums.write(self._db)
-            self._db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
-            if last:
-                self._db.execute("INSERT OR REPLACE INTO mark VALUES('last', ?)", (_witness(last),))
+            put_mark(self._db, position, last)
 
     def clear_traces(self) -> bool:
         """Write the file anew if rows were erased from it; False if that cannot be finished while others read it."""
@@ -217,6 +213,20 @@ def _by_table(items: Iterable[tuple[str, Row]]) -> dict[str, list[Row]]:
     for name, row in items:
         grouped.setdefault(name, []).append(row)
     return grouped
+
+
+def put_rows(db: apsw.Connection, tables: Mapping[str, Sequence[Row]]) -> None:
+    """Write rows, by table; within a transaction."""
+    for name, new in tables.items():
+        marks = ",".join("?" * len(TABLES[name].columns))
+        db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
+
+
+def put_mark(db: apsw.Connection, position: int, last: bytes) -> None:
+    """Say how far the log was followed; `last` as in `Views.replace`."""
+    db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
+    if last:
+        db.execute("INSERT OR REPLACE INTO mark VALUES('last', ?)", (_witness(last),))
 
 
 def remove(path: Path) -> None:

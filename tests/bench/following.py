@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from node.following import Follower
-from node.projection import REBUILD_BATCH_COUNT, Projection
+from node.filling import fill
+from node.projection import Projection
 from node.records import record_of
 from node.service import FollowerThread
 from node.views import Views
@@ -51,10 +51,11 @@ def run(workshop: Workshop, runs: int) -> list[Findings]:
 
 def _rebuild(workshop: Workshop, store: Store) -> Case:
     def case() -> Sample:
-        views = Views.create(workshop.fresh("views.db"), store.master)
+        path = workshop.fresh("views.db")
         with timed() as clock:
-            for _ in Follower(store, views, home_of).catch_up(batch_count=REBUILD_BATCH_COUNT):
+            for _ in fill(store, path, home_of, store.position()):
                 pass
+        views = Views(path, store.master)
         assert views.position() == store.position()
         views.close()
         return clock.sample(store.position())
