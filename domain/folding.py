@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from domain import events as e
@@ -386,7 +386,7 @@ class Folding:
         """The standing values of a field."""
         return self.state().heads(field)
 
-    def taken(self) -> Iterable[Record]:
+    def taken(self) -> Collection[Record]:
         """Every entry taken so far."""
         return self._repeats.all()
 

@@ -15,7 +15,7 @@ nothing of an erasure, because it was put back or built meanwhile, is brought in
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from domain.folding import Folding
@@ -32,18 +32,20 @@ from sync.erasure import erased_subjects, executed_subject
 from sync.stored_log import StoredLog
 
 BATCH_COUNT: Final = 2000
-SUBJECTS_REMEMBERED_MAX: Final = 100_000
+ENTRIES_REMEMBERED_MAX: Final = 50_000  # of 2 kB each, folded
+NAMES_REMEMBERED_MAX: Final = 1_000_000
 
 
 class Remembered:
     """A subject's fold and the rows that it gave the last time."""
 
-    __slots__ = ("erased", "folding", "rows")
+    __slots__ = ("entries", "erased", "folding", "rows")
 
     def __init__(self, folding: Folding) -> None:
         self.folding = folding
         self.rows: list[tuple[str, Row]] | None = []  # None: what is stored is not known
         self.erased = False
+        self.entries = 0  # how many it was folded from when that was last counted
 
 
 class Follower:
@@ -56,7 +58,9 @@ class Follower:
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
         self.position = views.position()
         self._revoked = Revocations(store, self.position, home_of)
-        self._knows_all = self.position == 0  # then whoever is not remembered has no entries before
+        self._entries = 0  # of all that is remembered
+        self._forgotten: set[bytes] = set()
+        self._knows_all = self.position == 0  # then who is neither remembered nor forgotten has no entries before
 
     def catch_up(self, until: int | None = None, batch_count: int = BATCH_COUNT) -> Iterator[int]:
         """Follow to the newest entry, a batch at a time; gives the position after each."""
@@ -88,7 +92,7 @@ class Follower:
             elif not subject.folding.add(record):
                 subject.folding = self._fold_again(body.subject, position)
         self._write(position, touched, entries[-1].commitment)
-        self._limit_memory()
+        self._limit_memory(touched)
 
     def _record(self, entry: Entry, body: Body) -> Record:
         return record_of(entry, body, self._home_of(entry.log), self._revoked.withholds(entry.log, entry.seq))
@@ -144,10 +148,17 @@ class Follower:
 
     def _start_anew(self, subject: bytes, until: int) -> Remembered:
         """A subject judged anew: what is remembered of it goes, what is stored of it is looked up."""
-        self._remembered.pop(subject, None)
+        self._forget(subject)
         found = Remembered(self._fold_again(subject, until))
         found.rows = None
         return found
+
+    def _forget(self, subject: bytes) -> None:
+        found = self._remembered.pop(subject, None)
+        if found is not None:
+            self._entries -= found.entries
+            if self._knows_all:
+                self._forgotten.add(subject)
 
     def _recall(self, subject: bytes, until: int) -> Remembered:
         found = self._remembered.get(subject)
@@ -155,7 +166,7 @@ class Follower:
             self._remembered.move_to_end(subject)
             return found
         found = Remembered(Folding(subject))
-        if not self._knows_all:
+        if not self._knows_all or subject in self._forgotten:
             found.folding = self._fold_again(subject, until)
             found.rows = None
         self._remembered[subject] = found
@@ -166,7 +177,15 @@ class Follower:
         pairs = [(entry, entry.body()) for entry in self._store.entries_of_subject(subject, until)]
         return folding_of(subject, (self._record(one, body) for one, body in pairs if of_the_domain(body, one)))
 
-    def _limit_memory(self) -> None:
-        while len(self._remembered) > SUBJECTS_REMEMBERED_MAX:
-            self._remembered.popitem(last=False)
+    def _limit_memory(self, touched: Iterable[bytes]) -> None:
+        """Forget the folds that were not needed for longest; of what is forgotten the name is kept."""
+        for subject in map(self._remembered.get, touched):
+            if subject is not None:
+                self._entries -= subject.entries
+                subject.entries = len(subject.folding.taken())
+                self._entries += subject.entries
+        while self._entries > ENTRIES_REMEMBERED_MAX and self._remembered:
+            self._forget(next(iter(self._remembered)))
+        if len(self._forgotten) > NAMES_REMEMBERED_MAX:
             self._knows_all = False
+            self._forgotten.clear()
