@@ -93,13 +93,13 @@ class Folding:
             records = canonical(self._repeats.all())
             self._begin()
             for one in records:
-                self._admit(one, bool(self._repeats.note(one)))
+                self._admit(one, bool(self._repeats.note(one)), one.order)
         else:
-            self._admit(record, new)
+            self._admit(record, new, order)
         return True
 
-    def _admit(self, record: Record, new: bool) -> None:
-        self._last = (record.lamport, record.log, record.seq, record.id)
+    def _admit(self, record: Record, new: bool, order: tuple[int, bytes, int, bytes]) -> None:
+        self._last = order
         self._snapshot = None
         if record.deps:
             self._raise_deps(record.log, record.deps)

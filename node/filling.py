@@ -14,6 +14,7 @@ fills the next one makes it anew. What is recorded, erased or revoked meanwhile 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,12 +64,12 @@ def fill(
     with _unfinished(path, store) as db:
         done = 0
         for portion in portions(store, position, count_max):
-            tables: dict[str, list[Row]] = {}
+            tables: defaultdict[str, list[Row]] = defaultdict(list)
             for subjects in portion.opened():
                 for subject, entries in subjects:
                     done += len(entries)
                     for name, row in judging.rows_of(subject, entries):
-                        tables.setdefault(name, []).append(row)
+                        tables[name].append(row)
                 yield min(done, position)
             _write(db, tables)
         put_mark(db, position, last)
@@ -89,11 +90,12 @@ class _Judging:
         return folding_of(subject, self._records(entries)).rows()
 
     def _records(self, entries: Iterable[Entry]) -> Iterator[Record]:
-        for entry in filter(self._known, entries):
-            body = entry.body()
+        home_of, withholds, known = self._home_of, self._revoked.withholds, self._known
+        for entry in entries:
+            body = entry.body() if known is everything or known(entry) else None
             if of_the_domain(body, entry):
-                log, seq = entry.log, entry.seq
-                yield record_of(entry, body, self._home_of(log), self._revoked.withholds(log, seq))
+                log = entry.log
+                yield record_of(entry, body, home_of(log), withholds(log, entry.seq))
 
 
 def folding_of(subject: bytes, records: Iterable[Record]) -> Folding:

@@ -30,18 +30,9 @@ def record_of(entry: Entry, body: Body, home: str, revoked: bool = False) -> Rec
             first_id = None if first_id == id_ else first_id
         case _:
             id_, log, seq, lamport = entry.id, entry.log, entry.seq, body.lamport
-    return Record(
-        id_,
-        first_id,
-        log,
-        seq,
-        home,
-        body.actor,
-        body.recorded_at_ms,
-        lamport,
-        body.deps,
-        RevokedEvent(body.type, event) if revoked else event,
-    )
+    told = RevokedEvent(body.type, event) if revoked else event
+    at = body.recorded_at_ms
+    return tuple.__new__(Record, (id_, first_id, log, seq, home, body.actor, at, lamport, body.deps, told))  # in haste
 
 
 def of_the_domain(body: Body | None, entry: Entry) -> TypeGuard[Body]:
