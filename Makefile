@@ -61,8 +61,8 @@ bench-store: setup ## the store alone, and grown to a million entries; SIZES=10k
 bench-sync: setup ## the wire, loopback, a bad link with cuts, a thousand homes, a new PC; FACTS=file measures another home
 	@$(BIN)/python -m tests.bench --only wire --only sync --only link --only crowd --only down $(if $(FACTS),--facts $(FACTS))
 
-bench-domain: setup ## read models: rebuilding, append to visible, every report of one county and of ten
-	@$(BIN)/python -m tests.bench --only views --only reports
+bench-domain: setup ## read models: rebuilding (COPIES=4,50 of the sample), append to visible, every report of one county and of ten
+	@$(BIN)/python -m tests.bench --only views --only reports $(if $(COPIES),--copies $(COPIES))
 
 dictionary: setup ## make the wire's dictionary again from the sample; it must come out as it is
 	@$(BIN)/python -m deploy.dictionary

@@ -14,12 +14,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from domain.codec import codec_of
 from domain.describing import FieldForm, fields_of
 from domain.event import REGISTRY, Event
-from domain.scalars import instant_out
+from domain.scalars import IDS_CACHED_MAX, instant_out
 from domain.state import State
 
 LEADING: Final = ("subject", "entry", "home", "recorded_at")
@@ -113,7 +115,14 @@ def _json_of(one: FieldForm) -> Cell:
 def _plain(value: Any) -> Any:
     if isinstance(value, str | int):
         return value
+    if type(value) is UUID:
+        return _id_text(value.int)
     return value.hex() if isinstance(value, bytes) else str(value)
+
+
+@lru_cache(IDS_CACHED_MAX)
+def _id_text(number: int) -> str:
+    return str(UUID(int=number))
 
 
 def _list_of(item: Cell) -> Cell:

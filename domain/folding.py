@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from domain import events as e
@@ -84,13 +84,13 @@ class Folding:
             records = canonical(self._repeats.all())
             self._begin()
             for one in records:
-                self._admit(one, bool(self._repeats.note(one)))
+                self._admit(one, bool(self._repeats.note(one)), one.order)
         else:
-            self._admit(record, new)
+            self._admit(record, new, order)
         return True
 
-    def _admit(self, record: Record, new: bool) -> None:
-        self._last = (record.lamport, record.log, record.seq, record.id)
+    def _admit(self, record: Record, new: bool, order: tuple[int, bytes, int, bytes]) -> None:
+        self._last = order
         self._snapshot = None
         if record.deps:
             self._raise_deps(record.log, record.deps)
@@ -374,7 +374,7 @@ class Folding:
         """The standing values of a field."""
         return self.state().heads(field)
 
-    def taken(self) -> Iterable[Record]:
+    def taken(self) -> Collection[Record]:
         """Every entry taken so far."""
         return self._repeats.all()
 

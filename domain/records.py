@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import lt
 from typing import NamedTuple
 
 from domain.event import Event, RevokedEvent, UnknownEvent, UnreadableEvent
@@ -34,4 +35,8 @@ class Record(NamedTuple):
 
 def canonical(records: Iterable[Record]) -> list[Record]:
     """Records in the canonical merge order; of two forms of one entry the erased one first."""
-    return sorted(records, key=lambda one: (one.lamport, one.log, one.seq, one.id, one.event is not None))
+    found = list(records)
+    lamports = [one.lamport for one in found]
+    if all(map(lt, lamports, lamports[1:])):  # as one log's entries come
+        return found
+    return sorted(found, key=lambda one: (one.lamport, one.log, one.seq, one.id, one.event is not None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from domain.event import RevokedEvent
 from domain.records import Record
@@ -40,7 +40,7 @@ class Repeats:
         known = self._seen.get((record.log, record.seq, record.id))
         return known is not None and (known.event is None) == (record.event is None)
 
-    def all(self) -> Iterable[Record]:
+    def all(self) -> Collection[Record]:
         """Every entry met, repeats included."""
         return self._seen.values()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ LIST_LENGTH_MAX = 2_000
 PLAIN_DEPTH_MAX = 6
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 UUID_TEXT_LENGTHS = (32, 36)
+IDS_CACHED_MAX = 32_768
 FILE_NAME_SIZE = 32
 
 
@@ -153,11 +155,16 @@ def time_out(value: dt.time) -> str:
     return value.isoformat("minutes")
 
 
+@lru_cache(IDS_CACHED_MAX)  # a list of attendance names the same children every day
+def _id_of_bytes(value: bytes) -> UUID:
+    return UUID(bytes=value)
+
+
 def stored_id(value: Any) -> UUID:
     """An id as stored: 16 bytes."""
     if type(value) is not bytes or len(value) != 16:
         raise Unfit(value, "an id of 16 bytes")
-    return UUID(bytes=value)
+    return _id_of_bytes(value)
 
 
 def id_of(value: Any) -> UUID:

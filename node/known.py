@@ -1,7 +1,7 @@
 """Read models as they were: folded from the first so many entries of each log, and thrown away afterwards.
 
 "As known at" is a size for every log, which is what reports say of themselves and what filed reports keep.  The file is
-filled by the same follower that feeds the live one, beside it and under the same key; one that a killed process left
+filled as a rebuild fills one, beside the live one and under the same key; one that a killed process left
 behind is removed by whoever comes next.  What was erased since is not there: nobody can know it any longer.
 """
 
@@ -10,17 +10,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from domain.errors import BadField
 from node import views as views_module
 from node.clock import LOCAL
+from node.filling import fill
 from node.folder import Folder
 from node.progress import bar
-from node.projection import KNOWN_SUFFIX, REBUILD_BATCH_COUNT
-from node.views import Follower, HomeOf, Views
+from node.projection import KNOWN_SUFFIX
+from node.views import HomeOf, Views
 from sync import receipt_series
 from sync.batch import Entry
 from sync.log_schema import Kind
@@ -37,15 +38,14 @@ def views_at(folder: Folder, store: StoredLog, sizes: Mapping[bytes, int], home_
     known = Then(sizes).knows
     path = folder.views.with_name(folder.views.name + KNOWN_SUFFIX)
     with folder.lock(KNOWN_LOCK_FILE):
-        views = Views.create(path, folder.master)
         try:
             goal = store.position()
             with bar("as known then", goal) as show:
-                for position in Follower(store, views, home_of, known).catch_up(goal, REBUILD_BATCH_COUNT):
+                for position in fill(store, path, home_of, goal, known):
                     show(position)
-            yield views
+            with closing(Views(path, folder.master)) as views:
+                yield views
         finally:
-            views.close()
             views_module.remove(path)
 
 
@@ -93,7 +93,7 @@ def _last_seq(store: StoredLog, log: bytes) -> int:
 def sizes_at(store: StoredLog, position: int) -> dict[bytes, int]:
     """How many entries of each log there are up to a position: what read models rest on that were followed so far."""
     sizes = sizes_now(store)
-    while entries := store.entries_after(position, REBUILD_BATCH_COUNT):
+    while entries := store.entries_after(position):
         for entry in entries:
             sizes[entry.log] = min(entry.seq - 1, sizes.get(entry.log, 0))
         position = entries[-1].position

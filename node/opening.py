@@ -19,7 +19,7 @@ from node import views as views_module
 from node.clock import system_clock
 from node.folder import CONTROL_FILE, REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
 from node.progress import bar
-from node.projection import BUILDING_SUFFIX, KNOWN_SUFFIX, REBUILT_SUFFIX, Projection
+from node.projection import BUILDING_SUFFIX, FILLING_SUFFIX, KNOWN_SUFFIX, REBUILT_SUFFIX, Projection
 from node.projection import rebuild as rebuild_views
 from node.reserve import Reserve
 from node.views import HomeOf, Views
@@ -95,7 +95,7 @@ def finish_rekeying(folder: Folder) -> None:
 
 def remove_views(folder: Folder) -> None:
     """Throw the read models away, also half-built ones."""
-    for suffix in ("", BUILDING_SUFFIX, REBUILT_SUFFIX, KNOWN_SUFFIX):
+    for suffix in ("", BUILDING_SUFFIX, REBUILT_SUFFIX, FILLING_SUFFIX, KNOWN_SUFFIX):
         views_module.remove(folder.views.with_name(folder.views.name + suffix))
 
 

@@ -1,12 +1,13 @@
 """The live read models of a data folder: opened, followed, rebuilt beside the live file, and put in its place.
 
-A rebuild fills a file beside the live one, `views.db.rebuilt`. The process that holds the lock of the views puts it
-in place between two batches (`adopt`), so pages are served all the time and following goes on from the new file's mark.
+A rebuild fills a file beside the live one, `views.db.rebuilt` (see `filling`). The process that holds the lock of the
+views puts it in place between two batches (`adopt`), so pages are served all the time and following goes on from the
+new file's mark. That process fills a file in the same way, `views.db.filling`, where it begins with nothing and the log
+is long: after an upgrade, or when somebody deleted the read models. A cut leaves the file that was there before.
 """
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +16,16 @@ from typing import Final, TypeVar
 import apsw
 
 from domain.views import VIEWS_VERSION
-from node.views import Follower, HomeOf, Views, remove
+from node.filling import fill
+from node.following import Follower
+from node.views import HomeOf, Views, remove
 from sync.errors import SyncError
 from sync.stored_log import StoredLog
 
-REBUILD_BATCH_COUNT: Final = 10_000  # nobody waits for a single batch, and a subject is written once a batch
+FILLED_COUNT_MIN: Final = 20_000  # entries; fewer are followed as fast, and shown meanwhile
 REBUILT_SUFFIX: Final = ".rebuilt"
 BUILDING_SUFFIX: Final = ".building"
+FILLING_SUFFIX: Final = ".filling"
 KNOWN_SUFFIX: Final = ".known"  # as they once were, for one report
 
 T = TypeVar("T")
@@ -36,6 +40,7 @@ class Projection:
         self._path = path
         self._home_of = home_of
         self._swapping = threading.Lock()
+        remove(self._beside(FILLING_SUFFIX))  # a process that was killed left it
         self.views = self._open()
         self._follower = self._follow()
 
@@ -65,7 +70,17 @@ class Projection:
         if not self.adopt() and not self._path.exists():
             with self._swapping:
                 self._reopen()
+        yield from self._fill()
         yield from self._follower.catch_up()
+
+    def _fill(self) -> Iterator[int]:
+        """Begin with a file that is filled at once, where there is nothing yet of much."""
+        goal = self._store.position()
+        if self._follower.position or goal < FILLED_COUNT_MIN:
+            return
+        filling = self._beside(FILLING_SUFFIX)
+        yield from fill(self._store, filling, self._home_of, goal)
+        self._put_in_place(filling)
 
     @property
     def position(self) -> int:
@@ -74,15 +89,21 @@ class Projection:
 
     def adopt(self) -> bool:
         """Put a finished rebuild in place; False if there is none."""
-        rebuilt = self._path.with_name(self._path.name + REBUILT_SUFFIX)
+        rebuilt = self._beside(REBUILT_SUFFIX)
         if not rebuilt.exists():
             return False
+        self._put_in_place(rebuilt)
+        return True
+
+    def _beside(self, suffix: str) -> Path:
+        return self._path.with_name(self._path.name + suffix)
+
+    def _put_in_place(self, made: Path) -> None:
         with self._swapping:
             self.views.close()
             remove(self._path)
-            rebuilt.replace(self._path)
+            made.replace(self._path)
             self._reopen()
-        return True
 
     def _follow(self) -> Follower:
         follower = Follower(self._store, self.views, self._home_of)
@@ -110,13 +131,9 @@ def rebuild(
 ) -> dict[str, str]:
     """Fill a new file beside the live one up to a position, ready to be adopted; its digest."""
     building = path.with_name(path.name + BUILDING_SUFFIX)
-    views = Views.create(building, store.master)
-    gc.disable()  # folds are kept to the end and hold no cycles; to look for some takes a sixth of the time
-    try:
-        for position in Follower(store, views, home_of).catch_up(until, REBUILD_BATCH_COUNT):
-            progress(position)
-    finally:
-        gc.enable()
+    for position in fill(store, building, home_of, until):
+        progress(position)
+    views = Views(building, store.master)
     digest = views.digest()
     views.close()
     building.replace(path.with_name(path.name + REBUILT_SUFFIX))

@@ -34,23 +34,18 @@ def record_of(entry: Entry, body: Body, home_of: Callable[[bytes], str], withhol
     What a hub lost with its log and took back from a home counts where it stood, as at that home; at the hubs above it,
     too. Of what a home had written, and only others still had, that home counts as the writer.
     """
-    id_, log, seq, lamport, home = stood_at(entry, body, home_of)
+    if EXT_STOOD in body.extensions:
+        id_, log, seq, lamport, home = stood_at(entry, body, home_of)
+    else:
+        id_, log, seq, lamport, home = entry.id, entry.log, entry.seq, body.lamport, home_of(entry.log)
     event = schema.decode(body.type, body.payload)
     if SEPARATOR in home and isinstance(event, Event):
         event = qualified(event, home)
     first_id = body.extensions.get(EXT_FIRST_ID)
-    return Record(
-        id_,
-        None if first_id == id_ else first_id,
-        log,
-        seq,
-        home,
-        body.actor,
-        body.recorded_at_ms,
-        lamport,
-        body.deps,
-        RevokedEvent(body.type, event) if withholds is not None and withholds(log, seq) else event,
-    )
+    first_id = None if first_id == id_ else first_id
+    told = RevokedEvent(body.type, event) if withholds is not None and withholds(log, seq) else event
+    at = body.recorded_at_ms
+    return tuple.__new__(Record, (id_, first_id, log, seq, home, body.actor, at, lamport, body.deps, told))  # in haste
 
 
 def stood_at(entry: Entry, body: Body, home_of: Callable[[bytes], str]) -> Place:

@@ -1,25 +1,17 @@
-"""`views.db`: read models that may be deleted at any time, and the follower that feeds them.
+"""`views.db`: read models that may be deleted at any time; who feeds them is in `following` and `projection`.
 
-The follower reads entries after its position, folds every touched subject again and writes that subject's rows, what
-they replace and the new position in one transaction. A power cut leaves the rows of the position before; following goes
-on from there. A subject that is remembered from the last time is not read again: its fold goes on if the entry comes
-after all others in canonical order, and starts anew from the log if it does not. Live and rebuild are this same code.
+Rows, what they replace and the position in the log that they rest on are written in one transaction, so a power cut
+leaves the rows of the position before.
 
-When the own log says that content is here again that was damaged, its subject is folded again. When the own log, or
-that of a hub below, says that a log was revoked, or counts again, every subject of its later entries is folded again.
-
-When the own log says that a subject was erased, that subject is folded again too: its rows vanish. What SQLite may keep
-of them in unused parts of pages goes by `clear_traces`, which a mark in the file asks for until it was done. A file
-that knows nothing of an erasure, because it was put back or built meanwhile, is brought in line when it is opened. One
-that was made from another log, because an older `log.db` was put back beside it, is made anew: the mark names the entry
-that stands at its position.
+What SQLite may keep of erased rows in unused parts of pages goes by `clear_traces`, which a mark in the file asks for
+until it was done. A file that was made from another log, because an older `log.db` was put back beside it, is made
+anew: the mark names the entry that stands at its position.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -27,26 +19,16 @@ from typing import Any, Final
 import apsw
 import msgpack
 
-from domain.folding import Folding
-from domain.records import Record, canonical
 from domain.views import TABLES, VIEWS_VERSION
 from node import sums
-from node.records import of_the_domain, record_of
-from node.revocation import Revocations, subjects_after
 from node.selecting import Select, quoted
 from node.sums import DIGESTED, Changes
 from sync import log_sql
-from sync.batch import Entry
 from sync.cipher import MasterKey
-from sync.damage import mended_subject
 from sync.database import Readers, create_database, open_database, transaction, try_empty_wal
-from sync.entry import Body
-from sync.erasure import erased_subjects, executed_subject
 from sync.stored_log import StoredLog
 
 APPLICATION_ID: Final = 0x48575657  # "HWVW"
-BATCH_COUNT: Final = 2000
-SUBJECTS_REMEMBERED_MAX: Final = 100_000
 IN_PAGES, IN_WAL = 1, 2  # where traces of erased rows may be
 
 _HOLDING: Final = " UNION ALL ".join(
@@ -147,13 +129,9 @@ class Views:
             for name, keys in _by_table(changes.gone).items():
                 condition = " AND ".join(f'"{column}"=?' for column in TABLES[name].key)
                 self._db.executemany(f"DELETE FROM {name} WHERE {condition}", keys)  # noqa: S608 -- our names
-            for name, new in _by_table(changes.fresh).items():
-                marks = ",".join("?" * len(TABLES[name].columns))
-                self._db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
+            put_rows(self._db, _by_table(changes.fresh))
             changes.sums.write(self._db)
-            self._db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
-            if last:
-                self._db.execute("INSERT OR REPLACE INTO mark VALUES('last', ?)", (_witness(last),))
+            put_mark(self._db, position, last)
 
     def clear_traces(self) -> bool:
         """Write the file anew if rows were erased from it; False if that cannot be finished while others read it."""
@@ -211,6 +189,20 @@ def _by_table(items: Iterable[tuple[str, Row]]) -> dict[str, list[Row]]:
     return grouped
 
 
+def put_rows(db: apsw.Connection, tables: Mapping[str, Sequence[Row]]) -> None:
+    """Write rows, by table; within a transaction."""
+    for name, new in tables.items():
+        marks = ",".join("?" * len(TABLES[name].columns))
+        db.executemany(f"INSERT OR REPLACE INTO {name} VALUES({marks})", new)
+
+
+def put_mark(db: apsw.Connection, position: int, last: bytes) -> None:
+    """Say how far the log was followed; `last` as in `Views.replace`."""
+    db.execute("UPDATE mark SET value=? WHERE name='position'", (position,))
+    if last:
+        db.execute("INSERT OR REPLACE INTO mark VALUES('last', ?)", (_witness(last),))
+
+
 def remove(path: Path) -> None:
     """Delete a file of read models with what SQLite keeps beside it."""
     for suffix in ("", "-wal", "-shm", "-journal"):
@@ -220,141 +212,3 @@ def remove(path: Path) -> None:
 def _witness(commitment: bytes) -> int:
     """Of an entry as much as fits a mark."""
     return int.from_bytes(commitment[:7], "big")
-
-
-class Remembered:
-    """A subject's fold and the rows that it gave the last time."""
-
-    __slots__ = ("erased", "folding", "rows")
-
-    def __init__(self, folding: Folding) -> None:
-        self.folding = folding
-        self.rows: list[tuple[str, Row]] | None = []  # None: what is stored is not known
-        self.erased = False
-
-
-class Follower:
-    """Feeds one file of read models from the log. Used by one thread."""
-
-    def __init__(
-        self, store: StoredLog, views: Views, home_of: HomeOf, known: Callable[[Entry], bool] = lambda _entry: True
-    ) -> None:
-        """`known`: which entries count at all, for a file of read models as they once were."""
-        self.views = views
-        self._known = known
-        self._store = store
-        self._home_of = home_of
-        self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
-        self.position = views.position()
-        self._revoked = Revocations(store, self.position, home_of)
-        self._knows_all = self.position == 0  # then whoever is not remembered has no entries before
-
-    def catch_up(self, until: int | None = None, batch_count: int = BATCH_COUNT) -> Iterator[int]:
-        """Follow to the newest entry, a batch at a time; gives the position after each."""
-        end = self._store.position() if until is None else until
-        while self.position < end:
-            entries = self._store.entries_after(self.position, min(batch_count, end - self.position))
-            if not entries:
-                return
-            self.take(entries)
-            yield self.position
-
-    def take(self, entries: Sequence[Entry]) -> None:
-        """Fold a batch of entries and write what it changes."""
-        touched: dict[bytes, Remembered] = {}
-        anew: set[bytes] = set()
-        position = entries[-1].position
-        for entry in filter(self._known, entries):
-            body = entry.body()
-            if not of_the_domain(body, entry):
-                touched.update(self._judged_anew(entry, body, position))
-                continue
-            record = self._record(entry, body)
-            subject = touched.get(body.subject)
-            if subject is None:
-                subject = touched[body.subject] = self._recall(body.subject, position)
-            if record.first_id is not None and body.subject not in anew:  # what it repeats is no longer read
-                anew.add(body.subject)
-                subject.folding = self._fold_again(body.subject, position)
-            elif not subject.folding.add(record):
-                subject.folding = self._fold_again(body.subject, position)
-        self._write(position, touched, entries[-1].commitment)
-        self._limit_memory()
-
-    def _record(self, entry: Entry, body: Body) -> Record:
-        return record_of(entry, body, self._home_of, self._revoked.withholds)
-
-    def _judged_anew(self, entry: Entry, body: Body | None, until: int) -> Iterator[tuple[bytes, Remembered]]:
-        """The subjects that an entry about this node itself has folded again: erased, or of a revoked log."""
-        if body is None:
-            return
-        if (name := executed_subject(body.type, body.payload)) is not None:
-            found = self._start_anew(name, until)
-            found.erased = True
-            yield name, found
-        elif self._is_own(entry, body) and (name := mended_subject(self._store, body)) is not None:
-            found = self._remembered[name] = self._start_anew(name, until)
-            yield name, found
-        else:
-            changed = self._revoked.note(entry, body)
-            for name in subjects_after(self._store, self._home_of, *changed, until) if changed else ():
-                found = self._remembered[name] = self._start_anew(name, until)
-                yield name, found
-
-    def _is_own(self, entry: Entry, body: Body) -> bool:
-        return entry.log == body.subject and self._store.has_key(entry.log)
-
-    def forget_erased(self) -> None:
-        """Fold every subject again that was erased, and of which something is left here."""
-        erased = [name for name in erased_subjects(self._store) if self.views.rows_of_subject(name)]
-        if erased:
-            subjects = {name: self._start_anew(name, self.position) for name in erased}
-            for one in subjects.values():
-                one.erased = True
-            self._write(self.position, subjects)
-
-    def _write(self, position: int, touched: dict[bytes, Remembered], last: bytes = b"") -> None:
-        changes = Changes()
-        for name, subject in touched.items():
-            before = self.views.rows_of_subject(name) if subject.rows is None else subject.rows
-            subject.rows = subject.folding.rows()
-            changes.became(before, subject.rows)
-        erased = any(subject.erased for subject in touched.values()) and bool(changes.gone)
-        self.views.replace(position, changes, last=last, erased=erased)
-        self.position = position
-        if erased:
-            self.views.clear_traces()
-
-    def _start_anew(self, subject: bytes, until: int) -> Remembered:
-        """A subject judged anew: what is remembered of it goes, what is stored of it is looked up."""
-        self._remembered.pop(subject, None)
-        found = Remembered(self._fold_again(subject, until))
-        found.rows = None
-        return found
-
-    def _recall(self, subject: bytes, until: int) -> Remembered:
-        found = self._remembered.get(subject)
-        if found is not None:
-            self._remembered.move_to_end(subject)
-            return found
-        found = Remembered(Folding(subject))
-        if not self._knows_all:
-            found.folding = self._fold_again(subject, until)
-            found.rows = None
-        self._remembered[subject] = found
-        return found
-
-    def _fold_again(self, subject: bytes, until: int) -> Folding:
-        """Fold a subject from the log, up to a position: what the tables say at a mark depends on nothing after it."""
-        entries = filter(self._known, self._store.entries_of_subject(subject, until))
-        pairs = [(entry, entry.body()) for entry in entries]
-        records = [self._record(one, body) for one, body in pairs if of_the_domain(body, one)]
-        folding = Folding(subject)
-        for record in canonical(records):
-            folding.add(record)
-        return folding
-
-    def _limit_memory(self) -> None:
-        while len(self._remembered) > SUBJECTS_REMEMBERED_MAX:
-            self._remembered.popitem(last=False)
-            self._knows_all = False

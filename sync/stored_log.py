@@ -253,7 +253,7 @@ class StoredLog:
     def entries_after(self, position: int, limit: int = SCAN_COUNT) -> list[Entry]:
         """Entries in the order of their arrival."""
         with self._read() as db, one_state(db):
-            return self._entries(db, log_sql.bodies_after(db, position, limit))
+            return self.opened(db, log_sql.bodies_after(db, position, limit))
 
     def seen(self, subject: bytes) -> dict[bytes, int]:
         """The deps of an author who looks at a subject now: other logs' last entries, where they came after our own."""
@@ -281,9 +281,9 @@ class StoredLog:
             rows = [row for s in streams for row in log_sql.chain(db, s.head) if row.branch in lost]
             places = {row.position: row for row in rows}  # lost branches may share what they both set aside
             bodies = [(row.position, row.seq, row.stream, row.commitment, row.body) for row in places.values()]
-            return self._entries(db, sorted(bodies))
+            return self.opened(db, sorted(bodies))
 
-    def _entries(self, db: apsw.Connection, rows: Iterable[log_sql.Body]) -> list[Entry]:
+    def opened(self, db: apsw.Connection, rows: Iterable[log_sql.Body]) -> list[Entry]:
         """Rows as entries; the way of everything that is read, so nothing in it is looked up twice."""
         seals, seal_of = self._seals, self.seal_of
         entries: list[Entry] = []
@@ -307,7 +307,7 @@ class StoredLog:
                 heads[last.stream] = until  # what came after it in its stream is not even looked at
             chains = [log_sql.chain_bodies(db, head) for head in heads.values()]
             rows = (row for newest_first in chains for row in reversed(newest_first))
-            return self._entries(db, rows if until is None else (row for row in rows if row[0] <= until))
+            return self.opened(db, rows if until is None else (row for row in rows if row[0] <= until))
 
     def version_of(self, subject: bytes) -> int:
         """The version of the own stream about a subject, for a draft's `expect`; 0 where none has begun."""
@@ -319,14 +319,14 @@ class StoredLog:
         """What a log begins with, if it has begun."""
         branch = self.branch_id(log)
         with self._read() as db:
-            return next(iter(self._entries(db, log_sql.bodies_of_branch(db, branch, 1, 1))), None)
+            return next(iter(self.opened(db, log_sql.bodies_of_branch(db, branch, 1, 1))), None)
 
     def entries_of_log(self, log: bytes, after_seq: int = 0) -> Iterator[Entry]:
         """A log's entries in their order, read in portions."""
         branch = self.branch_id(log)
         while True:
             with self._read() as db, one_state(db):
-                entries = self._entries(db, log_sql.bodies_of_branch(db, branch, after_seq + 1, SCAN_COUNT))
+                entries = self.opened(db, log_sql.bodies_of_branch(db, branch, after_seq + 1, SCAN_COUNT))
             yield from entries
             if len(entries) < SCAN_COUNT:
                 return

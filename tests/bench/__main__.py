@@ -1,7 +1,7 @@
 """Benchmarks: tables of ratios between what we do and what it is measured beside. Nothing here passes or fails.
 
     python -m tests.bench [--only import|sync|wire|link|crowd|down|store|cipher|views|reports|verify|grown]
-                          [--quick] [--sizes 10k,1m,5m] [--facts FILE]
+                          [--quick] [--sizes 10k,1m,5m] [--copies 4,50] [--facts FILE]
 
 Without --only all parts but `link`, `crowd` and `down`, which take some minutes (`make bench-sync`), `reports`, which
 fills the read models of ten counties (`make bench-domain`: some minutes, 1.5 GB), and `grown`,
@@ -40,7 +40,7 @@ from tests.bench import (
     verifying,
     wiring,
 )
-from tests.bench.facts import Workshop
+from tests.bench.facts import COPIES_COUNT, Workshop
 from tests.bench.measuring import Findings
 
 RUNS, RUNS_QUICK = 5, 2
@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help=f"{RUNS_QUICK} rounds instead of {RUNS}")
     parser.add_argument("--sizes", type=_sizes, default=growing.SIZES, help=f"where {GROWN} measures: 10k,1m,5m")
     parser.add_argument("--facts", type=Path, help="what `wire` and `down` measure, JSON lines")
+    parser.add_argument("--copies", type=_numbers, default=[COPIES_COUNT],
+                        help="what `views` measures: the sample's 5,798 facts so many times over, as 4,50")  # fmt: skip
     arguments = parser.parse_args(argv)
     gc.set_threshold(*COLLECT_AFTER)  # as every command of ours does
     runs = RUNS_QUICK if arguments.quick else RUNS
@@ -84,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _print(console, growing.run(workshop, runs, arguments.sizes))
                 continue
             with console.status(f"{name} …"):
-                tables = PARTS[name](workshop, runs, *([arguments.facts] if name in WITH_FACTS else []))
+                more = [arguments.copies] if name == "views" else [arguments.facts] if name in WITH_FACTS else []
+                tables = PARTS[name](workshop, runs, *more)
             _print(console, tables)
     console.print(f"\n{time.perf_counter() - began:.0f} s")
     return 0
@@ -94,6 +97,11 @@ def _print(console: Console, tables: Iterable[Findings]) -> None:
     for found in tables:
         console.print()
         console.print(found.table())
+
+
+def _numbers(text: str) -> list[int]:
+    """4,50 as numbers."""
+    return [int(part) for part in text.split(",")]
 
 
 def _sizes(text: str) -> list[int]:

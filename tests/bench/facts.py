@@ -58,12 +58,12 @@ class Workshop:
             path.write_text("".join(_another(text, number) for number in range(copies)), "utf-8")
         return path
 
-    def big_home(self) -> Path:
+    def big_home(self, copies: int = COPIES_COUNT) -> Path:
         """A home that has imported the sample several times over; copy it before changing it."""
-        path = self.folder / "big-home"
+        path = self.folder / f"big-home-{copies}"
         if not path.exists():
             made = self.home("making")
-            import_into(made, self.facts_file(COPIES_COUNT), all_sites=True)
+            import_into(made, self.facts_file(copies), all_sites=True)
             made.rename(path)
         return path
 

@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 from node.cli import COLLECT_AFTER
-from node.projection import REBUILD_BATCH_COUNT
-from node.views import Follower, Views
+from node.filling import fill
 from sync.stored_log import StoredLog
 from tests.bench.facts import home_of
 
@@ -29,11 +28,9 @@ def peak_mib() -> float:
 def main(folder: Path, path: Path) -> None:
     """Rebuild, and print the peak as JSON."""
     store = StoredLog(folder)
-    views = Views.create(path, store.master)
     before = peak_mib()
-    for _ in Follower(store, views, home_of).catch_up(batch_count=REBUILD_BATCH_COUNT):
+    for _ in fill(store, path, home_of, store.position()):
         pass
-    views.close()
     store.close()
     print(json.dumps({"peak_mib": peak_mib(), "before_mib": before}))
 

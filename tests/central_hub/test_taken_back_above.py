@@ -8,8 +8,9 @@ import pytest
 
 from central_hub.restoring import Restoring
 from domain.views import TABLES
+from node.following import Follower
 from node.records import record_of
-from node.views import Follower, Views
+from node.views import Views
 from sync import succession
 from sync.batch import Draft
 from sync.entry import EXT_FIRST_ID, EXT_STOOD

@@ -14,9 +14,10 @@ from central_hub import shelving
 from central_hub.registry import Admissions
 from central_hub.router import Router
 from domain.views import TABLES
+from node.following import Follower
 from node.mailbox import HomesByMailbox
 from node.records import draft_of
-from node.views import Follower, Views
+from node.views import Views
 from sync import bundle_file, epoch, outbox, outbox_sql, shelf, wire
 from sync.answering import Answer
 from sync.bundle import BundleReader

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.views import TABLES, VIEWS_VERSION
+from node import following, service
 from node import projection as projection_module
-from node import service
 from node import views as views_module
+from node.following import Follower
 from node.importing import Importer
 from node.projection import Projection, rebuild
-from node.views import Follower, Views
+from node.views import Views
 from sync.batch import Draft
 from sync.outgoing import push_of
 from sync.replicator import Append, Receiver
@@ -76,6 +77,39 @@ def test_any_batches_give_the_same(store, expected, tmp_path_factory, sizes, for
         assert views.position() == at
     assert views.digest() == expected
     views.close()
+
+
+def test_what_is_forgotten_is_read_again_and_what_is_new_is_not(pushes, tmp_path, monkeypatch):
+    """A follower that remembers few entries gives the same, keeps to its bound, and looks only for what it forgot."""
+    order = [(log, push) for log, (_, _, portions) in pushes.items() for push in portions]
+    for name in ("all", "few"):
+        (tmp_path / name).mkdir()
+    expected = received(tmp_path / "all", pushes, order, follow=True)
+    looked, met, held = [], set(), []
+    real_recall, real_look, real_take = Follower._recall, Follower._fold_again, Follower.take
+
+    def recall(self, subject, until):
+        before = len(looked)
+        found = real_recall(self, subject, until)
+        assert len(looked) == before or subject in met
+        return found
+
+    def look(self, subject, until):
+        looked.append(subject)
+        return real_look(self, subject, until)
+
+    def take(self, entries):
+        real_take(self, entries)
+        met.update(body.subject for entry in entries if (body := entry.body()))
+        held.append(sum(len(one.folding.taken()) for one in self._remembered.values()))
+
+    monkeypatch.setattr(following, "ENTRIES_REMEMBERED_MAX", 500)
+    monkeypatch.setattr(Follower, "_recall", recall)
+    monkeypatch.setattr(Follower, "_fold_again", look)
+    monkeypatch.setattr(Follower, "take", take)
+    assert received(tmp_path / "few", pushes, order, follow=True) == expected
+    assert looked
+    assert max(held) <= 500
 
 
 def test_pages_wait_for_room(store, expected, tmp_path, monkeypatch, capsys):

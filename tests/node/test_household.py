@@ -18,10 +18,11 @@ from domain.household import OF_THE_HOME, THINGS, account_of
 from domain.policy import COUNTY_SUBJECT, Policy
 from domain.state import Stay
 from node import duties, reporting
+from node.following import Follower
 from node.household import Files, Household, RowsOf
 from node.importing import Importer
 from node.records import draft_of, is_of_the_domain
-from node.views import Follower, Views
+from node.views import Views
 from sync import headlines
 from sync.store import Store
 from tests.domain.duty_samples import fact, records

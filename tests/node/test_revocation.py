@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.views import TABLES
+from node.following import Follower
 from node.records import draft_of
 from node.revocation import REINSTATED, REVOKED, Revocations
-from node.views import Follower, Views
+from node.views import Views
 from sync.batch import Draft, Entry
 from sync.entry import Body
 from sync.outgoing import push_of

@@ -39,9 +39,10 @@ from node import incarnations, mailbox
 from node.deciding import folding_of
 from node.erasing import Order
 from node.folder import Folder
+from node.following import Follower
 from node.mailbox import HomesByMailbox
 from node.records import draft_of, record_of
-from node.views import Follower, Views
+from node.views import Views
 from sync import epoch, log_sql, outbox, outbox_sql
 from sync.entry import EXT_STOOD
 from sync.erasure import erased_subjects, ledger
