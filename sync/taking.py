@@ -121,7 +121,8 @@ class Taker:
             self._parking.put(path, reply.log, reply.before, reply.held)
         if reply.parked:
             reply.before = reply.held = self.store.size(reply.log)
-        self._receipt_for_all(reply.log)
+        else:  # one in this epoch says, too, that its home has brought all it has (`taken_back`)
+            self._receipt_for_all(reply.log)
         return reply
 
     def follow_all(self, progress: Progress) -> list[Reply]:

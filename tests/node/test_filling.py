@@ -44,7 +44,7 @@ class Hub:
         (folder / code).mkdir()
         Store.create(folder / code)
         store = Store(folder / code)
-        Importer(store, code, lambda: AT_MS, all_sites=False).run(folder / "facts.jsonl", lambda _: None)
+        Importer(store, store, code, lambda: AT_MS, all_sites=False).run(folder / "facts.jsonl", lambda _: None)
         store.record([Draft("moon-visited/1", "w", code.encode().ljust(16), 1, {"n": 1})]).result()
         key, log = store.signer.public_key, store.log
         self.homes[log] = code
