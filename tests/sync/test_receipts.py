@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from sync import above, receipt_series
+from sync import above, receipt_series, receipt_sql
 from sync.batch import SignedSize
 from sync.client import Exchange
 from sync.entry import TIME_MS_MAX
@@ -190,6 +190,38 @@ def test_the_series_goes_with_the_part_that_is_set_aside(made):
     assert receipt_series.all_of(made, new) == []
     assert receipt_series.newest(made, new) is None
     assert receipt_series.bracket(made, old, 5).before_ms is None
+
+
+def test_the_newest_agreement_of_both_clocks_is_found(made):
+    """Of the exchanges at which they said nearly the same the one of the largest log counts, the last at its size."""
+    assert receipt_series.agreed(made, made.log, DAY_MS) is None
+    made.record(drafts(4)).result()
+    keep(made, 1, NOW_MS, quiet(1, NOW_MS, offset_ms=HOUR_MS))
+    keep(made, 2, NOW_MS + 1, quiet(2, NOW_MS + 1, offset_ms=-HOUR_MS))
+    keep(made, 2, NOW_MS + 2, quiet(2, NOW_MS + 2, offset_ms=-HOUR_MS))
+    keep(made, 3, NOW_MS + 3, quiet(3, NOW_MS + 3, offset_ms=DAY_MS))
+    found = receipt_series.agreed(made, made.log, DAY_MS)
+    assert (found.size, found.greeted.hub_ms) == (2, NOW_MS + 2)
+    assert receipt_series.agreed(made, made.log, DAY_MS + 1).size == 3
+    assert receipt_series.agreed(made, made.log, HOUR_MS) is None
+    with pytest.raises(LocalProtocolError):
+        receipt_series.agreed(made, b"X" * 16, DAY_MS)
+
+
+def test_an_epoch_with_a_receipt_is_known(made):
+    """Of any of some logs, in just that epoch."""
+    branch = made.branch_id(made.log)
+
+    def has_any(branches: list[int], epoch: int) -> bool:
+        return made.reading(lambda db: receipt_sql.has_any_of(db, branches, epoch))
+
+    assert has_any([branch], 1) is False
+    made.record(drafts(1)).result()
+    keep(made, 1, NOW_MS)
+    assert has_any([branch], 1) is True
+    assert has_any([branch + 7, branch], 1) is True
+    for branches, epoch in (([], 1), ([branch + 7], 1), ([branch], 2)):
+        assert has_any(branches, epoch) is False
 
 
 def test_the_receipt_of_a_hub_above_stands_apart(stores, authors):
