@@ -25,7 +25,7 @@ def hand_over(source: Path, target: Path) -> None:
                 taker.append(effect.batch).result()
 
 
-NAME_ENTRIES = {"instalment", *(table.name for table in FACT_TABLES.values())}
+NAME_ENTRIES = {"instalment", "deed", "child_deed", *(table.name for table in FACT_TABLES.values())}
 
 
 def as_told(tables: dict[str, str]) -> dict[str, str]:
