@@ -76,9 +76,7 @@ class Kind(IntEnum):
     KIN = 3  # another log of this node's home, which it follows
     PART = 4  # a log of which some streams came through an outbox (`outbox_taking`)
     COMING = 5  # another log of this node's home whose streams come in the order of need, until it is whole (`welcome`)
-    BESIDE = (
-        6  # of such a log what a later epoch's outbox has where the branch of kind PART has other entries; it counts
-    )
+    BESIDE = 6  # of such a log what an outbox of a later epoch has where the one of kind PART has another; it counts
 
 
 class Branch(NamedTuple):
