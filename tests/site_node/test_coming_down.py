@@ -137,14 +137,14 @@ def test_a_new_pc_is_used_while_its_homes_log_comes_down(
                 found = [branch for branch in new.store.branches() if branch.log == old.store.log]
                 kinds |= {branch.kind for branch in found}
                 seen = new.store.seen(bytes(16))
-                if found and new.store.size(new.store.log) < 4 + bool(seen):  # the last one has seen something
+                if found and new.store.size(new.store.log) < 4 + bool(seen):  # one of them has seen something
                     new.store.record([drafts(1)[0]._replace(deps=seen)]).result(10)
                 await asyncio.sleep(0.02)
             await fetching
             assert Kind.COMING in kinds
             assert new.store.branch(old.store.log).kind == Kind.KIN
             assert new.is_up_to_date
-            assert new.store.size(new.store.log) == 5
+            assert new.store.size(new.store.log) in (4, 5)
             assert new.store.root(old.store.log, 3000) == old.store.root(old.store.log, 3000)
             mine = [one.body() for one in new.store.entries_of_subject(bytes(16)) if one.log == new.store.log]
             assert any(old.store.log in body.deps for body in mine)
