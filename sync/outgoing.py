@@ -137,7 +137,7 @@ def _read(
 def _beginning(db: apsw.Connection, store: StoredLog, number: int, name: bytes, is_withheld: bool) -> Beginning:
     """How a stream begins; under the name that its leaves were made with."""
     stream, log = log_sql.stream_by_id(db, number), store.log_of(db, number >> STREAM_SHIFT)
-    if stream is None:
+    if stream is None:  # not taken: whoever asks has had its seal from the same row in this reading
         raise lost_stream(store.folder, number, log)
     return beginning_of(store, stream._replace(name=name), log, is_withheld)
 

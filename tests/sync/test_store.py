@@ -188,6 +188,8 @@ def test_only_so_many_drafts_are_recorded_at_once(stores, draft, monkeypatch):
     node = stores()
     with pytest.raises(LocalProtocolError, match="at most 3 "):
         node.record([draft(1)] * 4)
+    with pytest.raises(LocalProtocolError, match="at most 3 "):
+        node.record_at(node.position(), [draft(1)] * 4)
     assert [r.seq for r in node.record([draft(1)] * 3).result(10)] == [1, 2, 3]
 
 
