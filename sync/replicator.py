@@ -240,8 +240,9 @@ class Sender:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether the hub may hold more than it acknowledged, or something else: the next exchange must ask first."""
-        return len(self._flight) > 0 or self.diverged is not None or (self._ask_first and self.hub_clock_ms is None)
+        """Whether the hub may hold more or less than it acknowledged, or other things: the next exchange asks first."""
+        is_unheard = self._ask_first and self.hub_clock_ms is None
+        return len(self._flight) > 0 or self.diverged is not None or self.hub_lost or is_unheard
 
     @property
     def has_asked_last(self) -> bool:

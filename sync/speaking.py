@@ -304,9 +304,10 @@ class Speaker:
         if self.sender.hub_clock_ms is not None:  # of a request behind the first one
             await self._hear_held_again(message, own_root)
             return
-        self.sender.held(message, own_root)
-        if self.sender.hub_lost:
+        if message.root == own_root and message.size < self.sender.receipted:
+            # Shown before a push can go: what came again by then, the hub does not miss.
             await self.outbox.found_less(self.sender.log, message.size)
+        self.sender.held(message, own_root)
         if self.sender.diverged is None:
             return
         if self.sender.has_pushed:

@@ -131,7 +131,8 @@ def test_a_hub_put_back_is_shown_what_it_forgot(yard, place):
     move(yard, place.old, place.new, fourth)
     for home in (place.new, place.old):
         sync(yard, home)
-    assert status(yard)["epoch"] == healed[-1]["epoch"]
+    end = status(yard)
+    assert end["epoch"] == healed[-1]["epoch"], [one["why"] for one in end["healed"]]
     place.require_healed(place.child, second, fourth)
     assert [one["code"] for one in status(yard)["homes"]] == [OLD, NEW, "home-03"]
     place.stop()

@@ -817,6 +817,14 @@ def test_only_what_was_under_way_makes_a_node_unsure():
     assert asking.is_unsure
 
 
+@pytest.mark.parametrize(("held", "is_unsure"), [(39, True), (40, False), (41, False)])
+def test_a_hub_that_lost_something_is_asked_first(held, is_unsure):
+    """It is shown what it signed before anything is pushed: what it gets again before that, it does not miss."""
+    made = Sender(b"L" * 16, HUB.public_key, 100, 40, receipted=40, ask_first=False, push_size_bytes=800)
+    made.held(Held(held, 7, ROOT), ROOT)
+    assert made.is_unsure is is_unsure
+
+
 def test_a_node_knows_when_it_has_said_all():
     """Nothing follows the last question for a receipt, unless the hub asks for something."""
     made = sender(size=10)
