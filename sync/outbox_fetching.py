@@ -79,11 +79,11 @@ class OutboxFetching:
         """What the hub is to be shown before anything else is said."""
         return self._witnesses.pop(0) if self._witnesses else None
 
-    async def found_less(self, log: bytes, held: int) -> None:
-        """The hub holds fewer entries of a log than its last receipt says."""
-        if self.hub_key:
-            receipt = await asyncio.to_thread(of_receipt, self._store, log, (self.hub_key, self.home), held)
-            self._witnesses += [receipt] if receipt is not None else []
+    async def receipt_of(self, log: bytes) -> Witness | None:
+        """What a hub is shown that holds fewer entries of a log than its last receipt says."""
+        if not self.hub_key:
+            return None
+        return await asyncio.to_thread(of_receipt, self._store, log, (self.hub_key, self.home))
 
     async def receipted(self) -> None:
         """The last receipt came; before it the hub would have said that it has an outbox."""

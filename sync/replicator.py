@@ -187,12 +187,12 @@ class Sender:
         if self.hub_clock_ms is not None:
             raise RemoteProtocolError("the hub says twice what it held at the beginning")
         size, self.hub_clock_ms, root = message
+        self.hub_lost = size < self.receipted
         if size > self.size or root != own_root:
             self.diverged = message
             return
         on_the_way = len(self._flight)
         self._flight.held(size)
-        self.hub_lost = size < self.receipted
         if size < self.acknowledged or self._ask_first or size > self._cursor:
             self._cursor = size
             self._flight.clear()

@@ -95,6 +95,7 @@ class Speaker:
         self.welcome = welcome or WelcomeFetching(store, "", b"")
         self.shelf = ShelfFetching(store, self.outbox.home, self.outbox.hub_key, clock_ms)
         self._unsaid = list(introduced)
+        self._has_shown = False  # the hub's receipt, to a hub that holds less than it says
         self.files = FileSender(waiting)
         self.declined: list[str] = []  # why files stayed behind, for a person
         self.traffic = Traffic()
@@ -163,11 +164,21 @@ class Speaker:
         """The next frame; Wait where the hub must be heard first, None at the end."""
         if (witness := self.outbox.witness()) is not None:
             return self._count(wire.encode(witness))
-        while self.sender.receipt is None and self.sender.diverged is None:
+        about_log = await self._next_about_log()
+        return about_log if about_log is not None else await self._next_beside()
+
+    async def _next_about_log(self) -> bytes | Wait | None:
+        """The next frame up to the receipt; None behind it, and where this log is not sent any more."""
+        while self.sender.receipt is None:
+            if self.sender.hub_lost and not self._has_shown:
+                # Here, where a push begins to be made: what came again by the time it is shown, the hub does not miss.
+                self._has_shown = True
+                if (receipt := await self.outbox.receipt_of(self.sender.log)) is not None:
+                    return self._count(wire.encode(receipt))
             self.sender.now_s = asyncio.get_running_loop().time()
             match self.sender.next():
                 case Wait() as wait:
-                    return wait
+                    return wait if self.sender.diverged is None else None
                 case Portion() as portion:
                     push, frame = await asyncio.to_thread(self._push_frame, portion)
                     self.sender.now_s = asyncio.get_running_loop().time()
@@ -178,6 +189,10 @@ class Speaker:
                     return self._frames_of(
                         self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log))
                     )
+        return None
+
+    async def _next_beside(self) -> bytes | Wait | None:
+        """The next frame about what there is beside the entries of this log."""
         beside = (self.welcome, self.logs, self.outbox, self.mending)
         for fetched in beside if self.sender.diverged is None else (self.logs,):
             message = await fetched.next()
@@ -304,9 +319,6 @@ class Speaker:
         if self.sender.hub_clock_ms is not None:  # of a request behind the first one
             await self._hear_held_again(message, own_root)
             return
-        if message.root == own_root and message.size < self.sender.receipted:
-            # Shown before a push can go: what came again by then, the hub does not miss.
-            await self.outbox.found_less(self.sender.log, message.size)
         self.sender.held(message, own_root)
         if self.sender.diverged is None:
             return
@@ -322,6 +334,8 @@ class Speaker:
             return
         if message.size > self.sender.size or message.root != own_root:
             raise Unreachable("the hub holds another copy of this log by now: the next exchange asks first")
+        if message.size < self.sender.acknowledged:  # put back between two requests: it must be shown so first
+            raise Unreachable("the hub holds less of this log than a moment ago: the next exchange asks first")
         await self._hear_about_log(Ack(message.size))
 
     async def _has_news(self) -> bool:

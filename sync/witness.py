@@ -138,7 +138,7 @@ def of_outbox(store: StoredLog, box: Outbox) -> Witness:
     return store.reading(work)
 
 
-def of_receipt(store: StoredLog, log: bytes, whose: tuple[bytes, str], held: int) -> Witness | None:
+def of_receipt(store: StoredLog, log: bytes, whose: tuple[bytes, str], held: int = 0) -> Witness | None:
     """The last receipt, if it covers more than the hub holds now and was given in the newest epoch known here.
 
     `whose`: the hub's key, and the code that it has given this node's home.

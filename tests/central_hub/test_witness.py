@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from central_hub.registry import Admissions
 from central_hub.router import Router
-from sync import epoch
+from sync import epoch, wire
 from sync.entry import log_id, origin
-from sync.messages import Witness
+from sync.errors import Unreachable
+from sync.messages import Held, Message, Push, Witness
 from sync.note import Signer, checkpoint_text, cosign
+from sync.outbox_fetching import OutboxFetching
 from sync.outbox_taking import follow, newest_held
+from sync.replicator import Portion, Sender
+from sync.speaking import Speaker
 from sync.store import Store
 from sync.witness import FORGOTTEN, Hearing, of_outbox, of_receipt
 from tests.central_hub.test_router import CHILD, NEW, OLD, OTHER, move, register, talk
@@ -153,6 +159,63 @@ def test_a_second_loss_opens_a_second_epoch(town):
     assert epoch.current(town.hub) == 3  # greater than the one that was shown
     town.exchange()
     assert town.rows(NEW, CHILD) == town.rows("", CHILD)
+
+
+class Making(Speaker):
+    """A node whose first push takes until it is told to go on."""
+
+    def __init__(self, town: Rolling, code: str, receipted: int) -> None:
+        home, self.begun, self.go_on = town.homes[code], threading.Event(), threading.Event()
+        size = home.size(home.log)
+        sender = Sender(home.log, town.key, size, receipted, receipted=receipted, ask_first=False, push_size_bytes=1)
+        super().__init__(home, sender, [], lambda: NOW_MS, outbox=OutboxFetching(home, code, town.key))
+
+    def _push_frame(self, portion: Portion) -> tuple[Push, bytes]:
+        self.begun.set()
+        assert self.go_on.wait(10)
+        return super()._push_frame(portion)
+
+    async def interrupted_by(self, held: Held) -> list[Message]:
+        """What is said behind a greeting that is answered while the first push is being made."""
+        saying = asyncio.create_task(self.next())
+        assert await asyncio.to_thread(self.begun.wait, 10)
+        await self.hear(held)
+        self.go_on.set()
+        said = [await saying, await self.next()]
+        return [wire.decode(frame) for frame in said if isinstance(frame, bytes)]
+
+
+def test_a_push_that_was_being_made_is_not_followed_by_what_was_lost(town):
+    """Where Held overtakes a push, the next word is what the hub signed, and only then what it lacks."""
+    for day in range(21, 25):
+        town.record(OTHER, CHILD, talk(day))
+    town.put_back()
+    told, log = town.receipt_of(OTHER), town.homes[OTHER].log
+    size = town.hub.size(log)
+    assert told is not None
+    assert size < told.size < town.homes[OTHER].size(log)
+    speaker = Making(town, OTHER, told.size)
+    shown, push = asyncio.run(speaker.interrupted_by(Held(size, NOW_MS, town.hub.root(log, size))))
+    assert shown == told
+    assert isinstance(push, Push)
+    assert push.start == size
+
+
+def test_a_hub_put_back_between_two_requests_is_not_given_what_it_lost(town):
+    """Where requests go singly, a hub that holds less than in the one before is asked first in another exchange."""
+    told, log = town.receipt_of(OTHER), town.homes[OTHER].log
+    held = [Held(town.hub.size(log), NOW_MS, town.hub.root(log, town.hub.size(log)))]
+    town.put_back()
+    held.append(Held(town.hub.size(log), NOW_MS, town.hub.root(log, town.hub.size(log))))
+    assert (told, held[0].size > held[1].size) == (None, True)
+    speaker = Making(town, OTHER, held[0].size)
+
+    async def hear() -> None:
+        for one in held:
+            await speaker.hear(one)
+
+    with pytest.raises(Unreachable, match="holds less of this log"):
+        asyncio.run(hear())
 
 
 def test_a_false_witness_changes_nothing(town):

@@ -698,6 +698,14 @@ def test_a_hub_that_holds_less_than_it_gave_a_receipt_for_is_known(held, lost):
     assert made.hub_lost is lost
 
 
+def test_a_hub_that_lost_something_is_known_by_another_copy_too():
+    """What clones have brought to it since takes nothing from what it signed before."""
+    made = Sender(b"L" * 16, HUB.public_key, 100, 40, receipted=40, ask_first=True, push_size_bytes=800)
+    made.held(Held(39, 7, bytes(32)), ROOT)
+    assert made.hub_lost
+    assert made.diverged is not None
+
+
 def test_a_link_is_measured_by_its_acknowledgements():
     """Where the shell tells the time, pushes are as small as the link is slow; where it does not, nobody knows."""
     for seconds, is_measured in ((None, False), (2.0, True)):
