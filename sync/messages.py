@@ -9,6 +9,7 @@ from sync.file_form import Manifest
 from sync.hub_note import HubNote
 
 UNKNOWN: Final = "unknown"  # with the hub's log id behind a colon: the code of a refusal by a hub we do not belong to
+TREE_SIZE: Final = 8  # of a root, where it is no proof
 
 
 class Hello(NamedTuple):
@@ -260,13 +261,15 @@ class About(NamedTuple):
 class OutboxAt(NamedTuple):
     """What the hub has for the node's home: the outbox's epoch, its entries, and the numbers on the shelf beside it.
 
-    `taken`: how many entries this node has given back in this epoch.
+    `taken`: how many entries this node has given back in this epoch. `tree`: the first TREE_SIZE bytes of the outbox's
+    root; none where it has no entries. It proves nothing, and shows that as many entries may be others.
     """
 
     epoch: int
     size: int
     files: int = 0
     taken: int = 0
+    tree: bytes = b""
 
 
 class Bring(NamedTuple):

@@ -10,9 +10,9 @@ What is held is on the node's own disk: after a cut the next exchange follows fr
 follows from the pinned key, this home's code and the epoch is asked for, and never one of an older epoch than the
 newest of which something is here.
 
-A hub that was put back to an earlier copy shows itself by what it offers: an older epoch, fewer entries, entries that
-do not fit. Then the node shows it the signature under what is held (`witness`), and goes on with what it offers next;
-if that is the same again, with nothing.
+A hub that was put back to an earlier copy shows itself by what it offers: an older epoch, fewer entries, as many under
+another root, entries that do not fit. Then the node shows it the signature under what is held (`witness`), and goes on
+with what it offers next; if that is the same again, with nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import asyncio
 from sync.errors import RemoteProtocolError, VerificationError
 from sync.fetching import Following
 from sync.giving_back import GivingBack
-from sync.messages import Ack, Delivery, Follow, Message, OutboxAt, Recall, Took, Witness
+from sync.messages import TREE_SIZE, Ack, Delivery, Follow, Message, OutboxAt, Recall, Took, Witness
 from sync.outbox_receiving import OutboxReceiver
 from sync.outbox_sql import Outbox
 from sync.outbox_taking import follow, newest_held, receiver_of, take_delivery
@@ -135,12 +135,18 @@ class OutboxFetching:
         held = self._held
         if offered == self.told:
             return
-        if held is None or offered.epoch > held.epoch or (offered.epoch == held.epoch and offered.size >= held.size):
+        if held is None or await self._continues(held, offered):
             self.told = offered
             self._receiver = await asyncio.to_thread(self._open, offered.epoch) if self.hub_key else None
             return
         self.told = self._receiver = None
         await self._show(held)
+
+    async def _continues(self, held: Outbox, offered: OutboxAt) -> bool:
+        """Whether what the hub has may be what is held, and more. A delivery shows it, where there is one to come."""
+        if (offered.epoch, offered.size) != (held.epoch, held.size):
+            return (offered.epoch > held.epoch) or (offered.epoch == held.epoch and offered.size > held.size)
+        return offered.tree == (await asyncio.to_thread(of_outbox, self._store, held)).root[:TREE_SIZE]
 
     async def _show(self, held: Outbox) -> None:
         if not self._has_shown:

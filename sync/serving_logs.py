@@ -17,6 +17,7 @@ from sync.errors import EntryDamaged, RemoteProtocolError, StaleVersion
 from sync.file_sql import StoredFile
 from sync.mending import questions
 from sync.messages import (
+    TREE_SIZE,
     Again,
     Beside,
     Carry,
@@ -43,7 +44,7 @@ from sync.store import Store
 from sync.stored_log import StoredLog
 from sync.welcome import NONE, Welcomes
 from sync.wire_logs import LOGS_COUNT_MAX
-from sync.witness import taken_of
+from sync.witness import root_of, taken_of
 
 SEALED_LEVEL: Final = 1  # what is sealed does not become smaller
 
@@ -129,7 +130,8 @@ class ServedLogs:
         size = self._size_of(self._outbox) if self._outbox else 0
         files = shelf.size_of(self._store, self._outbox) if self._outbox else 0
         taken = taken_of(self._store, self._outbox, self._log) if self._epoch > epoch.FIRST else 0
-        return OutboxAt(self._epoch, size, files, taken)
+        root = root_of(self._store, self._outbox, size) if size else None
+        return OutboxAt(self._epoch, size, files, taken, root[:TREE_SIZE] if root is not None else b"")
 
     def _others(self) -> dict[bytes, int]:
         """The sizes of the logs beside the one of this exchange, as far as there is anything of them."""

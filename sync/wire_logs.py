@@ -7,6 +7,7 @@ from typing import Any, Final
 from sync.entry import BODY_SIZE_BYTES_MAX, ID_SIZE, INT_MAX, bytes_ok, int_ok
 from sync.errors import RemoteProtocolError
 from sync.messages import (
+    TREE_SIZE,
     About,
     Again,
     Compare,
@@ -77,9 +78,10 @@ def message(kind: int, rest: list[Any]) -> Message:
 
 def _about_outbox(kind: int, rest: list[Any]) -> Message:
     match rest:
-        case [int(epoch), int(size), int(files), int(taken)] if kind == OUTBOX_AT:
+        case [int(epoch), int(size), int(files), int(taken), bytes(tree)] if kind == OUTBOX_AT:
             int_ok(epoch, "epoch", 1, INT_MAX)
-            return OutboxAt(epoch, _size(size), _size(files), _size(taken))
+            bytes_ok(tree, "part of a root", TREE_SIZE if size else 0)
+            return OutboxAt(epoch, _size(size), _size(files), _size(taken), tree)
         case [int(epoch), int(size), list(logs)] if kind == WELCOME:
             int_ok(epoch, "epoch", 0, INT_MAX)
             return Welcome(epoch, _size(size), _signed_logs(logs))

@@ -75,6 +75,11 @@ class Giving(Rolling):
                 found.append((body.type, body.extensions.get(EXT_FIRST_ID, entry.id)))
         return found
 
+    def offered(self, code: str) -> OutboxAt:
+        """What the hub says of a home's outbox."""
+        log = self.homes[code].log
+        return ServedLogs(self.hub, log, self.registry.logs_of(log), self.router.outbox_of).outbox_now()
+
     def folding_of_county(self) -> list[tuple[bytes, bytes, int, int]]:
         """How the county reads what it said itself about the child: id, log, seq, lamport."""
         taken = folding_of(self.hub, CHILD, self.home_of("")).taken()
@@ -306,6 +311,35 @@ def test_a_hub_put_back_within_its_epoch_is_given_everything_again(town):
     assert give() == 0
 
 
+def test_as_many_entries_that_are_others_show_what_was_forgotten(town):
+    """Put back, the county says something else to a home in as many entries: no size tells, the root does."""
+    town.correct("", "王大雨")
+    town.exchange()
+    shown = town.outbox_of(NEW)
+    town.put_back()
+    town.correct("", "王晓雨")
+    town.route()
+    offered = town.offered(NEW)
+    assert (offered.epoch, offered.size) == (shown.epoch, shown.size)
+
+    async def work() -> None:
+        fetching = OutboxFetching(town.homes[NEW], NEW, town.key)
+        await fetching.take(offered)
+        assert fetching.witness() == shown
+        asked = town.restoring.answer(town.homes[NEW].log, shown)
+        assert isinstance(asked, Recall)
+        await fetching.take(asked)
+        await fetching.take(town.offered(NEW))
+        assert not fetching.done
+
+    asyncio.run(work())
+    assert epoch.current(town.hub) > shown.epoch
+    town.give_back()
+    town.exchange()
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    assert len(town.rows(NEW, CHILD)["conflict"]) == 2
+
+
 def test_nothing_is_followed_before_all_is_given_back(town):
     """The answers to two witnesses come at once, behind the word of the epoch that one began: both are heeded."""
     town.correct("", "王大雨")
@@ -326,7 +360,7 @@ def test_nothing_is_followed_before_all_is_given_back(town):
         answers = [town.restoring.answer(log, one) for one in (newer, older)]
         for answer in answers:
             await fetching.take(answer)
-            await fetching.take(OutboxAt(epoch.current(town.hub), outbox.size_of(town.hub, town.box(NEW)), 0, 0))
+            await fetching.take(town.offered(NEW))
         given = set()
         while isinstance(said := await fetching.next(), Returned):
             given.add(said.epoch)

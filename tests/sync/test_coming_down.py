@@ -235,7 +235,7 @@ def test_an_answer_holds_nothing_but_what_belongs_in_it(two):
     with pytest.raises(RemoteProtocolError, match="no answer to this home"):
         two.hear(two.forged([held, NoKey(0, [1]), Ack(0)]))
     assert two.told == Instructions()
-    two.hear(two.forged([held, OutboxAt(7, 3)]))
+    two.hear(two.forged([held, OutboxAt(7, 3, tree=b"8 bytes!")]))
     assert two.here() == 0
 
 

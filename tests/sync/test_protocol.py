@@ -28,6 +28,7 @@ from sync.file_form import (
 from sync.hub_note import HubNote
 from sync.merkle import EMPTY_ROOT, Frontier
 from sync.messages import (
+    TREE_SIZE,
     About,
     Ack,
     Again,
@@ -148,7 +149,7 @@ def messages() -> dict[str, object]:
         "Took": Took(log, 2),
         "Again": Again(log, [1]),
         "Content": Content(log, 1, hexed("entry 1", "body")),
-        "OutboxAt": OutboxAt(1, 2, 3, 0),
+        "OutboxAt": OutboxAt(1, 2, 3, 0, root[:TREE_SIZE]),
         "Bring": Bring(1, hexed("log", "public_key"), offer),
         "Delivery": Delivery(hexed("outbox", "outbox"), push, [log], [0], [1, 2]),
         "Vouch": succession.vouch(
