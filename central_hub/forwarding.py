@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from central_hub.registry import Admissions, Registry
+from node import healing
 from node.clock import Clock, rfc3339
 from node.erasing import Order
 from node.exchanging import WHOLE_EVERY_MS, Exchanger
@@ -146,11 +147,7 @@ def status_of(folder: Folder, store: StoredLog, registry: Registry) -> dict[str,
         return None
     key, state = bytes.fromhex(hub.key), folder.exchange_state()
     logs = list(passed_on(store, registry, key))
-    sizes = [(one.size, one.receipted) for one in logs]
-    for branch in store.branches():
-        if branch.own:
-            kept = store.last_checkpoint(branch.log, with_receipt=True)
-            sizes.append((branch.size, kept.size if kept else 0))
+    sizes = [healing.sizes(store), *((one.size, one.receipted) for one in logs)]
     return {
         "name": hub.name,
         "code": folder.config.code,

@@ -89,7 +89,7 @@ def take_file(
             healed += 1
             if healed > HEALED_COUNT_MAX:
                 raise
-            healing.go_on(store, found, clock)
+            healing.go_on(store, found, clock, is_hub=folder.config.kind == "hub")
     if heard.instructions != instructions(folder):
         keep_instructions(folder, heard.instructions)
     _admitted(folder, store, heard)

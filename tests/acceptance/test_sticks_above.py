@@ -43,7 +43,7 @@ class Roads:
     def bundle(self, hub: str, stick: Path, *options: str) -> dict[str, Any]:
         return self.yard.quick("central-hub", "bundle", self.yard / hub, stick, "--json", *options).json()
 
-    def take(self, hub: str, stick: Path, *options: object, code: int = 0) -> dict[str, Any]:
+    def take(self, hub: str, stick: Path, *options: object, code: int | None = 0) -> dict[str, Any]:
         return self.yard.quick("central-hub", "take", self.yard / hub, stick, "--json", *options, code=code).json()
 
     def round(self, hub: str, above: str) -> dict[str, Any]:
@@ -190,5 +190,32 @@ def test_a_hub_above_that_was_put_back_heals_by_stick(roads, yard):
     assert healed == ["forgotten"]
     again = roads.round("qingxi", "hejian")
     assert (len(again["files"]), again["new"]) == (1, False)
+    for hub in ("hejian", "qingxi"):
+        assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_county_that_was_put_back_learns_it_from_above_by_stick(roads, yard, writes):
+    """What the hub above holds of its own log shows it: a new epoch, for its homes were told otherwise."""
+    roads.home_round()
+    roads.round("qingxi", "hejian")
+    shutil.copytree(yard / "qingxi", yard / "copy")
+    yard.invite("qingxi", code="home-02", name="home-02")
+    roads.round("qingxi", "hejian")
+    shutil.rmtree(yard / "qingxi")
+    (yard / "copy").rename(yard / "qingxi")
+    if writes:
+        yard.invite("qingxi", code="home-03", name="home-03")
+    for _ in range(3):
+        stick = roads.stick("qingxi")
+        roads.bundle("qingxi", stick)
+        roads.take("hejian", stick, "--answer", stick, code=None)  # it says so where another copy is held
+        roads.take("qingxi", stick)
+    found = status(yard, "qingxi")
+    assert [one["why"] for one in found["healed"]] == ["forked" if writes else "behind"]
+    assert found["epoch"] > 1
+    assert found["parent"]["waiting"] == 0
+    roads.home_round()
+    assert status(yard, "qingxi")["epoch"] == found["epoch"]
     for hub in ("hejian", "qingxi"):
         assert yard.quick("central-hub", "verify", yard / hub, "--json").json()["ok"]
