@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sync.bundle_file import MAKING_SUFFIX, SUFFIX
+from sync.log_schema import Kind
+from sync.stored_log import StoredLog
 from tests.acceptance.test_photos import photos, take_in
 from tests.acceptance.test_sticks_down import CHILD, record
 from tests.acceptance.test_tiers import ids, status, wait_until
@@ -72,6 +76,15 @@ class Roads:
             assert self.yard.quick("central-hub", "verify", self.yard / hub, "--json").json()["ok"]
 
 
+def sizes(folder: Path) -> dict[bytes, int]:
+    """How many entries of each log are here, but of those from above."""
+    store = StoredLog(folder)
+    try:
+        return {branch.log: branch.size for branch in store.branches() if branch.kind != Kind.PART}
+    finally:
+        store.close()
+
+
 @pytest.fixture
 def roads(yard):
     return Roads(yard)
@@ -112,6 +125,58 @@ def test_what_is_erased_goes_both_ways_by_stick(roads, yard):
     roads.round("qingxi", "hejian")
     roads.round("hejian", "hebei")
     roads.require_all_above()
+
+
+@pytest.mark.parametrize("is_serving", [False, True], ids=["alone", "serving"])
+def test_a_hub_killed_while_it_takes(roads, yard, lines_of, write_lines, is_serving):
+    """Killed at points that its disk shows, with bundles from below and an answer from above: in the end all, once."""
+    child = record(yard, roads.home, "child-registered/1", "new", *CHILD)
+    roads.all_up()
+    yard.quick("central-hub", "erase", yard / "hebei", child, *WHY)
+    yard.quick("site-node", "import", roads.home, write_lines(yard / "facts.jsonl", lines_of(count=400)))
+    take_in(yard, roads.home, "p", record(yard, roads.home, "child-registered/1", "new", *CHILD))
+    roads.home_round()
+    stick, out = roads.stick("hejian"), roads.stick("out")
+    roads.bundle("hejian", stick)
+    roads.take("hebei", stick, "--answer", stick)
+    roads.bundle("qingxi", stick, "--photos", "--part-size", "10000")
+    hub = yard / "hejian"
+    before, told = sum(sizes(hub).values()), (hub / "bundle.json").read_bytes()
+
+    def came() -> int:
+        return sum(sizes(hub).values()) - before
+
+    points = (
+        lambda: came() > 0,
+        lambda: came() > 200,
+        lambda: (hub / "bundle.json").read_bytes() != told,
+        lambda: came() > 400,
+        lambda: any(path.suffix == MAKING_SUFFIX for path in out.iterdir()),
+        lambda: any(path.suffix == SUFFIX for path in out.iterdir()),
+    )
+    for holds in points:
+        server = yard.serve("central-hub", "serve", hub, "--listen", "127.0.0.1:0") if is_serving else None
+        process = yard.begin("central-hub", "take", hub, stick, "--answer", out, "--part-size", "10000")
+        while process.poll() is None and not holds():
+            time.sleep(0.002)
+        for one in (server, process):
+            if one is not None:
+                one.kill()
+        process.wait(10)
+        shutil.rmtree(out)
+        out.mkdir()
+    roads.take("hejian", stick, "--answer", out)
+    assert child not in ids(yard, "central-hub", "hejian")
+    assert len(photos(yard, "central-hub", hub)) == 1
+    roads.take("qingxi", out)
+    roads.home_round()
+    for one in ("qingxi", "hejian") * 2:
+        roads.round(one, {"qingxi": "hejian", "hejian": "hebei"}[one])
+    everybody = ids(yard, "central-hub", "hebei")
+    assert len(everybody) > 5
+    assert everybody == ids(yard, "central-hub", "hejian") == ids(yard, "central-hub", "qingxi")
+    roads.require_all_above()
+    assert sizes(yard / "qingxi").items() <= sizes(hub).items() <= sizes(yard / "hebei").items()
 
 
 def test_sticks_above_are_lost_doubled_and_mixed(roads, yard):
