@@ -92,10 +92,12 @@ def test_a_backup_of_another_past_counts_for_nothing(yard, record):
             shutil.copy(yard / "older" / name, yard / "hub" / name)
     hub = yard.hub(listen=f"127.0.0.1:{port}")
     yard.quick("site-node", "sync", home)
-    assert told(yard) == (40, 40, 1), "it holds again what the backup holds"
+    again = yard.quick("central-hub", "status", yard / "hub", "--json").json()["epoch"]
+    assert again > 1, "the home shows first what the county had signed"
+    assert told(yard) == (40, 40, again), "it holds again what the backup holds"
     (yard / "hub" / "backup.json").write_text("[]")
     yard.quick("site-node", "sync", home)
-    assert told(yard) == (40, 0, 1), "what is not known is not promised"
+    assert told(yard) == (40, 0, again), "what is not known is not promised"
 
 
 def test_the_note_comes_by_stick(yard, record):
