@@ -61,7 +61,7 @@ class Watch:
     def ended(self) -> None:
         """The exchange is over, whichever way."""
         if self.of:
-            is_all_here = here(self._store) >= self.of
+            is_all_here = not self._exchange.speaker.to_come or here(self._store) >= self.of
             self._note(coming_of=0 if is_all_here else self.of, coming_since_ms=None)
 
 

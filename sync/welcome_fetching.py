@@ -32,6 +32,7 @@ class WelcomeFetching:
         self._held_back: Logs | None = None
         self._is_wanted = self._is_asked = self._is_busy = False
         self._known = (0, 0)
+        self._missing = 0  # of the logs that are held back; some of it may be here from an exchange before
 
     async def holds_back(self, logs: Logs) -> bool:
         """Whether a welcome is to come before these logs are fetched; asked with every Logs."""
@@ -42,8 +43,9 @@ class WelcomeFetching:
 
     def _wants(self, logs: Logs) -> bool:
         named = {log_id(one.public_key): one.size for one in logs.logs}
-        kept = {branch.log: branch.coming for branch in self._store.branches() if branch.log in named}
-        if any(kept.values()):
+        kept = {branch.log: branch for branch in self._store.branches() if branch.log in named}
+        self._missing = sum(size - min(size, kept[log].size if log in kept else 0) for log, size in named.items())
+        if any(branch.coming for branch in kept.values()):
             return True
         return not kept and sum(named.values()) >= WELCOME_COUNT_MIN
 
@@ -54,7 +56,7 @@ class WelcomeFetching:
             return 0
         if self.outbox.told is not None:
             return max(0, self.outbox.left)
-        return sum(one.size for one in self._held_back.logs) if self._held_back is not None else 0
+        return self._missing
 
     @property
     def left(self) -> bool:

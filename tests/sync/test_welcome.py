@@ -167,6 +167,18 @@ def test_all_is_there_in_the_end_and_as_if_it_had_been_carried(county, stores):
     assert [type(one) for one in county.exchange(again)] == [Logs]
 
 
+def test_what_is_to_come_is_less_by_what_came_before_a_cut(county, stores):
+    """Before the hub has said what is left of the welcome, too: nobody is told for good of more than there is."""
+    node = stores("new")
+    county.exchange(node, 6)
+    here = sum(branch.size for branch in node.branches() if branch.kind == Kind.COMING)
+    assert 0 < here < ENTRIES + LATER
+    again = WelcomeFetching(node, HOME, county.hub.identity.public_key)
+    assert again.to_come == 0
+    assert asyncio.run(again.holds_back(county.served(node).logs()))
+    assert again.to_come == ENTRIES + LATER - here
+
+
 @pytest.mark.parametrize("frames", [1, 4])
 def test_a_cut_after_any_frame_costs_what_was_on_its_way(county, stores, frames):
     """Cut again and again, killed and opened anew each time: every step is sound, the end is the same."""
