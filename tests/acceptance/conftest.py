@@ -28,8 +28,9 @@ from site_node import cli as home_cli
 
 SAMPLE = Path(__file__).resolve().parents[2] / "deploy" / "sample" / "facts.jsonl.xz"
 BIN = Path(sys.executable).parent
-COMMAND_S_MAX = 60
-START_S_MAX = 20
+COMMAND_S_MAX = 180  # these three end a test that hangs; how fast anything is, benchmarks say
+START_S_MAX = 60
+STOP_S_MAX = 30
 LISTENING = re.compile(r"listening on (http://\S+)")
 MAINS = {"site-node": home_cli.main, "central-hub": hub_cli.main, "hub-audit": audit.main}
 
@@ -61,8 +62,8 @@ class Server:
         with urllib.request.urlopen(self.url + "/", timeout=10) as response:
             return response.read().decode(), response.headers
 
-    def stop(self, number: int = signal.SIGTERM, within_s: float = 5) -> int:
-        """Ask it to end; the exit code, and a failure if it takes longer than promised."""
+    def stop(self, number: int = signal.SIGTERM, within_s: float = STOP_S_MAX) -> int:
+        """Ask it to end; the exit code, and a failure if it does not."""
         self.process.send_signal(number)
         return self.process.wait(within_s)
 

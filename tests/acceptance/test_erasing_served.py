@@ -74,7 +74,7 @@ def remains(folder, *needles: bytes) -> list[tuple[str, bytes]]:
     return found
 
 
-def wait_until(true, within_s=20):
+def wait_until(true, within_s=120):
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline, "it did not come about in time"

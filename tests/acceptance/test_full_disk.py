@@ -38,7 +38,7 @@ def status(yard, folder, program="site-node"):
     return yard.run(program, "status", folder, "--json").json()
 
 
-def wait_until(holds, within_s=30) -> None:
+def wait_until(holds, within_s=120) -> None:
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline

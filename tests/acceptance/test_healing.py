@@ -253,7 +253,7 @@ def test_a_serving_node_heals_while_people_look(yard, hub, home, facts):
     yard.quick("site-node", "import", home, facts(100, 160))
     yard.quick("site-node", "sync", home)
     server = yard.serve("site-node", "serve", old, "--listen", "127.0.0.1:0", "--exchange-every", "1")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while digest(yard, old) != digest(yard, home) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert digest(yard, old) == digest(yard, home)

@@ -25,7 +25,7 @@ def sources(yard, home):
         store.close()
 
 
-def wait_until(true, within_s=40):
+def wait_until(true, within_s=120):
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline, "it did not come about in time"

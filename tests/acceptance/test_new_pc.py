@@ -15,7 +15,7 @@ from sync.stored_log import StoredLog
 from tests.acceptance.test_healing import children, digest, status, verified
 
 RATE_KBIT, RTT_MS = 200, 50
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 @pytest.fixture

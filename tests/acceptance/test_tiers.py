@@ -15,7 +15,7 @@ FIELDS = ("sex=female", "registered_on=2024-09-01")
 WHY = ("--by", "li", "--ground", "家长申请", "--yes")
 
 
-def wait_until(holds, within_s: float = 40) -> None:
+def wait_until(holds, within_s: float = 120) -> None:
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline

@@ -95,7 +95,7 @@ def kinds_of(yard, command: str, folder, subject: str) -> set[str]:
 
 
 def wait_until(holds) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -181,7 +181,7 @@ async def until_receipt(node: Store, hub: Hub, line: Line, cut: Callable[[int], 
 
 def run(work: Awaitable[None]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             await work
 
     asyncio.run(bounded())

@@ -345,7 +345,7 @@ async def carry(exchange, url: str = ""):
 
 
 async def bounded(exchange, url: str) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         await carry(exchange, url)
 
 
