@@ -16,7 +16,7 @@ from node.clock import rfc3339, system_clock
 from node.desk import Asked
 from node.folder import Folder
 from node.opening import HomesOf
-from node.revocation import REINSTATED, REVOKED, Revocations
+from node.revocation import REINSTATED, REVOKED, Revocations, said_again
 from sync.batch import Draft
 from sync.store import Store
 from sync.stored_log import StoredLog
@@ -49,15 +49,17 @@ def _runner(name: str, task: desk.Task, homes_of: Callable[[Folder], HomesOf]) -
     return run
 
 
-def revoke(store: Store, _homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[str, Any]:
-    """Record that logs count up to what is held of them now."""
+def revoke(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[str, Any]:
+    """Record that logs count up to what is held of them now, and with what was said again of them."""
     standing = Revocations(store).by_log
     logs = [log for log in _logs(store, str(asked["which"])) if log not in standing]
     if not logs:
         raise Refused(f"“{asked['which']}”已经停用", f"{asked['which']} is revoked already")
     sizes = {branch.log: branch.size for branch in store.branches()}
     found = [(log, sizes.get(log, 0)) for log in logs]
-    _record(store, REVOKED, [{"log": log, "size": size} for log, size in found], asked, now_ms)
+    again = {log: said_again(store, homes_of(store), log, size) for log, size in found}
+    payloads = [{"log": log, "size": size, **({"again": again[log]} if again[log] else {})} for log, size in found]
+    _record(store, REVOKED, payloads, asked, now_ms)
     return {"revoked": [{"log": log.hex(), "size": size} for log, size in found]}
 
 

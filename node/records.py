@@ -25,7 +25,7 @@ class Place(NamedTuple):
     home: str
 
 
-Withholds = Callable[[bytes, int], bool]  # whether an entry's log was revoked before it
+Withholds = Callable[[bytes, int, bytes], bool]  # whether the log of an entry (seq, id) was revoked before it
 
 
 def record_of(entry: Entry, body: Body, home_of: Callable[[bytes], str], withholds: Withholds | None = None) -> Record:
@@ -43,7 +43,7 @@ def record_of(entry: Entry, body: Body, home_of: Callable[[bytes], str], withhol
         event = qualified(event, home)
     first_id = body.extensions.get(EXT_FIRST_ID)
     first_id = None if first_id == id_ else first_id
-    told = RevokedEvent(body.type, event) if withholds is not None and withholds(log, seq) else event
+    told = RevokedEvent(body.type, event) if withholds is not None and withholds(log, seq, id_) else event
     at = body.recorded_at_ms
     return tuple.__new__(Record, (id_, first_id, log, seq, home, body.actor, at, lamport, body.deps, told))  # in haste
 

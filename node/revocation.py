@@ -4,6 +4,10 @@ A revocation names a log and the size that was held of it at that moment. What t
 verified and covered by receipts as before, but the folds leave it out (`RevokedEvent`), until a reinstatement lets all
 of it count. Sizes decide, never dates: a clock that lies moves no entry to the other side.
 
+What a county had said again for a home that was put back (`sync.taken_back`) stands behind the size that is held of
+that home's log, and is held all the same. So a revocation names it by its ids, and it goes on counting; whatever else
+comes to these places does not.
+
 A hub that other hubs have joined honours their words about their own homes' logs in the same way: they stand in the
 hubs' logs, which it holds. What two of them say of one log, the smaller size decides.
 """
@@ -23,6 +27,7 @@ HomeOf = Callable[[bytes], str]
 
 REVOKED: Final = "log-revoked/1"
 REINSTATED: Final = "log-reinstated/1"
+AGAIN_COUNT_MAX: Final = 4096  # ids, as many as a body's list may have
 
 
 class Revocation(NamedTuple):
@@ -32,6 +37,7 @@ class Revocation(NamedTuple):
     by: str
     ground: str
     at_ms: int
+    again: frozenset[bytes] = frozenset()  # ids of what counts behind that size: it was held elsewhere
 
 
 class Revocations:
@@ -69,8 +75,8 @@ class Revocations:
     def note(self, entry: Entry, body: Body) -> tuple[bytes, int] | None:
         """Take one entry more; the log whose entries after a size are judged otherwise now, if there is one."""
         match body.type, body.payload:
-            case "log-revoked/1", {"log": bytes(log), "size": int(size), "by": str(by), "ground": str(ground)}:
-                said: Revocation | None = Revocation(size, by, ground, body.recorded_at_ms)
+            case "log-revoked/1", {"log": bytes(log), "size": int(size), "by": str(by), "ground": str(ground), **more}:
+                said: Revocation | None = Revocation(size, by, ground, body.recorded_at_ms, _ids(more.get("again")))
             case "log-reinstated/1", {"log": bytes(log)}:
                 said = None
             case _:
@@ -95,10 +101,27 @@ class Revocations:
         sizes = [one.size for one in (before, now) if one is not None]
         return (log, min(sizes)) if sizes and before != now else None
 
-    def withholds(self, log: bytes, seq: int) -> bool:
+    def withholds(self, log: bytes, seq: int, id_: bytes = b"") -> bool:
         """Whether an entry came after the size up to which its log counts."""
         standing = self.by_log.get(log)
-        return standing is not None and seq > standing.size
+        return standing is not None and seq > standing.size and id_ not in standing.again
+
+
+def _ids(told: object) -> frozenset[bytes]:
+    return frozenset(one for one in told if isinstance(one, bytes)) if isinstance(told, list) else frozenset()
+
+
+def said_again(store: StoredLog, home_of: HomeOf, log: bytes, size: int) -> list[bytes]:
+    """The ids of what counties have said again of a log and counts behind this size of it."""
+    found: dict[bytes, None] = {}
+    for one in [branch.log for branch in store.branches() if is_hub(home_of(branch.log))]:
+        for entry in store.entries_of_log(one):
+            body = entry.body()
+            if of_the_domain(body, entry):
+                place = stood_at(entry, body, home_of)
+                if place.log == log and place.seq > size:
+                    found[place.id] = None
+    return list(found)[:AGAIN_COUNT_MAX]
 
 
 def subjects_after(store: StoredLog, home_of: HomeOf, log: bytes, seq: int, until: int) -> set[bytes]:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from central_hub.revoking import reinstate, revoke
 from domain import events as e
+from domain.event import RevokedEvent
 from node.deciding import Wished, folding_of, record
 from node.records import draft_of
+from node.revocation import Revocations
 from sync import epoch
 from sync.entry import EXT_STOOD
 from sync.errors import VerificationError
@@ -130,6 +133,32 @@ def test_what_is_gone_before_anything_is_written_anew(town):
     assert town.rows("", CHILD) == town.rows(NEW, CHILD)
     town.come(NEW)
     assert town.given() > before
+    town.require_whole()
+
+
+def test_what_was_said_again_counts_when_its_home_is_revoked(town):
+    """The county held it when it revoked the log, though at places behind what it held of that log."""
+    said = lost_words(town)
+    town.put_both_back()
+    town.record(OLD, CHILD, talk(20))
+    town.come(OLD)
+    town.give_back()
+    town.exchange()
+    log, before = town.homes[OLD].log, town.rows("", CHILD)
+    assert set(said) <= town.ids("")
+    places = [one.seq for one in folding_of(town.hub, CHILD, town.home_of("")).taken() if one.id in said]
+    assert max(places) > town.hub.size(log)
+    asked = {"which": log.hex(), "by": "li", "ground": "电脑被盗"}
+    revoke(town.hub, lambda _: town.registry.code_of, asked, NOW_MS)
+    assert town.rows("", CHILD) == before
+    late = [town.record(OLD, CHILD, talk(n)) for n in (21, 22)]
+    town.exchange()
+    revoked = Revocations(town.hub, home_of=town.registry.code_of)
+    taken = folding_of(town.hub, CHILD, town.home_of("")).taken()
+    assert {one.id for one in taken if revoked.withholds(one.log, one.seq, one.id)} == set(late)
+    assert {one.id for one in taken if isinstance(one.event, RevokedEvent)} == set(late)
+    reinstate(town.hub, lambda _: town.registry.code_of, asked, NOW_MS)
+    assert not any(isinstance(one.event, RevokedEvent) for one in folding_of(town.hub, CHILD, town.home_of("")).taken())
     town.require_whole()
 
 
