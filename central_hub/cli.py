@@ -97,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     duties.add_compliance(commands, "hub", homes_of)
     policy.add_rule_set(commands, "hub", homes_of)
     policy.add_term(commands, homes_of)
+    policy.add_waive(commands, "hub", homes_of)
     keeping.add_commands(commands, "hub")
     return top
 

@@ -84,13 +84,20 @@ Rules = Callable[[str], RuleBook]
 """The rules of each home, by its code."""
 
 
-def due(subject: Subject, rules: Rules, calendar: Calendar, today: dt.date, ahead: dt.date | None = None) -> list[Duty]:
-    """Every duty about a subject since the beginning, done or not, that is owed by a day (`ahead`: or comes until)."""
+def due(
+    subject: Subject, rules: Rules, calendar: Calendar, today: dt.date, ahead: dt.date | None = None, holder: str = ""
+) -> list[Duty]:
+    """Every duty about a subject since the beginning, done or not, that is owed by a day (`ahead`: or comes until).
+
+    `holder`: only what this one owes.
+    """
     now = min(today.toordinal(), LATEST)
     horizon = max(now, min(ahead.toordinal(), LATEST)) if ahead else now
     found: list[Duty] = []
     for span in (one._replace(first=max(one.first, EARLIEST)) for one in subject.spans):
         for version in rules(span.home).plan(subject.kind):
+            if holder and version.rule.duty_holder != holder:
+                continue
             found += _MODES[version.rule.mode](subject, span, version, calendar, now, horizon)
     return found
 

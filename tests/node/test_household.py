@@ -17,7 +17,7 @@ from domain.folding import fold
 from domain.household import OF_THE_HOME, THINGS, account_of
 from domain.policy import COUNTY_SUBJECT, Policy
 from domain.state import Stay
-from node import duties, reporting
+from node import due, duties, reporting
 from node.following import Follower
 from node.household import Files, Household, RowsOf
 from node.importing import Importer
@@ -137,8 +137,8 @@ def test_a_list_from_read_models_is_the_list_from_the_log(places, code, day):
         all_of = [one for subject in owing.subjects() for one in owing.duties(subject, week)]
         plain = sorted((one._replace(subject=None).__repr__(), one.subject.id) for one in all_of)
         listed = sorted(
-            repr(duties.duty_json(one, owing.names.get(one.duty.subject.id, ""), day))
-            for one in duties.duty_words.told(all_of)
+            repr(due.duty_json(one, owing.names.get(one.duty.subject.id, ""), day))
+            for one in due.duty_words.told(all_of)
         )
         found.append(
             (plain, listed, r04(all_of, 1, day.toordinal()), owing.names, sorted(map(repr, duties.table(owing, asked))))
