@@ -75,27 +75,25 @@ def _home_ids(found: list[Duty]) -> set[bytes]:
 def compliance(
     folder: Folder, homes_of: HomesOf, clock: Clock, first: dt.date | None, last: dt.date | None
 ) -> dict[str, Any]:
-    """R04 over the periods that begin between two days: of a home, or of all homes of a county."""
+    """R04 over the periods that begin between two days: of a home, or of all homes of a county and of itself."""
     code = folder.config.code if folder.config.kind == "home" else None
     with household(folder, homes_of, clock, code) as (owing, day):
         end, begin = last or day, first or (last or day) - A_YEAR
-        found = (one for subject in owing.subjects() for one in owing.duties(subject))
-        made = r04(found, begin.toordinal(), end.toordinal())
+        made = r04(owing.owed(), begin.toordinal(), end.toordinal())
     return {**made, "from": begin.isoformat(), "to": end.isoformat(), "today": day.isoformat()}
 
 
 def table(owing: Household, asked: Asked) -> Rows:
     """The duties of a home, or of all of a county, whose period begins in the one asked for or that fall due this week.
 
-    Worked out for the day asked for, like all that is due.
+    The county's own are among them. Worked out for the day asked for, like all that is due.
     """
     (first, last), period = week_of(asked.as_of), asked.period
     found = []
-    for subject in owing.subjects():
-        for duty in owing.duties(subject, last):
-            if first <= duty.due_on <= last or period.first.toordinal() <= duty.first <= period.last.toordinal():
-                name = owing.names.get(subject.id, "")
-                found.append(duty_row(duty, name, is_shown=subject.kind not in RESTRICTED))
+    for duty in owing.owed(last):
+        if first <= duty.due_on <= last or period.first.toordinal() <= duty.first <= period.last.toordinal():
+            name = owing.names.get(duty.subject.id, "")
+            found.append(duty_row(duty, name, is_shown=duty.subject.kind not in RESTRICTED))
     return Rows(tuple(COLUMNS.split()), found)
 
 

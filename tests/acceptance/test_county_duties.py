@@ -110,6 +110,15 @@ def test_the_county_waives_what_it_owes_and_nothing_that_a_home_does(town):
     assert waive(yard, hub, "O38", last, "--subject", place)["subject"] == place
     assert visits() == set()
     assert waive(yard, hub, "O38", str(today.year - 1))["subject"] not in (place, child)
+    since = ("--from", f"{today.year - 1}-01-01", "--to", f"{today.year}-12-31")
+    made = yard.quick("central-hub", "compliance", hub, *since, "--json").json()
+    assert (made["by_rule"]["O38"]["waived"], made["by_rule"]["O39"]["open"]) == (2, 1)
+    assert made["by_home"].keys() == {"home-01"}
+    asked = ("R04", "--period", str(today.year), "--json")
+    owed = yard.quick("central-hub", "report", hub, *asked).json()["figures"]["open"]["by"]
+    assert (owed["rule"]["O39"], owed["home"].keys()) == (1, {"home-01"})
+    rows = yard.quick("central-hub", "report", hub, *asked, "--list", "open/rule=O39").json()["rows"]
+    assert [(one["name"], one["home"]) for one in rows] == [("县里", "")]
     for words in (("O01", last), ("O01", last, "--subject", place), ("O39", last, "--subject", place)):
         assert "site-node waive" in waive(yard, hub, *words, code=REFUSED).err
     for words in (("O99", last), ("O39", "soon"), ("O04", last, "--subject", "00000000-0000-0000-0000-00000000000a")):

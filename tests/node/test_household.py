@@ -12,6 +12,7 @@ import pytest
 
 from domain import schema
 from domain.compliance import r04
+from domain.countywide import OF_THE_COUNTY
 from domain.deeds import Account
 from domain.folding import fold
 from domain.household import OF_THE_HOME, THINGS, account_of
@@ -48,7 +49,9 @@ class FromTheLog:
             if is_of_the_domain(one.type, one.subject, one.log) and (kind := schema.subject_kind(one.type)):
                 kinds.setdefault(one.subject, kind)
         self._states = [
-            files.state(one) for one, kind in sorted(kinds.items()) if kind in THINGS | OF_THE_HOME | {"child"}
+            files.state(one)
+            for one, kind in sorted(kinds.items())
+            if kind in THINGS | OF_THE_HOME | OF_THE_COUNTY | {"child"}
         ]
 
     def children(self, wanted: Callable[[bytes, tuple[Stay, ...]], bool]) -> Iterator[Account]:
@@ -134,7 +137,7 @@ def test_a_list_from_read_models_is_the_list_from_the_log(places, code, day):
     asked = reporting.asked(day, day, "2024-09..2025-06")
     found = []
     for owing in both(places, code, day):
-        all_of = [one for subject in owing.subjects() for one in owing.duties(subject, week)]
+        all_of = list(owing.owed(week))
         plain = sorted((one._replace(subject=None).__repr__(), one.subject.id) for one in all_of)
         listed = sorted(
             repr(due.duty_json(one, owing.names.get(one.duty.subject.id, ""), day))
