@@ -58,7 +58,7 @@ def listed(
         ahead, found = due.ahead_of(which, day), list[Duty]()
         for subject in owing.children(child) if child is not None else owing.subjects():
             if restricted or subject.kind not in RESTRICTED:
-                found += owing.duties(subject, ahead)
+                found += owing.duties(subject, ahead, latest=True)
         if child is not None and child not in owing.names:
             raise Refused("这里没有这个孩子，或者已经不在册", f"no child {uuid.UUID(bytes=child)} is in care here")
         if folder.config.hub is None:

@@ -123,12 +123,12 @@ class Household:
             self.names[COUNTY_SUBJECT] = ITSELF
             yield from countywide.duties(self._others, self.policy, self.day, ahead)
 
-    def duties(self, subject: Subject, ahead: dt.date | None = None) -> list[Duty]:
-        """The duties about one subject; of a home only its own."""
+    def duties(self, subject: Subject, ahead: dt.date | None = None, *, latest: bool = False) -> list[Duty]:
+        """The duties about one subject; of a home only its own. `latest`: as in `obligations.due`."""
         counties = dict.fromkeys(hub_of(span.home) for span in subject.spans)
         found: list[Duty] = []
         for county in counties:
-            some = due(subject, self.policy.rules, self.policy.calendar(county), self.day, ahead)
+            some = due(subject, self.policy.rules, self.policy.calendar(county), self.day, ahead, latest=latest)
             found += some if len(counties) == 1 else [one for one in some if hub_of(one.home) == county]
         if self.code is not None:
             return [one for one in found if one.home == self.code]

@@ -129,6 +129,18 @@ def both(places: tuple[Store, Views], code: str | None, day: dt.date) -> Iterato
         yield Household(RowsOf(rows), policy, code, day, DAYS[0])
 
 
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_what_is_open_follows_from_the_newest_periods(places, day):
+    """The list is the same whether every period since the beginning is worked out, or what it is made of alone."""
+    week = day + dt.timedelta(days=6)
+    for owing in both(places, HOME, day):
+        every, newest = ([one for subject in owing.subjects() for one in owing.duties(subject, week, latest=latest)]
+                         for latest in (False, True))  # fmt: skip
+        told = [due.duty_json(one, "", day) for one in due.duty_words.told(newest)]
+        assert told == [due.duty_json(one, "", day) for one in due.duty_words.told(every)]
+        assert len(newest) < len(every)
+
+
 @pytest.mark.parametrize("code", [HOME, None], ids=["home", "county"])
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_a_list_from_read_models_is_the_list_from_the_log(places, code, day):
