@@ -97,12 +97,15 @@ def build_parser() -> argparse.ArgumentParser:
     duties.add_compliance(commands, "hub", homes_of)
     policy.add_rule_set(commands, "hub", homes_of)
     policy.add_term(commands, homes_of)
+    policy.add_waive(commands, "hub", homes_of)
     keeping.add_commands(commands, "hub")
     return top
 
 
-def behind(store: StoredLog) -> list[str]:
-    """The homes whose figures may lack something."""
+def behind(store: StoredLog, then: Then | None = None) -> list[str]:
+    """The homes whose figures may lack something: as of today, or of a moment as it was known then."""
+    if then is not None:
+        return reports.behind_then(store, system_clock(), then)
     return reports.behind(store, Registry(store), system_clock())
 
 

@@ -6,7 +6,7 @@ can be made as of any day: of an idle home's exchanges between those two nobody 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from central_hub.registry import Home, Registry
@@ -14,7 +14,7 @@ from domain.reporting import Asked, Rows
 from domain.reports.health import COLUMNS
 from node.brackets import TOLERANCE_MS
 from node.clock import Clock, local_date
-from node.known import Then
+from node.known import FOR_EVER_MS, Then
 from sync import receipt_series
 from sync.receipts import Kept
 from sync.stored_log import StoredLog
@@ -22,22 +22,39 @@ from sync.stored_log import StoredLog
 BEHIND_AFTER_MS: Final = 7 * 24 * 3600 * 1000
 
 
-def behind(store: StoredLog, registry: Registry, clock: Clock) -> list[str]:
-    """The homes that have not been heard of for a week."""
-    held = {branch.log for branch in store.branches()}
-    return [home.code for home in registry.homes() if clock() - _heard_ms(store, home, held) > BEHIND_AFTER_MS]
+def behind(store: StoredLog, registry: Registry, clock: Clock, before_ms: int = FOR_EVER_MS) -> list[str]:
+    """The homes that had not been heard of for a week: today, or at an instant in the past."""
+    held, at_ms = {branch.log for branch in store.branches()}, min(clock(), before_ms)
+    return [
+        home.code
+        for home in registry.homes()
+        if at_ms - _heard_ms(store, home.logs.keys() & held, before_ms) > BEHIND_AFTER_MS
+    ]
 
 
-def _heard_ms(store: StoredLog, home: Home, held: set[bytes]) -> int:
-    """When a home's newest receipt was given; 0 where it never got one."""
-    kept = [store.last_checkpoint(log, with_receipt=True) for log in home.logs if log in held]
+def behind_then(store: StoredLog, clock: Clock, then: Then) -> list[str]:
+    """The same of the homes that were known at a moment."""
+    return behind(store, _registry(store, then), clock, then.before_ms)
+
+
+def _registry(store: StoredLog, then: Then) -> Registry:
+    """Who had been admitted, as far as it was known then."""
+    return Registry(store, lambda entry, body: then.knows(entry) and body.recorded_at_ms < then.before_ms)
+
+
+def _heard_ms(store: StoredLog, logs: Iterable[bytes], before_ms: int) -> int:
+    """When the newest receipt before an instant was given for any of these logs; 0 where there was none."""
+    if before_ms < FOR_EVER_MS:
+        given = [kept.note.time_ms for log in logs for kept in receipt_series.all_of(store, log)]
+        return max((one for one in given if one < before_ms), default=0)
+    kept = [store.last_checkpoint(log, with_receipt=True) for log in logs]
     return max((int.from_bytes(one.receipt[:8], "big") * 1000 for one in kept if one and one.receipt), default=0)
 
 
 def exchanges(store: StoredLog, clock: Clock, asked: Asked, then: Then) -> Rows:
     """A row a home under the columns of R18, as of a day, as far as it was known then."""
     then = then.by(asked.as_of)
-    registry = Registry(store, lambda entry, body: then.knows(entry) and body.recorded_at_ms < then.before_ms)
+    registry = _registry(store, then)
     held = {branch.log for branch in store.branches()}
     return Rows(tuple(COLUMNS.split()), [_exchange(store, home, held, clock, asked, then) for home in registry.homes()])
 

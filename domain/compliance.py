@@ -20,9 +20,11 @@ from domain.reporting import Share
 R04_DEFINITION: Final = (
     "应做数：期限已到或已经完成的应办事项（已免除的不计）；完成数含逾期补做的；应做次数、"
     "已做次数：一周三次而做了两次的，是三次中的两次，百分比按次数；按事情发生的日期归入时期，归入当时负责的家。"
+    "县里自己的工作（如联席会议）在县里也计入，不归入任何家。"
     " / Owed: duties whose day has come or that are done, waived ones left out; done includes those done late; needed"
     " and made: times, so that two of three a week are two of three, and the percentage is of these; by the"
-    " day on which the thing happened, for the home that the child belonged to in that period."
+    " day on which the thing happened, for the home that the child belonged to in that period. At the county its own"
+    " duties (the joint meeting …) count too, of no home."
 )
 COUNTS: Final = ("owed", "done", "late", "waived", "open", "needed", "made")
 _ADDS: Final = {
@@ -80,7 +82,9 @@ def _added_up(alike: Mapping[tuple[Any, ...], int]) -> tuple[Figures, ...]:
     by_rule, by_group, by_home, by_helper, by_child = found = tuple[Figures, ...]({} for _ in range(5))
     for key, count in alike.items():
         one = _Alike(*key)
-        named = [(by_rule, one.rule), (by_home, one.home)]
+        named = [(by_rule, one.rule)]
+        if one.home:  # what the county owes is none's
+            named.append((by_home, one.home))
         if one.group:
             named += [(by_group, one.group), (by_helper, one.helper)]
         if one.child:

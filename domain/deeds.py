@@ -13,6 +13,7 @@ import itertools
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -71,6 +72,30 @@ class Post(NamedTuple):
     last: int
 
 
+class Posts(tuple[Post, ...]):  # noqa: SLOT001 -- it keeps what it was asked
+    """Who had which role when. One object for all children of a home, who ask the same of it again and again."""
+
+    def during(self, role: str, first: int, last: int) -> list[tuple[str, str]]:
+        """Who had a role at some time between two days: name and code."""
+        key = (role, first, last)
+        found = self._told.get(key)
+        if found is None:
+            those = self._in_role.get(role, ())
+            found = self._told[key] = [(one.name, one.code) for one in those if one.first <= last and first <= one.last]
+        return found
+
+    @cached_property
+    def _told(self) -> dict[tuple[str, int, int], list[tuple[str, str]]]:
+        return {}
+
+    @cached_property
+    def _in_role(self) -> Mapping[str, Sequence[Post]]:
+        found: dict[str, list[Post]] = {}
+        for one in self:
+            found.setdefault(one.role, []).append(one)
+        return found
+
+
 class Waiver(NamedTuple):
     """What was waived: a rule, or all parts of one, in a period."""
 
@@ -102,11 +127,14 @@ Known = State | Account
 """What is known of a subject: all of its fold, or its account."""
 
 
+NO_POSTS: Final = Posts()
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What a home's own records say that duties about other subjects depend on."""
 
-    posts: tuple[Post, ...] = ()
+    posts: Posts = NO_POSTS
     waivers: tuple[Waiver, ...] = ()
     traits: frozenset[str] = frozenset()
 
@@ -125,7 +153,7 @@ class Subject:
     paired: tuple[Paired, ...] = ()
     categories: tuple[tuple[int, frozenset[str]], ...] = ()
     waivers: tuple[Waiver, ...] = ()
-    posts: tuple[Post, ...] = ()
+    posts: Posts = NO_POSTS
     traits: frozenset[str] = frozenset()
     next_of_kind: Mapping[bytes, int] = field(default_factory=dict)
     value: Callable[[str], Any] = field(default=lambda _name: None)
@@ -229,9 +257,16 @@ def child(state: Known, around: Mapping[str, Around] = MappingProxyType({})) -> 
         paired=pairings_of(deeds),
         categories=_categories(deeds),
         waivers=(*waivers_of(deeds), *(one for home in homes for one in home.waivers)),
-        posts=tuple(post for home in homes for post in home.posts),
+        posts=_posts_of(homes),
         value=state.value,
     )
+
+
+def _posts_of(homes: Sequence[Around]) -> Posts:
+    """The posts of all homes that a child belonged to; mostly that is one."""
+    if all(one is homes[0] for one in homes):
+        return homes[0].posts if homes else NO_POSTS
+    return Posts(post for home in homes for post in home.posts)
 
 
 def _categories(deeds: Mapping[str, Sequence[Deed]]) -> tuple[tuple[int, frozenset[str]], ...]:

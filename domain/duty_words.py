@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from domain.calendar import LENGTHS
@@ -83,25 +84,47 @@ def _person(subject: Subject, code: str) -> str:
 
 def told(duties: Iterable[Duty]) -> list[Told]:
     """The open duties in order of need, each that recurs once."""
-    of_thing: dict[tuple[str, bytes, str, bytes], list[Duty]] = {}
-    for duty in duties:
-        item = duty.item if duty.version.rule.mode == AFTER or "each_pairing" in duty.version.rule.applies_to else b""
-        of_thing.setdefault((duty.rule_id, duty.subject.id, duty.home, item), []).append(duty)
-    found = []
-    for same in of_thing.values():
+    found: list[Told] = []
+    for same in _of_one_thing(duties):
         if same[0].version.rule.mode != EVERY:
             found += [Told(one, 0, one.opens, one.due, holders(one.subject, one)) for one in same if one.is_open]
             continue
-        same.sort(key=lambda one: (one.opens, one.due))
+        same.sort(key=_WHEN)
         run: list[Duty] = []
         for duty in same:
-            if duty.status == AHEAD and run and run[-1].status != AHEAD:
-                continue  # what is open now is said, not what follows it
-            run = [*run, duty] if duty.is_open else []
+            if not duty.is_open:
+                run.clear()
+            elif not (duty.status == AHEAD and run and run[-1].status != AHEAD):
+                run.append(duty)  # what is open now is said, not what follows it
         if run:
             last = run[-1]
             found.append(Told(last, len(run) - 1, run[0].opens, run[0].due, holders(last.subject, last)))
     return sorted(found, key=_need)
+
+
+_WHEN: Final = attrgetter("opens", "due")
+
+
+def _of_one_thing(duties: Iterable[Duty]) -> Iterable[list[Duty]]:
+    """The duties of each rule, subject and home, and of each thing where the rule is about each.
+
+    They come one thing after the other, so only where another begins it is looked up.
+    """
+    found: dict[tuple[str, bytes, str, bytes], list[Duty]] = {}
+    before: Duty | None = None
+    for duty in duties:
+        if before is None or not (
+            duty.version is before.version
+            and duty.subject is before.subject
+            and duty.item == before.item
+            and duty.home == before.home
+        ):
+            rule = duty.version.rule
+            item = duty.item if rule.mode == AFTER or "each_pairing" in rule.applies_to else b""
+            same = found.setdefault((rule.rule_id, duty.subject.id, duty.home, item), [])
+        same.append(duty)
+        before = duty
+    return found.values()
 
 
 def _need(one: Told) -> tuple[int, bool, str, bytes, str]:

@@ -98,19 +98,20 @@ def is_by(subject: Subject, rule: Rule, wanted: Fulfilment, deed: Deed) -> bool:
     doer = getattr(event, DOER_FIELDS.get(wanted.event, ""), None)
     if not doer and wanted.event in AUTHOR_DID_IT:
         doer = deed.actor
+    if not doer:
+        return True
     known = people(subject, role, kinds, deed.day, deed.day)
-    return not doer or not known or any(doer in one for one in known)
+    return not known or any(doer in one for one in known)
 
 
 def people(subject: Subject, role: str, kinds: Sequence[str], first: int, last: int) -> list[tuple[str, str]]:
     """Who holds a role towards a subject at some time between two days: name and code, the paired before others."""
-    found = [(one.helper, one.code) for one in subject.paired if one.kind in kinds and _meet(one, first, last)]
-    posts = [(one.name, one.code) for one in subject.posts if one.role == role and _meet(one, first, last)]
-    return list(dict.fromkeys(found or posts))
-
-
-def _meet(one: Any, first: int, last: int) -> bool:
-    return bool(one.first <= last and first <= one.last)
+    found = [
+        (one.helper, one.code)
+        for one in subject.paired
+        if one.kind in kinds and one.first <= last and first <= one.last
+    ]
+    return list(dict.fromkeys(found or subject.posts.during(role, first, last)))
 
 
 def knows_of(deed: Deed, link: str, item: bytes) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from domain import deeds
-from domain.deeds import Account, Around, Known, Post, Subject, Waiver, deeds_of, waivers_of
+from domain.deeds import Account, Around, Known, Post, Posts, Subject, Waiver, deeds_of, waivers_of
 from domain.rules import FOR_EVER, LONG_AGO
 from domain.state import State, Stay
 
@@ -55,7 +55,7 @@ def around_of(states: Iterable[Known]) -> dict[str, Around]:
                 traits.setdefault(one.home, set()).add(TRAITS[one.event.kind])
     return {
         home: Around(
-            tuple(sorted(posts.get(home, ()))),
+            Posts(sorted(posts.get(home, ()))),
             tuple(sorted(waivers.get(home, ()), key=lambda one: one.id)),
             frozenset(traits.get(home, ())),
         )

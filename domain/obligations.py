@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from domain.calendar import Calendar, Period
 from domain.deeds import Deed, Span, Subject
@@ -30,6 +30,7 @@ EARLIEST, LATEST = dt.date(2000, 1, 1).toordinal(), dt.date(2999, 12, 31).toordi
 """Nothing was asked before, and no clock is right behind: a year typed wrong makes no list of a thousand years."""
 
 _ORDINAL = dt.date.fromordinal
+_new: Final[Any] = tuple.__new__  # of a named tuple, without the call that checks how many values there are
 
 
 class Duty(NamedTuple):
@@ -84,14 +85,26 @@ Rules = Callable[[str], RuleBook]
 """The rules of each home, by its code."""
 
 
-def due(subject: Subject, rules: Rules, calendar: Calendar, today: dt.date, ahead: dt.date | None = None) -> list[Duty]:
-    """Every duty about a subject since the beginning, done or not, that is owed by a day (`ahead`: or comes until)."""
+def due(
+    subject: Subject, rules: Rules, calendar: Calendar, today: dt.date, ahead: dt.date | None = None, holder: str = "",
+    *, latest: bool = False,
+) -> list[Duty]:  # fmt: skip
+    """Every duty about a subject since the beginning, done or not, that is owed by a day (`ahead`: or comes until).
+
+    `holder`: only what this one owes. `latest`: of what recurs only the periods since the last that is done, and that
+    one, which is all that a list of what is open is made of.
+    """
     now = min(today.toordinal(), LATEST)
     horizon = max(now, min(ahead.toordinal(), LATEST)) if ahead else now
     found: list[Duty] = []
     for span in (one._replace(first=max(one.first, EARLIEST)) for one in subject.spans):
         for version in rules(span.home).plan(subject.kind):
-            found += _MODES[version.rule.mode](subject, span, version, calendar, now, horizon)
+            if holder and version.rule.duty_holder != holder:
+                continue
+            if version.rule.mode == EVERY:
+                found += _every(subject, span, version, calendar, now, horizon, latest=latest)
+            else:
+                found += _MODES[version.rule.mode](subject, span, version, calendar, now, horizon)
     return found
 
 
@@ -99,19 +112,20 @@ def due(subject: Subject, rules: Rules, calendar: Calendar, today: dt.date, ahea
 
 
 def _every(
-    subject: Subject, span: Span, version: Version, calendar: Calendar, now: int, horizon: int
+    subject: Subject, span: Span, version: Version, calendar: Calendar, now: int, horizon: int, *, latest: bool
 ) -> Iterator[Duty]:
     deeds = fulfilling(subject, version)
     for item, first, last in _ranges(subject, span, version):
         own = [one for one in deeds if knows_of(one, version.rule.link, item)] if item else deeds
-        yield from _in_range(subject, span, version, calendar, (item, first, last), own, now, horizon)
+        yield from _in_range(subject, span, version, calendar, (item, first, last), own, now, horizon, latest=latest)
 
 
 def _in_range(
     subject: Subject, span: Span, version: Version, calendar: Calendar, within: tuple[bytes, int, int],
-    deeds: Sequence[Deed], now: int, horizon: int,
-) -> Iterator[Duty]:  # fmt: skip
+    deeds: Sequence[Deed], now: int, horizon: int, *, latest: bool,
+) -> list[Duty]:  # fmt: skip
     item, first, last = within
+    found: list[Duty] = []
     rule, count = version.rule, version.rule.count
     slots, starts = slots_of(calendar, version, first, min(last, horizon))
     window = window_of(rule.window)
@@ -142,9 +156,12 @@ def _in_range(
                 status = WAIVED
         else:
             status = LATE if deeds[taken - 1].day > due_day else FULFILLED
+        if latest and status not in OPEN:
+            found.clear()
         facts = tuple([one.id for one in deeds[begin:taken]]) if number else ()
-        yield Duty(version, subject, span.home, period.name, period.first, period.last, opens, due_day, number, count,
-                   facts, status, item)  # fmt: skip
+        found.append(_new(Duty, (version, subject, span.home, period.name, period.first, period.last, opens, due_day,
+                                 number, count, facts, status, item)))  # fmt: skip
+    return found
 
 
 def _is_mostly(period: Period, first: int, last: int) -> bool:
@@ -322,4 +339,4 @@ def _is_waived(subject: Subject, version: Version, calendar: Calendar, name: str
     return False
 
 
-_MODES: Final[dict[str, Callable[..., Iterator[Duty]]]] = {EVERY: _every, AFTER: _after, ALWAYS: _always}
+_MODES: Final[dict[str, Callable[..., Iterator[Duty]]]] = {AFTER: _after, ALWAYS: _always}

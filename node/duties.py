@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,13 +15,12 @@ from typing import Any, Final
 
 from domain import duty_words
 from domain.compliance import COLUMNS, duty_row, r04, week_of
-from domain.duty_words import Told
 from domain.errors import Refused
 from domain.household import THINGS
-from domain.obligations import AHEAD, OVERDUE, Duty
+from domain.obligations import Duty
 from domain.reporting import Asked, Read, Rows
 from domain.rules import FOR_EVER, Version
-from node import cli, exits, known, today
+from node import cli, due, exits, known, today
 from node.clock import Clock, system_clock
 from node.folder import Folder, Kind
 from node.household import RESTRICTED, Files, Household, RowsOf
@@ -57,26 +55,17 @@ def listed(
     `restricted`: of cases and of notes from the mailbox too, whose very existence is for few.
     """
     with household(folder, homes_of, clock, folder.config.code) as (owing, day):
-        monday, sunday = week_of(day)
-        ahead, found = sunday if which == "week" else None, list[Duty]()
+        ahead, found = due.ahead_of(which, day), list[Duty]()
         for subject in owing.children(child) if child is not None else owing.subjects():
             if restricted or subject.kind not in RESTRICTED:
-                found += owing.duties(subject, ahead)
+                found += owing.duties(subject, ahead, latest=True)
         if child is not None and child not in owing.names:
             raise Refused("这里没有这个孩子，或者已经不在册", f"no child {uuid.UUID(bytes=child)} is in care here")
         if folder.config.hub is None:
             found = [one for one in found if one.version.rule.number != "O48"]
-        keep = {"week": lambda one: monday <= one.due_on <= sunday, "overdue": lambda one: one.status == OVERDUE}
-        wanted: Callable[[Duty], bool] = keep.get(which, lambda one: one.status != AHEAD)
-        told = [one for one in duty_words.told(found) if wanted(one.duty)]
         has_terms = bool(owing.policy.calendar(folder.config.code).terms)
         names = {**owing.names, **dict.fromkeys(_home_ids(found), folder.config.name)}
-    return {
-        "today": day.isoformat(),
-        "terms": has_terms,
-        "duties": [duty_json(one, names.get(one.duty.subject.id, ""), day) for one in told],
-        "overdue": sum(one.duty.status == OVERDUE for one in told),
-    }
+    return due.listed(found, names, day, which, has_terms=has_terms)
 
 
 def _home_ids(found: list[Duty]) -> set[bytes]:
@@ -86,51 +75,26 @@ def _home_ids(found: list[Duty]) -> set[bytes]:
 def compliance(
     folder: Folder, homes_of: HomesOf, clock: Clock, first: dt.date | None, last: dt.date | None
 ) -> dict[str, Any]:
-    """R04 over the periods that begin between two days: of a home, or of all homes of a county."""
+    """R04 over the periods that begin between two days: of a home, or of all homes of a county and of itself."""
     code = folder.config.code if folder.config.kind == "home" else None
     with household(folder, homes_of, clock, code) as (owing, day):
         end, begin = last or day, first or (last or day) - A_YEAR
-        found = (one for subject in owing.subjects() for one in owing.duties(subject))
-        made = r04(found, begin.toordinal(), end.toordinal())
+        made = r04(owing.owed(), begin.toordinal(), end.toordinal())
     return {**made, "from": begin.isoformat(), "to": end.isoformat(), "today": day.isoformat()}
 
 
 def table(owing: Household, asked: Asked) -> Rows:
     """The duties of a home, or of all of a county, whose period begins in the one asked for or that fall due this week.
 
-    Worked out for the day asked for, like all that is due.
+    The county's own are among them. Worked out for the day asked for, like all that is due.
     """
     (first, last), period = week_of(asked.as_of), asked.period
     found = []
-    for subject in owing.subjects():
-        for duty in owing.duties(subject, last):
-            if first <= duty.due_on <= last or period.first.toordinal() <= duty.first <= period.last.toordinal():
-                name = owing.names.get(subject.id, "")
-                found.append(duty_row(duty, name, is_shown=subject.kind not in RESTRICTED))
+    for duty in owing.owed(last):
+        if first <= duty.due_on <= last or period.first.toordinal() <= duty.first <= period.last.toordinal():
+            name = owing.names.get(duty.subject.id, "")
+            found.append(duty_row(duty, name, is_shown=duty.subject.kind not in RESTRICTED))
     return Rows(tuple(COLUMNS.split()), found)
-
-
-def duty_json(one: Told, name: str, day: dt.date) -> dict[str, Any]:
-    """An open duty as JSON, with the sentence for a person."""
-    duty, rule = one.duty, one.duty.version.rule
-    return {
-        "rule": rule.rule_id,
-        "group": rule.group or None,
-        "subject": str(uuid.UUID(bytes=duty.subject.id)),
-        "kind": duty.subject.kind,
-        "name": name,
-        "period": duty.period,
-        "since": dt.date.fromordinal(one.since).isoformat(),
-        "due": duty.due_on.isoformat(),
-        "status": duty.status,
-        "done": duty.done,
-        "needed": duty.needed,
-        "missed": one.missed,
-        "holder": rule.duty_holder,
-        "who": list(one.who),
-        "facts": [id_.hex() for id_ in duty.facts],
-        "words": duty_words.sentence(one, name or str(uuid.UUID(bytes=duty.subject.id)), day),
-    }
 
 
 def rules_listed(folder: Folder, homes_of: HomesOf, clock: Clock, home: str | None = None) -> dict[str, Any]:
@@ -186,25 +150,11 @@ def _version_json(one: Version) -> dict[str, Any]:
 def add_due(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> None:
     """`due` at a home."""
 
-    def run(arguments: argparse.Namespace) -> int:
-        folder = Folder(arguments.dir, "home")
-        which = "week" if arguments.week else "overdue" if arguments.overdue else ""
-        found = listed(folder, homes_of(folder), system_clock(), which, arguments.child,
-                       restricted=arguments.restricted)  # fmt: skip
-        if arguments.json:
-            cli.show(found, True)
-            return exits.DONE
-        if not found["terms"]:
-            print("县里还没有公布学期安排，按学期计算的工作暂不提醒 (the county has scheduled no term: what is owed in"
-                  " term is not counted)", file=sys.stderr)  # fmt: skip
-        lines = [one["words"] for one in found["duties"]]
-        print("\n".join(lines) or "没有要办的工作 (nothing is due)")
-        return exits.DONE
+    def found(folder: Folder, arguments: argparse.Namespace, which: str) -> dict[str, Any]:
+        wanted = arguments.child
+        return listed(folder, homes_of(folder), system_clock(), which, wanted, restricted=arguments.restricted)
 
-    made = cli.add(commands, "due", run, "what is owed, most urgent first", as_json=True)
-    only = made.add_mutually_exclusive_group()
-    only.add_argument("--week", action="store_true", help="only what is due this week")
-    only.add_argument("--overdue", action="store_true", help="only what is overdue")
+    made = due.add_command(commands, "home", "what is owed, most urgent first", found)
     made.add_argument("--child", type=cli.subject_id, metavar="ID", help="only about one child")
     made.add_argument("--restricted", action="store_true", help="also of cases and notes, for those who may read them")
 

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
-from domain import deed_rows, deeds
+from domain import countywide, deed_rows, deeds
 from domain.deeds import Account, Deed, Subject
 from domain.folding import fold
 from domain.household import around_of, home_subjects, is_in_care
@@ -18,7 +18,7 @@ from domain.obligations import Duty, due
 from domain.policy import COUNTY_SUBJECT, Policy
 from domain.reporting import Read
 from domain.state import State, Stay
-from domain.tiers import hub_of
+from domain.tiers import COUNTY, hub_of
 from node.records import of_the_domain, record_of
 from node.revocation import Revocations
 from node.views import HomeOf
@@ -26,6 +26,7 @@ from sync.batch import Entry
 from sync.stored_log import StoredLog
 
 HEARD: Final = "O48"
+ITSELF: Final = "县里"
 RESTRICTED: Final = frozenset({"case", "message"})
 Knows = Callable[[Entry], bool]
 
@@ -103,7 +104,7 @@ class Household:
         """The home itself, and its hazards, activities, reports and whatever else duties are owed for."""
         self.names |= {one.subject: one.title for one in self._others}
         homes = {home for one in self._others if one.kind == "home" for home in one.homes}
-        codes = sorted(homes) if self.code is None else [self.code]
+        codes = sorted(homes - {COUNTY}) if self.code is None else [self.code]
         for code, one in home_subjects(codes, self._others, self.around):
             if one.kind == "home" and code == self.code and self._heard_on is not None:
                 one.deeds = {**one.deeds, "exchange": [Deed(self._heard_on.toordinal(), b"", None, "", code)]}
@@ -114,13 +115,26 @@ class Household:
         yield from self.children()
         yield from self.others()
 
-    def duties(self, subject: Subject, ahead: dt.date | None = None) -> list[Duty]:
-        """The duties about one subject; of a home only its own."""
+    def owed(self, ahead: dt.date | None = None) -> Iterator[Duty]:
+        """All that the home owes, done or not; of a county what its homes do, and it itself."""
+        for subject in self.subjects():
+            yield from self.duties(subject, ahead)
+        if self.code is None:
+            self.names[COUNTY_SUBJECT] = ITSELF
+            yield from countywide.duties(self._others, self.policy, self.day, ahead)
+
+    def duties(self, subject: Subject, ahead: dt.date | None = None, *, latest: bool = False) -> list[Duty]:
+        """The duties about one subject; of a home only its own. `latest`: as in `obligations.due`."""
         counties = dict.fromkeys(hub_of(span.home) for span in subject.spans)
         found: list[Duty] = []
         for county in counties:
-            some = due(subject, self.policy.rules, self.policy.calendar(county), self.day, ahead)
+            some = due(subject, self.policy.rules, self.policy.calendar(county), self.day, ahead, latest=latest)
             found += some if len(counties) == 1 else [one for one in some if hub_of(one.home) == county]
-        if self.code is None:  # a county's log does not tell when each home was heard of
-            return found if subject.kind != "home" else [one for one in found if one.rule_id != HEARD]
-        return [one for one in found if one.home == self.code]
+        if self.code is not None:
+            return [one for one in found if one.home == self.code]
+        return found if subject.kind != "home" else [one for one in found if not _is_elsewhere(one)]
+
+
+def _is_elsewhere(duty: Duty) -> bool:
+    """Of a home as its county sees it: what no log of the county's tells, and what the county itself owes for it."""
+    return duty.rule_id == HEARD or (duty.version.rule.duty_holder == countywide.HOLDER and hub_of(duty.home) == COUNTY)

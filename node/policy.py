@@ -1,4 +1,4 @@
-"""Setting what is asked: terms and rules at the county, tightened rules and waivers at a home.
+"""Setting what is asked: terms and rules at the county, tightened rules at a home, waivers at both.
 
 Each is an ordinary entry, of the county's subject or of the child or home that is waived for, recorded through the same
 decision as any other: also beside a running `serve`. What the county says of its own subject goes to every home by its
@@ -13,13 +13,15 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from domain import countywide, schema
 from domain import events as e
-from domain import schema
 from domain.commands import RecordFact
 from domain.decide import decide
 from domain.errors import BadField, Refused
 from domain.folding import Folding
 from domain.policy import COUNTY_SUBJECT, Policy, require_settable, require_term
+from domain.rules import Rule
+from domain.tiers import COUNTY
 from node import cli, deciding, desk, duties, exits, today
 from node.clock import local_date, system_clock
 from node.desk import Asked
@@ -59,26 +61,55 @@ def waive(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int) -> dict[st
     files = Files(store, home_of)
     home, policy = home_of(store.log), files.policy()
     rule, period, reason = (str(asked[name]).strip() for name in ("rule", "period", "reason"))
-    policy.rules(home).parts(rule)
+    parts = policy.rules(home).parts(rule)
     if policy.calendar(home).named(period) is None:
         raise BadField("period", period, "a period, like 2025-03, 2025-W10, 2025-03-07, 2024-2025 or a term's name")
     if not reason:
         raise Refused("请写明免除的原因", "a waiver says why")
-    subject = bytes.fromhex(asked["subject"]) if asked["subject"] else _home_subject(files, home)
-    event = e.ObligationWaived(rule=rule, period=period, reason=reason, on=today.of(store, lambda: now_ms).date)
+    subject = bytes.fromhex(asked["subject"]) if asked["subject"] else _own_subject(files, home)
+    day = today.of(store, lambda: now_ms).date
+    event = e.ObligationWaived(rule=rule, period=period, reason=reason, on=day)
+    rules = [policy.rules(home).in_force(part, day.toordinal()).rule for part in parts]
 
     def wished(folding: Folding) -> deciding.Wished:
-        if not folding.known or folding.kind not in duties.WAIVABLE:
-            raise Refused(
-                "这里没有登记过这个孩子或事项", "nothing of which duties are owed is known under this id here"
-            )
+        if home == COUNTY:
+            _require_countys(folding, rules)
+        elif not folding.known or folding.kind not in duties.WAIVABLE:
+            raise NotOwedFor
         return deciding.Wished(decide(folding, RecordFact(home=home, event=event)))
 
     (done,) = deciding.record(store, home_of, subject, str(asked["by"]), now_ms, wished)
     return {"id": done.id.hex(), "subject": str(uuid.UUID(bytes=subject)), "seq": done.seq}
 
 
-def _home_subject(files: Files, home: str) -> bytes:
+class NotOwedFor(Refused):
+    """A waiver about something for which no duty is owed, as far as is known here."""
+
+    def __init__(self) -> None:
+        super().__init__("这里没有登记过这个孩子或事项", "nothing of which duties are owed is known under this id here")
+
+
+def _require_countys(folding: Folding, rules: list[Rule]) -> None:
+    """The county waives what it owes itself, and for a child, whose home hears of it; else a home would not know."""
+    if folding.subject == COUNTY_SUBJECT and not folding.known:
+        raise Refused(
+            "县里还没有公布学期或工作要求，请先用 term 公布学期",
+            "the county has scheduled no term and set no rule yet: begin with `term`",
+        )
+    if not folding.known or folding.kind not in duties.WAIVABLE | {"county"}:
+        raise NotOwedFor
+    if folding.kind != "child" and not countywide.may_waive(folding.state(), rules):
+        raise Refused(
+            "这项工作不是由县里负责的，请由负责的家自己免除（site-node waive），或者用 --subject 指明孩子",
+            "this is not the county's to do: the home that owes it waives it (site-node waive), or say with --subject "
+            "for which child",
+        )
+
+
+def _own_subject(files: Files, home: str) -> bytes:
+    """What a waiver is about that names nothing: the home, or the county itself."""
+    if home == COUNTY:
+        return COUNTY_SUBJECT
     for subject in _homes(files.store):
         if any(one.home == home for one in files.state(subject).records.values()):
             return subject
@@ -189,19 +220,20 @@ def add_term(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> N
     made.add_argument("--by", required=True, metavar="WHO", help="who decided it")
 
 
-def add_waive(commands: cli.Commands, homes_of: Callable[[Folder], HomesOf]) -> None:
-    """`waive`: a home says why something need not be done."""
+def add_waive(commands: cli.Commands, kind: Kind, homes_of: Callable[[Folder], HomesOf]) -> None:
+    """`waive`: a home, or the county, says why something need not be done."""
 
     def run(arguments: argparse.Namespace) -> int:
         asked = {"rule": arguments.rule, "period": arguments.period, "reason": arguments.reason,
                  "subject": arguments.subject.hex() if arguments.subject else ""}  # fmt: skip
-        return _carry_out(arguments, "home", homes_of, "waive", asked)
+        return _carry_out(arguments, kind, homes_of, "waive", asked)
 
     made = cli.add(commands, "waive", run, "say why something need not be done in a period", as_json=True)
     made.add_argument("rule", metavar="RULE", help="a rule, like O11, or one part of it")
     made.add_argument("period", metavar="PERIOD", help="as `due` names it, or a longer one: 2025-03, a term's name …")
+    without = "the home, and all its children" if kind == "home" else "the county itself, and all that it owes"
     made.add_argument("--subject", type=cli.subject_id, metavar="ID", help="a child, or what else it is owed for "
-                      "(without it: the home, and all its children)")  # fmt: skip
+                      f"(without it: {without})")  # fmt: skip
     made.add_argument("--reason", required=True, metavar="TEXT", help="why")
     made.add_argument("--by", required=True, metavar="WORKER", help="who decided it")
 

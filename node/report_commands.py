@@ -25,12 +25,13 @@ from sync.stored_log import StoredLog
 
 FORMATS: Final = ("text", "json", "csv", "xlsx")
 DIFFERENCE: Final = "R20"
-Behind = Callable[[StoredLog], Sequence[str]]
+Behind = Callable[[StoredLog, Then | None], Sequence[str]]
+"""The homes whose figures may lack something: of today, or of a moment as far as it was known then."""
 TablesOf = Callable[[StoredLog, Asked, int], reporting.Tables]
 """From the log, what is asked for, and the instant (ms) after which no receipt was known."""
 
 
-def nobody(_store: StoredLog) -> Sequence[str]:
+def nobody(_store: StoredLog, _then: Then | None) -> Sequence[str]:
     """A home hears of itself."""
     return ()
 
@@ -58,10 +59,11 @@ def add_command(
         if number is None:
             raise BadField("--of", "", ", ".join(sorted(REPORTS)))
         with current_views(folder, homes_of(folder)) as (store, views), ExitStack() as opened:
-            home_of, missing = homes_of(folder)(store), behind(store)
+            home_of = homes_of(folder)(store)
 
-            def made(rows: Views, sizes: reporting.SizesAt, before_ms: int = FOR_EVER_MS) -> Made:
-                tables = _tables(folder, store, home_of, tables_of, asked, before_ms)
+            def made(rows: Views, sizes: reporting.SizesAt, then: Then | None = None) -> Made:
+                tables = _tables(folder, store, home_of, tables_of, asked, then.before_ms if then else FOR_EVER_MS)
+                missing = behind(store, then)
                 return opened.enter_context(reporting.making(number, rows, asked, sizes, missing, tables=tables))
 
             now = partial(made, views, partial(known.sizes_at, store))
@@ -72,7 +74,7 @@ def add_command(
             before = made(
                 opened.enter_context(known.views_at(folder, store, then.sizes, home_of)),
                 lambda _: then.sizes,
-                then.before_ms,
+                then,
             )
             if arguments.report == DIFFERENCE:
                 _tell(differences.compared(before, now(), store, home_of), arguments)
@@ -118,11 +120,12 @@ def _since_filed(
         raise BadField("--filed", arguments.report, f"report DIR {DIFFERENCE} --filed ID")
     with current_views(folder, homes_of(folder)) as (store, views):
         one, home_of = filed.find(views, arguments.filed), homes_of(folder)(store)
-        day, then, missing = dt.date.fromisoformat(one.on), one.sizes(), behind(store)
+        day, then = dt.date.fromisoformat(one.on), one.sizes()
+        missing_then, missing = behind(store, known.then_on(store, day)), behind(store, None)
         asked = reporting.asked(day, day, one.period)
         with (
             known.views_at(folder, store, then, home_of) as old,
-            reporting.making(filed.NUMBER, old, asked, lambda _: then, missing, one.home) as before,
+            reporting.making(filed.NUMBER, old, asked, lambda _: then, missing_then, one.home) as before,
             reporting.making(filed.NUMBER, views, asked, partial(known.sizes_at, store), missing, one.home) as now,
         ):
             _tell(filed.compared(one, before, now, store, home_of), arguments)

@@ -32,7 +32,7 @@ FOLLOW_PAUSE_S: Final = 0.5
 FULL_PAUSE_S: Final = 10.0
 FULL: Final = "磁盘已满或出错，没有保存，请稍后再试 (the disk is full or refused it: nothing was stored, try later)"
 REST_S_MAX: Final = (
-    0.1  # after working it rests as long: what arrives gains in speed, folded in fewer turns, and is seen soon
+    0.03  # after working it rests as long: what arrives gains in speed, folded in fewer turns, and is seen soon
 )
 BACKLOG_COUNT: Final = 2048  # a county's homes may all come back in one second
 OPEN_FILES_COUNT: Final = 8192

@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     duties.add_rules(commands, "home", homes_of)
     duties.add_compliance(commands, "home", homes_of)
     policy.add_rule_set(commands, "home", homes_of)
-    policy.add_waive(commands, homes_of)
+    policy.add_waive(commands, "home", homes_of)
     keeping.add_commands(commands, "home")
     return top
 

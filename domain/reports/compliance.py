@@ -21,9 +21,10 @@ FIGURES = {
     "waived": (frozenset((WAIVED,)), Label("免除", "waived"), Label("写明原因免除的", "waived, with a reason")),
     "open": (frozenset((AHEAD, DUE)), Label("未到期", "open"), Label("期限未到、没做完的", "not done, not yet due")),
 }  # fmt: skip
-SPLITS = {"group": "group", "helper": "helper_name", "child": "child"}
-WHEN = Label("时期在所示期间内开始的应办事项，归入当时负责的家：",
-             "duties of periods that begin within the period, for the home that the child belonged to: ")  # fmt: skip
+SPLITS = {"group": "group", "helper": "helper_name", "child": "child", HOME: HOME}
+WHEN = Label("时期在所示期间内开始的应办事项，归入当时负责的家，县里自己的不归入任何家：",
+             "duties of periods that begin within the period, for the home that the child belonged to, the county's "
+             "own for none: ")  # fmt: skip
 
 
 @report("R04", "工作完成情况", "what was owed and done", beside="duty")
@@ -56,8 +57,8 @@ def compliance(read: Read, asked: Asked) -> Iterator[Figure]:
 
 
 def _splits(rows: Rows) -> tuple[By | str, ...]:
-    """By rule, group, home, helper and child; what has no group, helper or child is in no part of these."""
-    return ("rule", *(By(name, _some(rows, column)) for name, column in SPLITS.items()), HOME)
+    """By rule, group, home, helper and child; what has none of the latter is in no part of these."""
+    return ("rule", *(By(name, _some(rows, column)) for name, column in SPLITS.items()))
 
 
 def _some(rows: Rows, column: str) -> Key:

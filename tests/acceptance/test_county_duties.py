@@ -33,6 +33,14 @@ def due(yard, folder, *words, program="central-hub"):
             yard.quick(program, "due", folder, *words, "--json").json()["duties"]}  # fmt: skip
 
 
+def waive(yard, hub, *words, code=0):
+    """Beside a running `serve`."""
+    answer = yard.quick(
+        "central-hub", "waive", hub, *words, "--reason", "大雪封路", "--by", "县妇联", "--json", code=code
+    )
+    return answer.json() if code == 0 else answer
+
+
 def setting(yard, rule, today):
     words = ("--on", "--from", f"{today.year - 1}-01-01", "--by", "县妇联")
     yard.quick("central-hub", "rule-set", yard / "hub", rule, *words)
@@ -77,9 +85,48 @@ def test_a_visit_of_supervision_is_owed_for_each_home_and_can_be_waived(town):
     record(yard, hub, "inspection-done/1", "new", *seen, program="central-hub")
     assert "O38" not in {rule for rule, _ in due(yard, hub)}
     (((_, county), platform),) = due(yard, hub).items()
-    waived = ("rule=O39", f"period={platform['period']}", "reason=平台停机", f"on={today}")
-    record(yard, hub, "obligation-waived/1", county, *waived, program="central-hub")
+    waived = waive(yard, hub, "O39", platform["period"])
+    assert (waived.keys(), waived["subject"]) == ({"id", "subject", "seq"}, county)
     assert due(yard, hub) == {}
+
+
+def test_the_county_waives_what_it_owes_and_nothing_that_a_home_does(town):
+    """One visit, or all; for a child, whose home then knows. A home's word excuses no county, nor its word a home."""
+    yard, home, place, today = town
+    hub = yard / "hub"
+    setting(yard, "O38", today)
+    yard.run("site-node", "sync", home)
+    child = record(
+        yard, home, "child-registered/1", "new", "name=小禾", "sex=female", f"registered_on={today.year - 1}-01-02"
+    )["subject"]
+    for year in (today.year - 1, today.year):
+        yard.quick("site-node", "waive", home, "O38", f"{year}-全", "--reason", "不来", "--by", "王主任")
+    yard.run("site-node", "sync", home)
+
+    def visits():
+        return {one["period"] for (rule, _), one in due(yard, hub).items() if rule == "O38"}
+
+    (last,) = visits()
+    assert waive(yard, hub, "O38", last, "--subject", place)["subject"] == place
+    assert visits() == set()
+    assert waive(yard, hub, "O38", str(today.year - 1))["subject"] not in (place, child)
+    since = ("--from", f"{today.year - 1}-01-01", "--to", f"{today.year}-12-31")
+    made = yard.quick("central-hub", "compliance", hub, *since, "--json").json()
+    assert (made["by_rule"]["O38"]["waived"], made["by_rule"]["O39"]["open"]) == (2, 1)
+    assert made["by_home"].keys() == {"home-01"}
+    asked = ("R04", "--period", str(today.year), "--json")
+    owed = yard.quick("central-hub", "report", hub, *asked).json()["figures"]["open"]["by"]
+    assert (owed["rule"]["O39"], owed["home"].keys()) == (1, {"home-01"})
+    rows = yard.quick("central-hub", "report", hub, *asked, "--list", "open/rule=O39").json()["rows"]
+    assert [(one["name"], one["home"]) for one in rows] == [("县里", "")]
+    for words in (("O01", last), ("O01", last, "--subject", place), ("O39", last, "--subject", place)):
+        assert "site-node waive" in waive(yard, hub, *words, code=REFUSED).err
+    for words in (("O99", last), ("O39", "soon"), ("O04", last, "--subject", "00000000-0000-0000-0000-00000000000a")):
+        waive(yard, hub, *words, code=REFUSED)
+    assert "O46" in {rule for rule, _ in due(yard, home, program="site-node")}
+    waive(yard, hub, "O46", str(today.year - 1), "--subject", child)
+    yard.run("site-node", "sync", home)
+    assert "O46" not in {rule for rule, _ in due(yard, home, program="site-node")}
 
 
 def test_a_mailbox_is_emptied_every_week_and_urgent_notes_come_first(town):

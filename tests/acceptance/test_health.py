@@ -12,6 +12,12 @@ def health(yard, *words):
     return yard.quick(*R18, yard / "hub", "R18", *words, "--json").json()["figures"]
 
 
+def behind(yard, number, *words, offset_s=0):
+    """Whose figures may lack something; and in a comparison, whose did then."""
+    made = yard.run(*R18, yard / "hub", number, *words, "--json", offset_s=offset_s).json()
+    return made["behind"], made.get("before", {}).get("behind")
+
+
 def test_the_county_sees_who_is_in_touch_and_whose_clock_is_wrong(county):
     """One home is in touch, one never was; a wrong clock, an old survey and an open conflict are in the figures."""
     home = county / "home"
@@ -41,6 +47,12 @@ def test_the_county_sees_who_is_in_touch_and_whose_clock_is_wrong(county):
     then = health(county, "--known-at", kept)
     assert {name: one["value"] for name, one in then.items()} == {name: one["value"] for name, one in before.items()}
     today = dt.date.fromisoformat(county.quick(*R18, county / "hub", "R18", "--json").json()["as_of"])
+    in_ten_days = {"offset_s": 10 * 24 * 3600}
+    assert behind(county, "R01") == (["home-02"], None)
+    assert behind(county, "R01", **in_ten_days) == (["home-01", "home-02"], None)
+    assert behind(county, "R01", "--known-at", today, **in_ten_days) == (["home-02"], None)
+    assert behind(county, "R01", "--known-at", kept) == ([], None)  # nobody knew of the other home
+    assert behind(county, "R20", "--of", "R01", "--known-at", kept) == (["home-02"], [])
     old, later = health(county, "--as-of", "2024-01-01"), health(county, "--as-of", today + dt.timedelta(days=9))
     assert [old[name]["value"] for name in ("homes", "behind", "clocks", "waiting")] == [0, 0, 0, 0]
     assert later["silent_days"]["by"]["home"] == {"home-01": 9}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain import deeds, duty_words, schema
 from domain.calendar import LENGTHS, Calendar, Term
 from domain.compliance import r04
-from domain.deeds import Around, Deed, Post, Subject
+from domain.deeds import Around, Deed, Post, Posts, Subject
 from domain.default_rules import DEFAULT_RULES, PARENTS_FIVE_ONES, VOLUNTEERS_FIVE_ONES
 from domain.folding import fold
 from domain.obligations import OPEN, due
@@ -45,7 +45,7 @@ def paired(kind: str, on: str = "2024-09-01", name: str = "赵姨") -> Any:
 
 MOTHER, STUDENT, TEACHER = paired("caring_mother"), paired("college", name="孙同学"), paired("teacher", name="钱老师")
 PRIORITY = fact("child-category-assessed", "2024-09-01", categories=["left_behind", "priority"])
-CT = {"around": Around(posts=(Post("周老师", "w-9", "class_teacher", 1, FOR_EVER),))}
+CT = {"around": Around(posts=Posts((Post("周老师", "w-9", "class_teacher", 1, FOR_EVER),)))}
 BOARDING = {"around": Around(traits=frozenset({"boarding", "canteen"}))}
 BUDGET = fact(
     "budget-allocated", "2025-01-05", line="心理站", year=2025, amount_fen=1, purpose_bound=True, purpose="心理"

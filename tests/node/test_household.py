@@ -12,12 +12,13 @@ import pytest
 
 from domain import schema
 from domain.compliance import r04
+from domain.countywide import OF_THE_COUNTY
 from domain.deeds import Account
 from domain.folding import fold
 from domain.household import OF_THE_HOME, THINGS, account_of
 from domain.policy import COUNTY_SUBJECT, Policy
 from domain.state import Stay
-from node import duties, reporting
+from node import due, duties, reporting
 from node.following import Follower
 from node.household import Files, Household, RowsOf
 from node.importing import Importer
@@ -48,7 +49,9 @@ class FromTheLog:
             if is_of_the_domain(one.type, one.subject, one.log) and (kind := schema.subject_kind(one.type)):
                 kinds.setdefault(one.subject, kind)
         self._states = [
-            files.state(one) for one, kind in sorted(kinds.items()) if kind in THINGS | OF_THE_HOME | {"child"}
+            files.state(one)
+            for one, kind in sorted(kinds.items())
+            if kind in THINGS | OF_THE_HOME | OF_THE_COUNTY | {"child"}
         ]
 
     def children(self, wanted: Callable[[bytes, tuple[Stay, ...]], bool]) -> Iterator[Account]:
@@ -126,6 +129,18 @@ def both(places: tuple[Store, Views], code: str | None, day: dt.date) -> Iterato
         yield Household(RowsOf(rows), policy, code, day, DAYS[0])
 
 
+@pytest.mark.parametrize("day", DAYS, ids=str)
+def test_what_is_open_follows_from_the_newest_periods(places, day):
+    """The list is the same whether every period since the beginning is worked out, or what it is made of alone."""
+    week = day + dt.timedelta(days=6)
+    for owing in both(places, HOME, day):
+        every, newest = ([one for subject in owing.subjects() for one in owing.duties(subject, week, latest=latest)]
+                         for latest in (False, True))  # fmt: skip
+        told = [due.duty_json(one, "", day) for one in due.duty_words.told(newest)]
+        assert told == [due.duty_json(one, "", day) for one in due.duty_words.told(every)]
+        assert len(newest) < len(every)
+
+
 @pytest.mark.parametrize("code", [HOME, None], ids=["home", "county"])
 @pytest.mark.parametrize("day", DAYS, ids=str)
 def test_a_list_from_read_models_is_the_list_from_the_log(places, code, day):
@@ -134,11 +149,11 @@ def test_a_list_from_read_models_is_the_list_from_the_log(places, code, day):
     asked = reporting.asked(day, day, "2024-09..2025-06")
     found = []
     for owing in both(places, code, day):
-        all_of = [one for subject in owing.subjects() for one in owing.duties(subject, week)]
+        all_of = list(owing.owed(week))
         plain = sorted((one._replace(subject=None).__repr__(), one.subject.id) for one in all_of)
         listed = sorted(
-            repr(duties.duty_json(one, owing.names.get(one.duty.subject.id, ""), day))
-            for one in duties.duty_words.told(all_of)
+            repr(due.duty_json(one, owing.names.get(one.duty.subject.id, ""), day))
+            for one in due.duty_words.told(all_of)
         )
         found.append(
             (plain, listed, r04(all_of, 1, day.toordinal()), owing.names, sorted(map(repr, duties.table(owing, asked))))
