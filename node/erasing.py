@@ -2,8 +2,8 @@
 
 The read models follow the log's own entry that says so, and are written anew so that no page keeps a trace. A rebuild
 that was cut left a half-built file behind, a backup that was killed copies with keys in them: they go as well, and so
-do the bundles that wait at a hub, for it can open them; the homes make them again. What a running rebuild puts in place
-later is brought in line when it is opened (see `views`).
+do the bundles that wait at a hub, for it can open them; the homes make them again. Of a rebuild that is running the
+half-built file goes, too, and it begins anew; one that is ready is brought in line when it is opened (see `following`).
 
 Beside a running `serve` the order is handed to that process (`erasing_served`), which does the same while it goes on
 serving. Should it end meanwhile, at whatever point, the command finishes what is missing itself: an order may be
@@ -13,21 +13,19 @@ repeated, and whoever opens the folder for writing carries out one that was cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from domain.errors import Refused
 from node import control
 from node.clock import Clock
-from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
+from node.folder import VIEWS_LOCK_FILE, Folder
 from node.handing import here_or_served
 from node.opening import WAIT_FOR_VIEWS_S, HomesOf, writing
-from node.projection import BUILDING_SUFFIX, Projection
-from node.views import remove
+from node.projection import Projection, forget_half_built
 from sync import parking
 from sync.backup import remove_old_copies
 from sync.batch import Erased
-from sync.errors import ErasureUnfinished, FolderInUse, LocalProtocolError
+from sync.errors import ErasureUnfinished, LocalProtocolError
 from sync.store import Store
 
 COMMAND: Final = "erase"
@@ -103,7 +101,7 @@ def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Call
     except LocalProtocolError as error:
         raise Refused("这些内容不能删除", str(error)) from None
     finally:  # also where somebody reads old pages of the log: the rows need not wait for that
-        _remove_half_built(folder)
+        forget_half_built(folder.views)
         cleared = clear_views()
     if not cleared:
         raise ErasureUnfinished(
@@ -118,8 +116,3 @@ def follow_and_clear(projection: Projection) -> bool:
     for _ in projection.catch_up():
         pass
     return projection.views.clear_traces()
-
-
-def _remove_half_built(folder: Folder) -> None:
-    with suppress(FolderInUse), folder.lock(REBUILD_LOCK_FILE):
-        remove(folder.views.with_name(folder.views.name + BUILDING_SUFFIX))
