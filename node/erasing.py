@@ -13,6 +13,7 @@ repeated, and whoever opens the folder for writing carries out one that was cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from domain.errors import Refused
@@ -20,12 +21,14 @@ from node import control
 from node.clock import Clock
 from node.folder import VIEWS_LOCK_FILE, Folder
 from node.handing import here_or_served
+from node.known import KNOWN_LOCK_FILE
 from node.opening import WAIT_FOR_VIEWS_S, HomesOf, writing
-from node.projection import Projection, forget_half_built
+from node.projection import KNOWN_SUFFIX, Projection, forget_half_built
+from node.views import remove
 from sync import parking
 from sync.backup import remove_old_copies
 from sync.batch import Erased
-from sync.errors import ErasureUnfinished, LocalProtocolError
+from sync.errors import ErasureUnfinished, FolderInUse, LocalProtocolError
 from sync.store import Store
 
 COMMAND: Final = "erase"
@@ -102,6 +105,7 @@ def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Call
         raise Refused("这些内容不能删除", str(error)) from None
     finally:  # also where somebody reads old pages of the log: the rows need not wait for that
         forget_half_built(folder.views)
+        _forget_as_known(folder)
         cleared = clear_views()
     if not cleared:
         raise ErasureUnfinished(
@@ -109,6 +113,12 @@ def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Call
             "be cleared only when they have ended: end them and run this again"
         )
     return {"entries": erased.entries, "streams": erased.streams, "photos": erased.files}
+
+
+def _forget_as_known(folder: Folder) -> None:
+    """Read models as they once were, which a report that was killed left; one that runs removes its own."""
+    with suppress(FolderInUse), folder.lock(KNOWN_LOCK_FILE):
+        remove(folder.views.with_name(folder.views.name + KNOWN_SUFFIX))
 
 
 def follow_and_clear(projection: Projection) -> bool:

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -190,7 +190,19 @@ def begun(
     basis = _basis(store, branches) if keeps else b""
     work = Work(basis, branches, goal, last, planned(store, count_max), Homes(home_of, {}))
     Views.create(path, store.master).close()
-    return HalfBuilt(path, _opened(path, store.master), work, keeps=keeps, planned_in=False)
+    with in_place(path):
+        return HalfBuilt(path, _opened(path, store.master), work, keeps=keeps, planned_in=False)
+
+
+@contextmanager
+def in_place(path: Path) -> Iterator[None]:
+    """Whatever fails in this block because the file is gone says so: TakenAway."""
+    try:
+        yield
+    except (SyncError, apsw.Error, OSError):
+        if path.exists():
+            raise
+        raise TakenAway(f"{path} was removed by an erasure") from None
 
 
 def left(store: StoredLog, path: Path, home_of: HomeOf, until: int) -> HalfBuilt | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
@@ -183,40 +183,31 @@ def _built(
         with closing(filling.run()) as going:
             for position in going:
                 progress(position)
-        digest = _compared(store, building, home_of, progress, until)
+        followed_from, digest = _compared(store, building, home_of, progress, until)
         _make_ready(path, building, store)
     except KeyboardInterrupt:
         raise (Interrupted(GOES_ON.format(kept=filling.kept)) if filling.kept else KeyboardInterrupt()) from None
-    return Rebuilt(digest, filling.resumed_from, filling.folded + until - filling.goal)
+    done_before = filling.resumed_from + followed_from - filling.goal
+    return Rebuilt(digest, done_before, filling.folded + until - followed_from)
 
 
 def _compared(
     store: StoredLog, building: Path, home_of: HomeOf, progress: Callable[[int], None], until: int
-) -> dict[str, str]:
-    """Follow with a file that is filled to where the live one is; its digest there."""
-    with _in_place(building), closing(Views(building, store.master)) as views:
+) -> tuple[int, dict[str, str]]:
+    """Follow with a file that is filled to where the live one is; from where, and its digest there."""
+    with half_built.in_place(building), closing(Views(building, store.master)) as views:
+        followed_from = views.position()
         for position in Follower(store, views, home_of).catch_up(until):
             progress(position)
         digest = views.digest()
     progress(until)
-    return digest
+    return followed_from, digest
 
 
 def _make_ready(path: Path, building: Path, store: StoredLog) -> None:
-    with _in_place(building):
+    with half_built.in_place(building):
         half_built.finish(building, store.master)
         building.replace(path.with_name(path.name + REBUILT_SUFFIX))
-
-
-@contextmanager
-def _in_place(building: Path) -> Iterator[None]:
-    """Whatever fails because the file is gone says so."""
-    try:
-        yield
-    except (SyncError, apsw.Error, OSError):
-        if building.exists():
-            raise
-        raise TakenAway(f"{building} was removed while it was compared") from None
 
 
 def forget_half_built(path: Path) -> None:

@@ -23,8 +23,8 @@ HOMES = ("home-01", "home-02", "home-03")
 class Hub:
     """What three homes, between which children moved, pushed by turns; `grow` takes what was held back of it."""
 
-    def __init__(self, folder: Path, held_back: int = 0) -> None:
-        (folder / "facts.jsonl").write_text("\n".join(LINES) + "\n", encoding="utf-8")
+    def __init__(self, folder: Path, held_back: int = 0, count: int = len(LINES)) -> None:
+        (folder / "facts.jsonl").write_text("\n".join(LINES[:count]) + "\n", encoding="utf-8")
         (folder / "hub").mkdir()
         Store.create(folder / "hub")
         self.store = Store(folder / "hub")
