@@ -178,7 +178,8 @@ def add_reading(commands: Commands, kind: Kind, homes_of: Callable[[Folder], Hom
     made.add_argument("subject", type=subject_id, metavar="SUBJECT", help="the subject's id")
     add(commands, "digest", digest, "a fingerprint of every table: equal entries give equal digests", as_json=True)
     rebuild_help = "build the read models anew and compare"
-    add(commands, "rebuild", lambda a: _rebuild(folder(a), homes_of, a.json), rebuild_help, as_json=True)
+    made = add(commands, "rebuild", lambda a: _rebuild(folder(a), homes_of, a), rebuild_help, as_json=True)
+    made.add_argument("--fresh", action="store_true", help="fold every entry now, whatever an interrupted rebuild left")
     verify_help = "read every entry again and check it against the tree and the signatures"
     add(commands, "verify", lambda a: _verify(folder(a), a.json), verify_help, as_json=True)
 
@@ -222,9 +223,9 @@ def _confirmed(count: int) -> bool:
         return False
 
 
-def _rebuild(folder: Folder, homes_of: Callable[[Folder], HomesOf], as_json: bool) -> int:
-    result = reading.rebuild(folder, homes_of(folder))
-    show(result, as_json)
+def _rebuild(folder: Folder, homes_of: Callable[[Folder], HomesOf], arguments: argparse.Namespace) -> int:
+    result = reading.rebuild(folder, homes_of(folder), fresh=arguments.fresh)
+    show(result, arguments.json)
     if not result["equal"]:
         print("the rebuilt read models differ from the live ones: the rebuilt ones are in place now", file=sys.stderr)
     return exits.DONE if result["equal"] else exits.PROMISE_FAILED

@@ -2,8 +2,8 @@
 
 The read models follow the log's own entry that says so, and are written anew so that no page keeps a trace. A rebuild
 that was cut left a half-built file behind, a backup that was killed copies with keys in them: they go as well, and so
-do the bundles that wait at a hub, for it can open them; the homes make them again. What a running rebuild puts in place
-later is brought in line when it is opened (see `views`).
+do the bundles that wait at a hub, for it can open them; the homes make them again. Of a rebuild that is running the
+half-built file goes, too, and it begins anew; one that is ready is brought in line when it is opened (see `following`).
 
 Beside a running `serve` the order is handed to that process (`erasing_served`), which does the same while it goes on
 serving. Should it end meanwhile, at whatever point, the command finishes what is missing itself: an order may be
@@ -19,10 +19,11 @@ from typing import Any, Final, NamedTuple
 from domain.errors import Refused
 from node import control
 from node.clock import Clock
-from node.folder import REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
+from node.folder import VIEWS_LOCK_FILE, Folder
 from node.handing import here_or_served
+from node.known import KNOWN_LOCK_FILE
 from node.opening import WAIT_FOR_VIEWS_S, HomesOf, writing
-from node.projection import BUILDING_SUFFIX, Projection
+from node.projection import KNOWN_SUFFIX, Projection, forget_half_built
 from node.views import remove
 from sync import parking
 from sync.backup import remove_old_copies
@@ -103,7 +104,8 @@ def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Call
     except LocalProtocolError as error:
         raise Refused("这些内容不能删除", str(error)) from None
     finally:  # also where somebody reads old pages of the log: the rows need not wait for that
-        _remove_half_built(folder)
+        forget_half_built(folder.views)
+        _forget_as_known(folder)
         cleared = clear_views()
     if not cleared:
         raise ErasureUnfinished(
@@ -113,13 +115,14 @@ def carry_out(folder: Folder, erase_log: Callable[[], Erased], clear_views: Call
     return {"entries": erased.entries, "streams": erased.streams, "photos": erased.files}
 
 
+def _forget_as_known(folder: Folder) -> None:
+    """Read models as they once were, which a report that was killed left; one that runs removes its own."""
+    with suppress(FolderInUse), folder.lock(KNOWN_LOCK_FILE):
+        remove(folder.views.with_name(folder.views.name + KNOWN_SUFFIX))
+
+
 def follow_and_clear(projection: Projection) -> bool:
     """For the one who writes the read models: to the newest entry, and no trace; False while others read old pages."""
     for _ in projection.catch_up():
         pass
     return projection.views.clear_traces()
-
-
-def _remove_half_built(folder: Folder) -> None:
-    with suppress(FolderInUse), folder.lock(REBUILD_LOCK_FILE):
-        remove(folder.views.with_name(folder.views.name + BUILDING_SUFFIX))

@@ -101,8 +101,8 @@ def run(command: Callable[[], int]) -> int:
         code = command()
         sys.stdout.flush()  # here, where a closed pipe is no error
         return code
-    except KeyboardInterrupt:
-        print("stopped; what was said to be saved is saved", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "stopped; what was said to be saved is saved", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,38 +7,42 @@ writes a subject again in each batch that speaks of it, and keeps folds for the 
 entries before it is folded, its rows come once, and nothing of it is kept. So memory depends on the size of a range and
 not on that of the log.
 
-Nobody reads the file before it is finished: it has no journal, its mark is written last, and it is made durable as a
-whole. A cut leaves a file that nobody takes for a file of read models in use: it stands under another name, and whoever
-fills the next one makes it anew. What is recorded, erased or revoked meanwhile is followed from the mark, as ever.
+Nobody reads the file before it is finished. What a cut leaves of it, and who may go on with it, is in `half_built`: the
+work is kept about every half million entries, and when it is stopped between two ranges. What is recorded, erased or
+revoked meanwhile is followed from the mark, as ever.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Final
-
-import apsw
+from typing import Final, NamedTuple
 
 from domain.folding import Folding
 from domain.records import Record, canonical
-from domain.views import VIEWS_VERSION
+from node import half_built
+from node.half_built import HalfBuilt
 from node.records import of_the_domain, record_of
 from node.revocation import Revocations
 from node.sums import SUMMED, Sums
-from node.views import APPLICATION_ID, HomeOf, Row, Views, put_mark, put_rows, remove
-from sync import range_sql
+from node.views import HomeOf, Row
 from sync.batch import Entry
-from sync.database import open_database
-from sync.small_file import sync_file
 from sync.stored_log import StoredLog
-from sync.subject_ranges import RANGE_COUNT, portions
-
-CACHE_KIB: Final = 64 * 1024
+from sync.subject_ranges import RANGE_COUNT, Portion, portions
 
 Known = Callable[[Entry], bool]
+
+
+class Pace(NamedTuple):
+    """About how many entries a range has, and after how many more the work is kept."""
+
+    range_count: int = RANGE_COUNT
+    kept_count: int = 500_000  # what is kept has a journal of the file as it was: more often than this would be felt
+
+
+PACE: Final = Pace()
+KEPT_SHARE: Final = 4  # of a large log, after each quarter of what is done: all journals together stay in proportion
 
 
 def everything(_entry: Entry) -> bool:
@@ -52,29 +56,85 @@ def fill(
     home_of: HomeOf,
     until: int,
     known: Known = everything,
-    count_max: int = RANGE_COUNT,
-) -> Iterator[int]:
-    """A new file of what the log says up to a position; gives how many entries are done. `known`: which count at all.
+    pace: Pace | None = None,
+) -> Generator[int, None, None]:
+    """A file of what the log says up to a position; gives how many entries are done. `known`: which count at all.
 
-    The file is there when all was given, and of no use before.
+    The file is there when all was given, and of no use before. What was left of one may have had an earlier goal.
     """
-    position, last = store.reading(lambda db: range_sql.newest(db, until))
-    judging = _Judging(home_of, Revocations(store, position, home_of), known)
-    Views.create(path, store.master).close()
-    with _unfinished(path, store) as db:
-        done = 0
-        for portion in portions(store, position, count_max):
+    filling = Filling(store, path, home_of, until, known, pace)
+    yield from filling.run()
+    if known is everything:
+        half_built.finish(path, store.master)
+
+
+class Filling:
+    """The work of filling one file, as far as that it needs only to be finished (`half_built.finish`)."""
+
+    def __init__(
+        self,
+        store: StoredLog,
+        path: Path,
+        home_of: HomeOf,
+        until: int,
+        known: Known = everything,
+        pace: Pace | None = None,
+    ) -> None:
+        """As `fill`. Where not everything counts nothing is kept: whoever comes next asks for something else."""
+        self.goal = until
+        self.resumed_from = 0  # entries that were done before
+        self.folded = 0
+        self.kept = 0  # entries that need not be done again
+        self._store = store
+        self._path = path
+        self._home_of = home_of
+        self._known = known
+        self._pace = pace or PACE
+
+    def run(self) -> Generator[int, None, None]:
+        """Go on with what was left, or begin; gives how many entries are done. Who stops asking leaves what is done."""
+        half = self._half()
+        try:
+            yield min(half.work.entries, half.work.goal)
+            yield from self._filled(half)
+            half.complete()
+        except GeneratorExit:
+            half.pause()
+            raise
+        except KeyboardInterrupt:  # it may have come at any moment
+            half.let_go()
+            raise
+        except BaseException:
+            half.throw_away()
+            raise
+        finally:
+            self.kept = half.kept
+        yield half.work.goal
+
+    def _half(self) -> HalfBuilt:
+        store, path, home_of, until = self._store, self._path, self._home_of, self.goal
+        keeps = self._known is everything
+        half = half_built.left(store, path, home_of, until) if keeps else None
+        if half is None:
+            half = half_built.begun(store, path, home_of, until, self._pace.range_count, keeps=keeps)
+        self.goal = half.work.goal
+        self.resumed_from = half.work.entries
+        return half
+
+    def _filled(self, half: HalfBuilt) -> Iterator[int]:
+        work = half.work
+        home_of = work.homes.__getitem__
+        judging = _Judging(home_of, Revocations(self._store, work.goal, home_of), self._known)
+        for portion in portions(self._store, work.plan, work.goal, work.done):
             tables: defaultdict[str, list[Row]] = defaultdict(list)
-            for subjects in portion.opened():
-                for subject, entries in subjects:
-                    done += len(entries)
-                    for name, row in judging.rows_of(subject, entries):
-                        tables[name].append(row)
-                yield min(done, position)
-            _write(db, tables)
-        put_mark(db, position, last)
-    sync_file(path)
-    yield position
+            for count in judging.fold(portion, tables):
+                self.folded += count
+                yield min(self.resumed_from + self.folded, work.goal)
+            _write(half, tables)
+            work.done += 1
+            work.entries = self.resumed_from + self.folded
+            if work.entries - half.kept >= max(self._pace.kept_count, half.kept // KEPT_SHARE):
+                half.commit()
 
 
 class _Judging:
@@ -84,6 +144,16 @@ class _Judging:
         self._home_of = home_of
         self._revoked = revoked
         self._known = known
+
+    def fold(self, portion: Portion, tables: defaultdict[str, list[Row]]) -> Iterator[int]:
+        """Add all rows of a portion, some subjects at once; gives from how many entries each time."""
+        for subjects in portion.opened():
+            count = 0
+            for subject, entries in subjects:
+                count += len(entries)
+                for name, row in self.rows_of(subject, entries):
+                    tables[name].append(row)
+            yield count
 
     def rows_of(self, subject: bytes, entries: Iterable[Entry]) -> Iterable[tuple[str, Row]]:
         """The rows of one subject."""
@@ -105,26 +175,8 @@ def folding_of(subject: bytes, records: Iterable[Record]) -> Folding:
     return folding
 
 
-def _write(db: apsw.Connection, tables: dict[str, list[Row]]) -> None:
+def _write(half: HalfBuilt, tables: dict[str, list[Row]]) -> None:
     sums = Sums()
     for row in tables.get(SUMMED, ()):
         sums.came(row)
-    put_rows(db, tables)
-    sums.write(db)
-
-
-@contextmanager
-def _unfinished(path: Path, store: StoredLog) -> Iterator[apsw.Connection]:
-    """A connection that writes fast and keeps nothing to go back to; what it wrote is in the file at the end."""
-    db = open_database(path, store.master, APPLICATION_ID, VIEWS_VERSION)
-    try:
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{CACHE_KIB}"):
-            db.execute(f"PRAGMA {pragma}").fetchall()
-        db.execute("BEGIN EXCLUSIVE")
-        yield db
-        db.execute("COMMIT")
-    except BaseException:  # whoever is interrupted leaves no half of it
-        db.close()
-        remove(path)
-        raise
-    db.close()
+    sums.write(half.write(tables))

@@ -13,6 +13,7 @@
     parked/         at a hub, bundles that came too early                may be lost
     control.json    address and token of a running `serve`, for its owner's commands       while it runs
     views.db        read models                                          may be deleted at any time
+    views.db.*      read models that are being made (`projection`)       may be deleted at any time
     reserve         room that is given back when the disk is full        may be deleted at any time
     lock            held by the one process that writes entries
     views.lock      held by the one process that writes views.db: `serve`, or for moments a command that reads them

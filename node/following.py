@@ -15,7 +15,7 @@ nothing of an erasure, because it was put back or built meanwhile, is brought in
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from domain.folding import Folding
@@ -51,8 +51,12 @@ class Remembered:
 class Follower:
     """Feeds one file of read models from the log. Used by one thread."""
 
-    def __init__(self, store: StoredLog, views: Views, home_of: HomeOf) -> None:
+    def __init__(
+        self, store: StoredLog, views: Views, home_of: HomeOf, at_erasure: Callable[[], None] = lambda: None
+    ) -> None:
+        """`at_erasure` is called when an erasure is met, before anything says that it was."""
         self.views = views
+        self._at_erasure = at_erasure
         self._store = store
         self._home_of = home_of
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
@@ -102,6 +106,7 @@ class Follower:
         if body is None:
             return
         if (name := executed_subject(body.type, body.payload)) is not None:
+            self._at_erasure()
             found = self._start_anew(name, until)
             found.erased = True
             yield name, found

@@ -16,6 +16,10 @@ from types import FrameType
 from node.progress import Show
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during work that says itself what it leaves."""
+
+
 @contextmanager
 def heeded() -> Iterator[Callable[[Show], Show]]:
     """In this block Ctrl-C ends the work where it shows its progress; the block gives what does both."""

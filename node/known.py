@@ -1,8 +1,8 @@
 """Read models as they were: folded from the first so many entries of each log, and thrown away afterwards.
 
 "As known at" is a size for every log, which is what reports say of themselves and what filed reports keep.  The file is
-filled as a rebuild fills one, beside the live one and under the same key; one that a killed process left
-behind is removed by whoever comes next.  What was erased since is not there: nobody can know it any longer.
+filled as a rebuild fills one, beside the live one and under the same key; one that a killed process left behind is
+removed by whoever comes next, and by an erasure.  What was erased since is not there: nobody can know it any longer.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +18,9 @@ from node import incarnations, passphrase
 from node import views as views_module
 from node.clock import system_clock
 from node.folder import CONTROL_FILE, REBUILD_LOCK_FILE, VIEWS_LOCK_FILE, Folder
+from node.interrupting import heeded
 from node.progress import bar
-from node.projection import BUILDING_SUFFIX, FILLING_SUFFIX, KNOWN_SUFFIX, REBUILT_SUFFIX, Projection
+from node.projection import BUILDING_SUFFIX, FILLING_SUFFIX, KNOWN_SUFFIX, REBUILT_SUFFIX, Projection, Rebuilt
 from node.projection import rebuild as rebuild_views
 from node.reserve import Reserve
 from node.views import HomeOf, Views
@@ -152,9 +153,9 @@ def _follow(folder: Folder, store: StoredLog, home_of: HomeOf, goal: int) -> Non
     projection = Projection(store, folder.views, home_of)
     try:
         if projection.views.position() < goal:
-            with bar("read models", goal) as show:
-                for position in projection.catch_up():
-                    show(position)
+            with heeded() as heeding, bar("read models", goal) as show, closing(projection.catch_up()) as going:
+                for position in going:
+                    heeding(show)(position)
     finally:
         projection.close()
 
@@ -172,13 +173,16 @@ def _reached(folder: Folder, goal: int) -> bool:
         views.close()
 
 
-def rebuild(folder: Folder, homes_of: HomesOf) -> tuple[dict[str, str], dict[str, str]]:
-    """Build the read models anew and put them in place, also beside a running `serve`; digests before and after."""
+def rebuild(folder: Folder, homes_of: HomesOf, *, fresh: bool = False) -> tuple[dict[str, str], Rebuilt]:
+    """Build the read models anew and put them in place, also beside a running `serve`; digests before, and after.
+
+    One that was cut is gone on with, unless it is to be a `fresh` one.
+    """
     with folder.lock(REBUILD_LOCK_FILE):
         with current_views(folder, homes_of) as (store, views):
             position, before = views.digest_at()  # while a node serves, the log grows: compare like with like
-            with bar("rebuild", position) as show:
-                after = rebuild_views(store, folder.views, homes_of(store), show, position)
+            with heeded() as heeding, bar("rebuild", position) as show:
+                after = rebuild_views(store, folder.views, homes_of(store), heeding(show), position, fresh=fresh)
         _adopt(folder, homes_of)
     return before, after
 

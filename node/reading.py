@@ -32,6 +32,12 @@ from sync.stored_log import StoredLog
 SET_ASIDE: Final = "这本日志在别处也写过，这一条已重新登记 (this log was also continued elsewhere: recorded again)"
 RECORDED_AGAIN: Final = "恢复或复制之后重新登记，只算一次 (recorded again after a restore or a copy: counts once)"
 
+RESUMED: Final = (
+    "接着上次中断的重建做：前 {count} 条是上次折叠的，这次没有重新折叠。要全部重新折叠，请加 --fresh。 (This went on "
+    "with a rebuild that was interrupted: {count} entries were folded by that one, and not again now. To fold every "
+    "entry now, add --fresh.)"
+)
+
 
 @contextmanager
 def log_of(folder: Folder) -> Iterator[StoredLog]:
@@ -181,7 +187,15 @@ def digest(folder: Folder, homes_of: HomesOf) -> dict[str, Any]:
         return {"views_version": VIEWS_VERSION, "tables": views.digest()}
 
 
-def rebuild(folder: Folder, homes_of: HomesOf) -> dict[str, Any]:
+def rebuild(folder: Folder, homes_of: HomesOf, *, fresh: bool = False) -> dict[str, Any]:
     """Build the read models anew, put them in place, and say whether they are what the live ones were."""
-    before, after = opening.rebuild(folder, homes_of)
-    return {"equal": before == after, "views_version": VIEWS_VERSION, "tables": after}
+    before, after = opening.rebuild(folder, homes_of, fresh=fresh)
+    said = {"words": RESUMED.format(count=after.resumed_from)} if after.resumed_from else {}
+    return {
+        "equal": before == after.tables,
+        "resumed_from": after.resumed_from,
+        "folded": after.folded,
+        **said,
+        "views_version": VIEWS_VERSION,
+        "tables": after.tables,
+    }

@@ -150,13 +150,14 @@ class FollowerThread:
         began = time.monotonic()
         if self._full:
             self._projection.begin_again()
-        for _ in self._projection.catch_up():
-            if self._stopping.is_set():
-                return
-            if self._store.is_stopping:
-                break  # the rest is followed after the next start
-            if not self._asked.empty():
-                break  # what is asked may follow, too, and put another file in place
+        with contextlib.closing(self._projection.catch_up()) as going:
+            for _ in going:
+                if self._stopping.is_set():
+                    return
+                if self._store.is_stopping:
+                    break  # the rest is followed after the next start
+                if not self._asked.empty():
+                    break  # what is asked may follow, too, and put another file in place
         self._do_asked()
         self._looked.set()
         self._full = False

@@ -13,6 +13,10 @@ those streams.
 Ranges end where a log ends, if it can be; only a log that alone has more entries than a range may have is gone through
 several times. The heads of streams say beforehand how many entries each has, so a range is as large as it was meant,
 but for one subject that alone is larger.
+
+All this is *planned* once, before the first range is read. Who goes on later must follow the same plan: a log that
+grows may give a subject of a later range an earlier stream, and a plan made anew would look for it where nobody goes
+again.
 """
 
 from __future__ import annotations
@@ -44,6 +48,13 @@ class Range(NamedTuple):
     entries: int
 
 
+class Plan(NamedTuple):
+    """The ranges; and of subjects with several streams, which stream leads to which first one."""
+
+    ranges: list[Range]
+    joined: dict[int, int]
+
+
 class Portion:
     """What a range holds up to a position, still sealed; entries are opened when they are asked for."""
 
@@ -72,17 +83,20 @@ class Portion:
         return [(subject, entries[start:end]) for (subject, end), start in zip(ends, starts, strict=False)]
 
 
-def portions(store: StoredLog, until: int, count_max: int = RANGE_COUNT) -> Iterator[Portion]:
-    """All entries of streams that count, up to a position, a range after the other; no transaction is held between."""
-    ranges, joined = store.reading(lambda db: _planned(db, count_max))
-    for one in ranges:
-        yield Portion(store, store.reading(partial(_read, one=one, joined=joined, until=until)))
+def planned(store: StoredLog, count_max: int = RANGE_COUNT) -> Plan:
+    """How all entries of streams that count are gone through, some `count_max` of them at once."""
+
+    def plan(db: apsw.Connection) -> Plan:
+        with one_state(db):
+            return Plan(list(_ranges(db, count_max)), range_sql.joined_streams(db))
+
+    return store.reading(plan)
 
 
-def _planned(db: apsw.Connection, count_max: int) -> tuple[list[Range], dict[int, int]]:
-    """The ranges; and of subjects with several streams, which stream leads to which first one."""
-    with one_state(db):
-        return list(_ranges(db, count_max)), range_sql.joined_streams(db)
+def portions(store: StoredLog, plan: Plan, until: int, done: int = 0) -> Iterator[Portion]:
+    """All entries up to a position, a range after the other, without those `done`; no transaction is held between."""
+    for one in plan.ranges[done:]:
+        yield Portion(store, store.reading(partial(_read, one=one, joined=plan.joined, until=until)))
 
 
 def _ranges(db: apsw.Connection, count_max: int) -> Iterator[Range]:

@@ -10,10 +10,13 @@ from uuid import UUID
 import pytest
 
 from central_hub import cli as hub_cli
+from node import filling as filling_module
+from node import projection as projection_module
 from node.erasing import erase
+from node.filling import Pace
 from node.folder import Config, Folder, create_folder
 from node.opening import current_views, writing
-from node.projection import BUILDING_SUFFIX, Projection, rebuild
+from node.projection import BUILDING_SUFFIX, FILLING_SUFFIX, KNOWN_SUFFIX, Projection, rebuild
 from node.views import Views
 from site_node import cli as home_cli
 from sync.errors import ErasureUnfinished
@@ -117,12 +120,32 @@ def test_an_old_copy_of_the_views_is_brought_in_line(home):
     """Read models, half-built ones too, that come back from before the erasure do not bring the child back."""
     old = home.path.with_name("old.db")
     shutil.copy(home.views, old)
-    shutil.copy(home.views, home.path / f"views.db{BUILDING_SUFFIX}")
+    half = [home.path / f"views.db{suffix}" for suffix in (BUILDING_SUFFIX, FILLING_SUFFIX, KNOWN_SUFFIX)]
+    for path in half:
+        shutil.copy(home.views, path)
     erase_child(home)
-    assert not (home.path / f"views.db{BUILDING_SUFFIX}").exists()
+    assert not any(path.exists() for path in half)
     shutil.copy(old, home.views)
     assert names(home) == ["别人"]
     assert remains(home.path) == []
+
+
+def test_what_a_node_was_filling_goes(home, monkeypatch):
+    """After an upgrade that was cut the half-built file holds the child: an erasure leaves nothing of it anywhere."""
+    monkeypatch.setattr(filling_module, "PACE", Pace(1, 1))
+    monkeypatch.setattr(projection_module, "FILLED_COUNT_MIN", 1)
+    for path in home.path.glob("views.db*"):
+        path.unlink()
+    with writing(home) as store:
+        projection = Projection(store, home.views, home_cli.homes_of(home)(store))
+        with closing(projection.catch_up()) as going:
+            for _ in range(3):
+                next(going)
+        projection.close()
+    assert {file for file, _ in remains(home.path)} == {f"views.db{FILLING_SUFFIX}"}
+    erase_child(home)
+    assert remains(home.path) == []
+    assert names(home) == ["别人"]
 
 
 def test_an_old_log_put_back_does_not_bring_the_child_back(home):
