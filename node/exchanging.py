@@ -179,7 +179,8 @@ class Exchanger:
 
     def _progress(self) -> tuple[int, ...]:
         """What grows with whatever an exchange brought forward."""
-        return self._narrowing.steps, self.acknowledged, self._chunks, self._delivered, sum(self._pushed.values())
+        own = (self._narrowing.steps, self.acknowledged, self._chunks, self._delivered)
+        return *own, sum(self._pushed.values()), self.pace.resumed_bytes
 
     def _obey(self) -> int:
         """Carry out what the county has ordered; what fails is tried again after the next exchange. How many orders."""
@@ -209,8 +210,7 @@ class Exchanger:
 
     async def _push_others(self, fetched: Fetching) -> None:
         """Push what the hub lacks of this node's other logs."""
-        damage: EntryDamaged | None = None
-        told = {log: at.size for log, at in fetched.fetcher.logs.items()}
+        damage, told = None, {log: at.size for log, at in fetched.fetcher.logs.items()}
         for one in await asyncio.to_thread(healing.behind, self._store, told):
             try:
                 await self._exchange(one.log, one.size, one.hub_size, one.receipted, ask_first=True)

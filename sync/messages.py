@@ -22,15 +22,27 @@ class Hello(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The hub's first answer: how much of the log it holds, its clock, and its root where both sides have entries.
+    """The hub's first answer: how much of the log it holds, its clock, and its root at the smaller of both sizes.
 
-    The root is the one at the smaller of its own size and the one in Hello: so the node sees at once whether the hub's
-    copy is a beginning of its own log, continues it, or says something else.
+    So the node sees at once whether the hub's copy is a beginning of its own log, continues it, or is another one.
     """
 
     size: int
     clock_ms: int
     root: bytes
+
+
+class Remains(NamedTuple):
+    """Before Held: what had come of a frame when the line was cut (`interrupted`)."""
+
+    size_bytes: int
+    fingerprint: bytes
+
+
+class Resume(NamedTuple):
+    """What comes next is that frame, without so many bytes at its beginning."""
+
+    size_bytes: int
 
 
 class Beginning(NamedTuple):
@@ -319,9 +331,8 @@ class SignedLog(NamedTuple):
 class Welcome(NamedTuple):
     """The logs of a node's home in the order of need, for a node that has nothing of them: an outbox of its own.
 
-    A node asks for it, with the epoch and size that it holds of one (zeros: none). The hub says what it has made
-    (zeros: none) and, where the node named another epoch, what the keys of the logs in it have signed, up to where they
-    are in it.
+    A node asks for it, with the epoch and size that it holds of one (zeros: none). The hub says what it has made (or
+    zeros) and, where the node named another epoch, what the logs' keys have signed, up to where they are in it.
     """
 
     epoch: int
@@ -389,4 +400,4 @@ AboutLogs = Introduction | Compare | Roots | Logs | Follow | Carry | Took | Abou
 AboutOutbox = OutboxAt | Delivery | Witness | Recall | Returned
 AboutFiles = Offer | Chunk | Holds | Declined | Bring
 AboutEntries = Push | Ack | NoKey | AskPlain | Confirm | Receipt
-Message = Notice | Hello | Held | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox
+Message = Notice | Hello | Remains | Held | Resume | AboutEntries | Refusal | AboutFiles | AboutLogs | AboutOutbox

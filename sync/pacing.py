@@ -7,6 +7,10 @@ lived). How much a link lives is learned: the first bytes count for little, each
 
 Where the link is fast, bytes do not matter but turns do: a frame may take FRAME_S of the line, as long as it remains a
 small part of what the link lives. The rate is what acknowledgements say, from one to the next.
+
+Where the hub has kept what a cut left of a push (`interrupted`), a larger one loses no more: it may take RESUMED_S of a
+slow line. A cut after which the hub has nothing of it ends that. For the push to be made again as it was, it is
+remembered how many rows it had.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ PUSH_SIZE_BYTES_FIRST: Final = 3_000
 PUSH_SIZE_BYTES_MAX: Final = 64_000
 FRAME_COST_BYTES: Final = 150  # size, root, signature, and a little for what a larger frame packs better
 FRAME_S: Final = 0.3
+RESUMED_S: Final = 1.0
+RESUMED_SIZE_BYTES_MAX: Final = 8_000
 ROW_SIZE_BYTES_FIRST: Final = 80.0
 ROW_SIZE_BYTES_MIN: Final = 8.0
 LIVED_BYTES_FIRST: Final = 32_000  # before anything is known
@@ -35,6 +41,9 @@ class Pace:
         self._largest_bytes = largest_bytes
         self.row_size_bytes = ROW_SIZE_BYTES_FIRST  # what a row of the last push took
         self.arrived_bytes = 0  # of all pushes that were acknowledged
+        self.unconfirmed_pushes = 0  # that arrived since the last receipt, as far as is known
+        self.resumed_bytes = 0  # that the hub had of the push which the last exchange began with
+        self.resumes = False  # the hub kept what the last cut left of a push
         self._carried_bytes = float(LIVED_BYTES_FIRST)
         self._cuts = 1.0
         self._unsure: list[Pushed] = []  # under way at the last cut
@@ -49,6 +58,8 @@ class Pace:
             return self._largest_bytes
         lived = self._carried_bytes / self._cuts
         best = max(math.sqrt(2 * FRAME_COST_BYTES * lived), min(self._rate * FRAME_S, lived / PART_OF_LIFE))
+        if self.resumes:
+            best = max(best, min(self._rate * RESUMED_S, RESUMED_SIZE_BYTES_MAX))
         return int(min(self._largest_bytes, max(PUSH_SIZE_BYTES_MIN, best)))
 
     def arrived(self, size_bytes: int, sent_s: float, now_s: float) -> None:
@@ -65,23 +76,34 @@ class Pace:
 
     def cut(self, under_way: list[Pushed]) -> None:
         """The link was cut; these pushes may have arrived or not."""
-        self._unsure, self._unmeasured_bytes = under_way, 0
+        self._unsure = under_way or self._unsure  # of the cut before, if the hub has not said since what it holds
+        self._unmeasured_bytes = 0
         self._cuts += 1
         if self._cuts > CUTS_REMEMBERED:
             self._cuts, self._carried_bytes = self._cuts / 2, self._carried_bytes / 2
 
-    def held(self, size: int) -> None:
-        """After a cut: the hub turns out to hold so many entries."""
-        found_bytes = sum(push.size_bytes for push in self._unsure if push.end <= size)
+    def held(self, size: int) -> int:
+        """After a cut: the hub turns out to hold so many entries. How many rows the push had that was to follow."""
+        broken = next((push.rows_count for push in self._unsure if push.end - push.rows_count == size), 0)
+        found = [push.size_bytes for push in self._unsure if push.end <= size]
+        found_bytes = sum(found)
+        self.unconfirmed_pushes += len(found)
         self.arrived_bytes += found_bytes
         self._carried_bytes += found_bytes
-        self._unsure = []
+        self.resumes &= not self._unsure  # unless it says so in this exchange
+        self._unsure, self.resumed_bytes = [], 0
+        return broken
+
+    def resumed(self, size_bytes: int) -> None:
+        """The hub had so many bytes of a frame that a cut met."""
+        self.resumes, self.resumed_bytes = True, size_bytes
 
 
 class Pushed(NamedTuple):
-    """A push under way: where it ends, the size that was tried and the one it has, and when it was handed over."""
+    """A push under way: where it ends, its rows, the size that was tried and the one it has, and when it was sent."""
 
     end: int
+    rows_count: int
     tried_bytes: int
     size_bytes: int
     sent_s: float | None
@@ -94,6 +116,7 @@ class Flight:
         self._tried_bytes = push_size_bytes
         self._pace = pace
         self._under_way: list[Pushed] = []
+        self.broken_rows = 0  # of the push that a cut before this exchange met, once the hub has said what it holds
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -116,7 +139,7 @@ class Flight:
     def add(self, end: int, rows_count: int, size_bytes: int, now_s: float | None) -> None:
         """A push is handed to the link."""
         self._pace.row_size_bytes = max(ROW_SIZE_BYTES_MIN, size_bytes / max(1, rows_count))
-        self._under_way.append(Pushed(end, self._tried_bytes, size_bytes, now_s))
+        self._under_way.append(Pushed(end, rows_count, self._tried_bytes, size_bytes, now_s))
 
     def arrived(self, size: int, now_s: float | None) -> None:
         """So many entries are acknowledged."""
@@ -126,6 +149,7 @@ class Flight:
             push.tried_bytes for push in arrived
         ]:  # what is tried now got through: try twice of it
             self.grow()
+        self._pace.unconfirmed_pushes += len(arrived)
         for push in arrived:
             if now_s is not None and push.sent_s is not None:
                 self._pace.arrived(push.size_bytes, push.sent_s, now_s)
@@ -144,4 +168,4 @@ class Flight:
 
     def held(self, size: int) -> None:
         """The hub said what it holds, which settles what was under way at the last cut."""
-        self._pace.held(size)
+        self.broken_rows = self._pace.held(size)

@@ -126,9 +126,11 @@ class Sender:
         self._asks_on_the_way = asks_on_the_way  # whether the log can be signed anywhere, not only where it ends
         self._unread = 0  # pushes that were on their way when the hub first asked for plain ones
         self._overtaken = 0  # pushes that Held made useless when they were on their way; they are answered, too
-        self._flight = Flight(push_size_bytes, pace or Pace())
+        self.pace = pace or Pace()
+        self._flight = Flight(push_size_bytes, self.pace)
         self._rows_max = rows_max
         self.has_pushed = False  # whether anything was sent that a hub with another copy takes for wrong
+        self.resumes = False  # the hub has the beginning of a frame: the next push is to be the one that was cut
         self._pushes = 0  # since the last time a receipt was asked for
         self._asked: dict[int, SignedSize] = {}
         self.diverged: Held | None = None  # what the hub holds, where that is not a beginning of this log
@@ -155,14 +157,16 @@ class Sender:
             return Ask(self._cursor)
         if self._cursor >= self.size or len(self._flight) >= IN_FLIGHT_MAX:
             return Wait()
-        return Portion(self._cursor, max(1, min(self._flight.rows_count, self._rows_max, self.size - self._cursor)))
+        again = self._flight.broken_rows if self.resumes and not self.has_pushed else 0
+        rows_count = again or self._flight.rows_count
+        return Portion(self._cursor, max(1, min(rows_count, self._rows_max, self.size - self._cursor)))
 
     def _wants_receipt(self) -> bool:
         """At the end; and on the way for what an attempt before this one, or the last pushes, brought to the hub."""
         if self._cursor >= self.size:
             return True
         known = self._asks_on_the_way and self.hub_clock_ms is not None and self._cursor > self.receipted
-        return known and (self._pushes >= RECEIPT_EVERY_PUSHES or not (self._asked or self.has_pushed))
+        return known and self._pushes >= RECEIPT_EVERY_PUSHES
 
     def pushed(self, push: Push, frame_size_bytes: int) -> bool:
         """A push is ready for the link; False if the hub's answer has meanwhile made it useless."""
@@ -193,6 +197,8 @@ class Sender:
             return
         on_the_way = len(self._flight)
         self._flight.held(size)
+        unknown = size > self.receipted and not self.pace.unconfirmed_pushes  # nobody here knows how it came there
+        self._pushes = RECEIPT_EVERY_PUSHES if unknown else self._pushes + self.pace.unconfirmed_pushes
         if size < self.acknowledged or self._ask_first or size > self._cursor:
             self._cursor = size
             self._flight.clear()
@@ -286,6 +292,7 @@ class Sender:
         timestamp_s = verify_cosignature(self.hub_key, text, receipt.cosignature)
         verify_note(self.hub_key, self.log, size, signed.root, receipt.note)
         self.acknowledged = self.receipted = size
+        self.pace.unconfirmed_pushes = 0
         in_series = Kept(size, receipt.note, self.greeted)
         kept = KeepReceipt(signed._replace(receipt=receipt.cosignature), timestamp_s, in_series)
         if size == self.size:

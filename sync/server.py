@@ -23,7 +23,7 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -50,6 +50,7 @@ from sync.file_keeping import keep
 from sync.file_sql import StoredFile
 from sync.file_transfer import FileReceiver
 from sync.hub_note import EPOCH_FIRST
+from sync.interrupted import Interrupted
 from sync.log_schema import Kind
 from sync.messages import (
     UNKNOWN,
@@ -67,9 +68,11 @@ from sync.messages import (
     NoKey,
     Notice,
     Offer,
+    Push,
     Recall,
     Receipt,
     Refusal,
+    Resume,
     Returned,
     Took,
     Welcome,
@@ -95,6 +98,7 @@ class Talk:
     """How far one exchange has come; requests are numbered as they come."""
 
     number: int
+    frames: wire.FrameBuffer = field(default_factory=wire.FrameBuffer)
     receiver: Receiver | None = None
     files: FileReceiver | None = None
     logs: ServedLogs | None = None
@@ -145,6 +149,7 @@ class ExchangeServer:
         self._clock_ms = clock_ms
         self._running: dict[bytes, tuple[int, asyncio.Task[None]]] = {}
         self._numbers = itertools.count(1)
+        self._interrupted = Interrupted(lambda: asyncio.get_running_loop().time())
         self._turns = asyncio.Semaphore(WORKING_MAX)
 
     def routes(self) -> list[web.RouteDef]:
@@ -216,16 +221,16 @@ class ExchangeServer:
         return response
 
     async def _converse(self, request: web.Request, response: web.StreamResponse, talk: Talk) -> None:
-        frames = wire.FrameBuffer()
         try:
             while chunk := await asyncio.wait_for(request.content.readany(), SILENCE_TIMEOUT_S):
-                for frame in frames.feed(chunk):
+                for frame in talk.frames.feed(chunk):
                     await self._hear(response, talk, frame)
                     if talk.is_over:
                         return
         finally:
             if talk.receiver is not None and self._running.get(talk.receiver.log, (0,))[0] == talk.number:
                 del self._running[talk.receiver.log]
+                self._interrupted.keep(talk.receiver.log, talk.frames.begun)
 
     async def _hear(self, response: web.StreamResponse, talk: Talk, frame: bytes) -> None:
         is_greeting = talk.receiver is None and len(frame) <= GREETING_SIZE_BYTES_MAX
@@ -260,6 +265,12 @@ class ExchangeServer:
             return await self._begin(talk, message)
         log = talk.receiver.log
         match message:
+            case Resume():
+                talk.frames.resume(self._interrupted.take(log, message))
+                return []
+            case Push() | Chunk():
+                self._interrupted.drop(log)
+        match message:
             case Offer() | Chunk():
                 talk.files = talk.files or FileReceiver(log, self._key_of(log) or b"")
                 return await self._take_file(log, talk.files, message)
@@ -292,7 +303,8 @@ class ExchangeServer:
             talk.is_over = True
             reason = "this county does not know the node: join again with a new invitation"
             return [Refusal(f"{UNKNOWN}:{log_id(self._store.identity.public_key).hex()}", reason)]
-        return await self._take(talk, receiver, message)
+        remains = self._interrupted.remains(receiver.log)
+        return [*([remains] if remains is not None else []), *await self._take(talk, receiver, message)]
 
     async def _take(self, talk: Talk, receiver: Receiver, message: Message) -> list[Message]:
         answers: list[Message | None] = []

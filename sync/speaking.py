@@ -24,6 +24,7 @@ from sync.errors import Diverged, KeyDestroyed, LogCorrupt, Unreachable
 from sync.fetching import Fetching
 from sync.file_keeping import chunk_of, passed_on
 from sync.file_transfer import FileSender, MakeOffer, ReadChunk
+from sync.interrupted import is_beginning
 from sync.log_schema import Kind
 from sync.mending import Mending
 from sync.messages import (
@@ -46,6 +47,8 @@ from sync.messages import (
     OutboxAt,
     Push,
     Recall,
+    Remains,
+    Resume,
     Roots,
     Took,
     Welcome,
@@ -102,6 +105,8 @@ class Speaker:
         self._store = store
         self._clock_ms = clock_ms
         self._offered_again: bytes | None = None
+        self._remains: Remains | None = None  # of a frame that a cut met, at the hub
+        self._has_sent = False  # something large, before which a hub that has remains of it says so
         self._references = References(store, sender.log)
         self._effort = Effort()
 
@@ -184,7 +189,7 @@ class Speaker:
                     self.sender.now_s = asyncio.get_running_loop().time()
                     if self.sender.pushed(push, len(frame)):
                         self._effort.pushed(push.end, len(frame), self.sender.now_s)
-                        return self._count(frame)
+                        return self._count(self._behind_remains(frame))
                 case Ask(size):
                     return self._frames_of(
                         self.sender.ask(await asyncio.to_thread(self._store.sign, size, self.sender.log))
@@ -216,6 +221,14 @@ class Speaker:
     def _frames_of(self, effects: list[Effect]) -> bytes:
         return b"".join(self._count(wire.encode(effect.message)) for effect in effects if isinstance(effect, Send))
 
+    def _behind_remains(self, frame: bytes) -> bytes:
+        """A frame with entries or of a photograph; without its beginning, where the hub has that."""
+        remains, self._remains, self._has_sent = self._remains, None, True
+        if remains is None or not is_beginning(remains, frame):
+            return frame
+        self.sender.pace.resumed(remains.size_bytes)
+        return wire.encode(Resume(remains.size_bytes)) + frame[remains.size_bytes :]
+
     def _count(self, frame: bytes) -> bytes:
         self.traffic.sent_bytes += len(frame)
         return frame
@@ -237,7 +250,8 @@ class Speaker:
                 self.files.offered(len(message.manifest.hashes))
             else:
                 self.files.sent()
-            return self._count(wire.encode(message, FILE_LEVEL))
+            frame = wire.encode(message, FILE_LEVEL)
+            return self._count(self._behind_remains(frame) if isinstance(message, Chunk) else frame)
         return None
 
     def _about_file(self, step: MakeOffer | ReadChunk) -> Offer | Chunk:
@@ -252,6 +266,9 @@ class Speaker:
         match message:
             case Notice():
                 pass  # for a later version of us
+            case Remains():
+                self._remains = None if self._has_sent else message
+                self.sender.resumes = self._remains is not None
             case Held():
                 await self._hear_held(message)
             case Welcome() | Delivery() if self.welcome.is_of(message):

@@ -54,6 +54,8 @@ from sync.messages import (
     Push,
     Receipt,
     Refusal,
+    Remains,
+    Resume,
     Returned,
 )
 from sync.push_form import OrdinalOf, SubjectOf, pack_push, unpack_push
@@ -69,11 +71,13 @@ RAW_MASK: Final = (1 << RAW_BITS) - 1
 HELLO, HELD, PUSH, ACK, CONFIRM, RECEIPT, REFUSAL, NO_KEY = 1, 2, 3, 4, 5, 6, 7, 8
 OFFER, HOLDS, DECLINED, CHUNK, BRING = 9, 10, 11, 12, 31
 CARRY, DELIVERY, ASK_PLAIN = 18, 21, 32
+REMAINS, RESUME = 40, 41
 KINDS: Final = {Hello: HELLO, Held: HELD, Ack: ACK, NoKey: NO_KEY, Confirm: CONFIRM, Receipt: RECEIPT,
                 Refusal: REFUSAL, Holds: HOLDS, Declined: DECLINED, Chunk: CHUNK,
-                AskPlain: ASK_PLAIN, **wire_logs.KINDS}  # fmt: skip
+                AskPlain: ASK_PLAIN, Remains: REMAINS, Resume: RESUME, **wire_logs.KINDS}  # fmt: skip
 
 KNOWN: Final = frozenset({*KINDS.values(), PUSH, OFFER, CARRY, DELIVERY, BRING, wire_logs.RETURNED})
+FINGERPRINT_SIZE: Final = 8  # of the beginning of a frame
 NOTICES: Final = range(64, 128)  # what later versions may say to those who do not know it
 
 
@@ -139,6 +143,16 @@ class FrameBuffer:
     def waiting(self) -> int:
         """Bytes of a frame that is not complete yet."""
         return len(self._held)
+
+    @property
+    def begun(self) -> bytes:
+        """The beginning of a frame that is not complete yet; nothing where a whole one waits."""
+        is_begun = len(self._held) >= 4 and len(self._held) < 4 + int.from_bytes(self._held[:4], "big")
+        return bytes(self._held) if is_begun else b""
+
+    def resume(self, begun: bytes) -> None:
+        """What comes next goes on behind this beginning of a frame."""
+        self._held[:0] = begun
 
 
 def decode(frame: bytes, subject_of: SubjectOf | None = None) -> Message:
@@ -241,6 +255,8 @@ def _message(elements: list[Any]) -> Message:
             return Refusal(code, text)
         case [kind, int(size)] if kind == ASK_PLAIN:
             return AskPlain(_size(size))
+        case [kind, *rest] if kind in (REMAINS, RESUME):
+            return _about_a_cut(kind, rest)
         case [kind, *rest] if kind >= OFFER:
             return _about_file(kind, rest) if kind <= CHUNK or kind == BRING else wire_logs.message(kind, rest)
     raise RemoteProtocolError(f"a message of kind {elements[0]} that does not fit its form")
@@ -256,6 +272,18 @@ def _receipt(rest: list[Any]) -> Receipt:
             bytes_ok(signature, "signature", 64)
             return Receipt(size, cosignature, epoch, backed_up_to, thousandths, signature)
     raise RemoteProtocolError("a receipt that does not fit its form, or without the hub's note")
+
+
+def _about_a_cut(kind: int, rest: list[Any]) -> Message:
+    match rest:
+        case [int(size_bytes), bytes(fingerprint)] if kind == REMAINS:
+            int_ok(size_bytes, "bytes", 1, FRAME_SIZE_BYTES_MAX)
+            bytes_ok(fingerprint, "fingerprint", FINGERPRINT_SIZE)
+            return Remains(size_bytes, fingerprint)
+        case [int(size_bytes)] if kind == RESUME:
+            int_ok(size_bytes, "bytes", 1, FRAME_SIZE_BYTES_MAX)
+            return Resume(size_bytes)
+    raise RemoteProtocolError(f"a message of kind {kind} that does not fit its form")
 
 
 def _about_file(kind: int, rest: list[Any]) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,55 @@ def test_cut_at_every_byte(tmp_path, direction):
     pair.exchange(1 << 20)
     pair.require_all()
     pair.close()
+
+
+LIFE_BYTES = 1200  # of a connection: less than any push or chunk that is made here
+OVERHEAD_BYTES = 600  # HTTP's lines, the greeting, a question for a receipt, an offer, Resume
+
+
+def lives_until_done(pair: Pair, lives_max: int) -> int:
+    """Exchange over connections that live for so little, in small pieces, until all has come."""
+    for count in range(1, lives_max):
+        if pair.exchange(100, (LIFE_BYTES, None)) == "done":
+            return count
+    raise AssertionError(f"not done after {lives_max} connections")
+
+
+@pytest.mark.parametrize("is_singly", [False, True])
+def test_what_came_of_a_push_is_not_sent_again(pair, is_singly, monkeypatch):
+    """Connections too short for a single push bring all of them; a hub that is started anew has forgotten one part."""
+    monkeypatch.setattr(pair.home.exchanger, "_goes_singly", lambda: is_singly)
+    pair.work()
+    assert pair.exchange(1 << 20) == "done"
+    notes = random.Random(1)
+    store = pair.home.store
+    for _ in range(120):
+        note = "".join(chr(notes.randrange(0x4E00, 0x9FA5)) for _ in range(60))
+        pair.numbers += 1
+        extensions = {EXT_SOURCE: ["s", pair.numbers]}
+        store.record([Draft("visit/1", "w", bytes(16), NOW_MS, {"note": note}, extensions=extensions)])
+    pair.work()
+    needed_bytes = 120 * 60 * 2
+    for _ in range(5):
+        assert pair.exchange(100, (LIFE_BYTES, None)) == "cut"
+    pair.hub.stop()
+    pair.hub.start()
+    count = lives_until_done(pair, needed_bytes // (LIFE_BYTES - OVERHEAD_BYTES) + 10)
+    assert count >= needed_bytes // LIFE_BYTES - 5
+    pair.require_the_end()
+    pair.require_all()
+
+
+def test_what_came_of_a_photographs_part_is_not_sent_again(pair):
+    """A part of a photograph is sixteen thousand bytes; connections for a thousand bring it."""
+    pair.work()
+    assert pair.exchange(1 << 20) == "done"
+    content = random.Random(2).randbytes(20_000)
+    store = pair.home.store
+    name = store.files.add(store.log, content, "image/jpeg", [bytes(16)], 0)
+    lives_until_done(pair, len(content) // (LIFE_BYTES - OVERHEAD_BYTES) + 10)
+    assert store.files.waiting() == []
+    assert pair.hub.store.files.read(name)[1] == content
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 2, 7])

@@ -19,7 +19,7 @@ from sync.database import OutcomeUnknown
 from sync.entry import origin
 from sync.errors import RefusedByPeer, RemoteProtocolError, SyncError, Unreachable, VerificationError
 from sync.merkle import EMPTY_ROOT
-from sync.messages import Ack, AskPlain, Held, Hello, Receipt, Refusal
+from sync.messages import Ack, AskPlain, Held, Hello, Receipt, Refusal, Remains, Resume
 from sync.note import Signer, checkpoint_text, verify_cosignature
 from sync.outgoing import push_of
 from sync.pacing import PUSH_SIZE_BYTES_FIRST
@@ -328,6 +328,28 @@ def test_a_line_that_is_always_cut_still_brings_everything(node, hub, sizes_of, 
     run(work())
     check_complete(node, hub)
     assert sizes_of(hub.store) == {hub.store.log: 0, node.log: 900}
+
+
+def test_who_goes_on_behind_what_is_not_there_tries_again(node, hub):
+    """Whatever a node says of the beginning of a frame, what is stored is what its log has signed."""
+    node.record(drafts(20)).result(10)
+    hello, push = wire.encode(Hello(1, node.log, 20, 1)), wire.encode(push_of(node, 0, 20))
+
+    async def work() -> None:
+        async with serving(hub):
+            _, answers = await post(hub, hello + wire.encode(Resume(300)) + push[300:])
+            assert [type(said) for said in answers] == [Held, Refusal]
+            assert answers[-1].code == "damaged"
+            _, answers = await post(hub, hello + push[:300])  # ends within the frame
+            assert answers == [Held(0, CLOCK_MS, EMPTY_ROOT)]
+            wrong = bytes([push[300] ^ 1]) + push[301:]
+            _, answers = await post(hub, hello + wire.encode(Resume(300)) + wrong)
+            assert [type(said) for said in answers] == [Remains, Held, Refusal]
+            assert answers[-1].code == "damaged"
+            _, answers = await post(hub, hello + push)
+            assert answers[-1] == Ack(20)
+
+    run(work())
 
 
 def test_many_homes_at_once(stores, hub, sizes_of):

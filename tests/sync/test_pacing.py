@@ -13,8 +13,10 @@ from sync.pacing import (
     PUSH_SIZE_BYTES_FIRST,
     PUSH_SIZE_BYTES_MAX,
     PUSH_SIZE_BYTES_MIN,
+    RESUMED_SIZE_BYTES_MAX,
     Flight,
     Pace,
+    Pushed,
 )
 
 
@@ -80,6 +82,33 @@ def test_a_line_that_became_good_is_believed():
     carry(pace, 10**6, 3_000_000)
     assert before < 5000
     assert pace.bound_bytes == PUSH_SIZE_BYTES_MAX
+
+
+def test_where_a_cut_loses_no_part_of_a_push_pushes_are_larger():
+    """A hub that has kept what a cut left lets a slow line have larger pushes; one that kept nothing ends that."""
+    pace = Pace()
+    carry(pace, 8000, 40_000)
+    before = pace.bound_bytes
+    pace.cut([Pushed(30, 10, 800, 800, 0.0)])
+    assert pace.held(20) == 10
+    pace.resumed(700)
+    assert before < pace.bound_bytes <= RESUMED_SIZE_BYTES_MAX
+    pace.cut([Pushed(30, 10, 800, 800, 0.0)])
+    assert (pace.held(25), pace.resumed_bytes) == (0, 0)
+    assert pace.bound_bytes <= before
+
+
+def test_pushes_that_no_receipt_covers_are_counted():
+    """What is acknowledged, and what a cut left open and turns out to have arrived."""
+    pace = Pace()
+    flight = Flight(PUSH_SIZE_BYTES_FIRST, pace)
+    for end in (10, 20, 30):
+        flight.add(end, 10, 1000, None)
+    flight.arrived(10, None)
+    assert pace.unconfirmed_pushes == 1
+    flight.cut()
+    Flight(PUSH_SIZE_BYTES_FIRST, pace).held(20)
+    assert pace.unconfirmed_pushes == 2
 
 
 def test_what_turns_out_to_have_arrived_counts():

@@ -57,6 +57,8 @@ from sync.messages import (
     Recall,
     Receipt,
     Refusal,
+    Remains,
+    Resume,
     Returned,
     Roots,
     SignedLog,
@@ -86,10 +88,12 @@ KINDS = (
     "Succeed", "Compare", "Roots", "Logs", "Follow", "Carry", "Took", "OutboxAt", "Delivery", "Vouch",
     "Witness", "Recall", "Returned",
     "Again", "Content", "Bring", "erased Push", "AskPlain", "About", "Welcome",
+    "Remains", "Resume",
 )  # fmt: skip
 NUMBERS = {
     **{kind: number for number, kind in enumerate(KINDS, 1)},
     "erased Push": 3, "Welcome": 27, "Again": 29, "Content": 30, "Bring": 31, "AskPlain": 32, "About": 33,
+    "Remains": 40, "Resume": 41,
 }  # fmt: skip
 
 
@@ -125,6 +129,8 @@ def messages() -> dict[str, object]:
         "Push": push,
         "AskPlain": AskPlain(0),
         "About": About(log),
+        "Remains": Remains(200, hashlib.sha256(hexed("frame Push", "frame")[:200]).digest()[:8]),
+        "Resume": Resume(200),
         "Ack": Ack(2),
         "Confirm": Confirm(2, root, signature),
         "Receipt": Receipt.of(2, hexed("receipt", "cosignature"), second_note()),

@@ -23,7 +23,18 @@ from sync.messages import Ack, AskPlain, Beginning, Confirm, Held, Hello, NoKey,
 from sync.note import Signer, checkpoint_text, cosign, sign
 from sync.pacing import Pace
 from sync.receipts import Greeted, Kept
-from sync.replicator import Append, Ask, Cosign, KeepReceipt, Portion, Receiver, Send, Sender, Wait
+from sync.replicator import (
+    RECEIPT_EVERY_PUSHES,
+    Append,
+    Ask,
+    Cosign,
+    KeepReceipt,
+    Portion,
+    Receiver,
+    Send,
+    Sender,
+    Wait,
+)
 
 HUB = Signer("homeward/hub", b"H" * 32)
 CLOCK_MS = 1_741_392_000_000
@@ -855,6 +866,67 @@ def test_what_a_cut_left_open_is_settled_by_the_next_exchange():
     second = Sender(log_id(HUB.public_key), HUB.public_key, 100, 0, ask_first=True, push_size_bytes=800, pace=pace)
     second.held(Held(ends[1], 7, ROOT), ROOT)
     assert pace.arrived_bytes == 80 * ends[1]
+
+
+def after_a_cut(first: Sender, held: int, *, resumes: bool = False) -> Sender:
+    """What follows an exchange that was cut: the hub turns out to hold so many entries."""
+    first.was_cut()
+    made = Sender(
+        first.log, HUB.public_key, first.size, first.acknowledged,
+        receipted=first.receipted, ask_first=True, push_size_bytes=800, pace=first.pace,
+    )  # fmt: skip
+    made.resumes = resumes
+    made.held(Held(held, 7, ROOT), ROOT)
+    return made
+
+
+def test_a_cut_is_no_reason_to_ask_for_a_receipt():
+    """After as many pushes as without a cut it is asked for, however many connections they took."""
+    made, pushes = sender(size=100_000), 0
+    while pushes < RECEIPT_EVERY_PUSHES:
+        for _ in range(4):
+            assert isinstance(made.next(), Portion)
+            end = send_next(made)[1]
+        made.receive(Ack(end))
+        made = after_a_cut(made, end)
+        pushes += 4
+    assert made.next() == Ask(end)
+    send_next(made)  # asks first
+    made = after_a_cut(made, end)
+    assert made.next() == Ask(end)  # the question was lost
+    close_of(made, end)
+    made.receive(receipt_of(HUB, made.log, end))
+    send_next(made)
+    made = after_a_cut(made, end)
+    assert isinstance(made.next(), Portion)
+
+
+def test_what_arrived_while_nobody_counted_is_confirmed_first():
+    """A node that was started anew does not know how long the hub has held what no receipt covers."""
+    made = Sender(log_id(HUB.public_key), HUB.public_key, 100, 0, ask_first=True, push_size_bytes=800)
+    made.held(Held(60, 7, ROOT), ROOT)
+    assert made.next() == Ask(60)
+
+
+def test_a_push_that_was_cut_is_made_again_where_the_hub_has_a_part_of_it():
+    """It has the same rows then, also after another cut before the hub was heard; else what the link allows by now."""
+    for resumes in (True, False):
+        first = sender(size=100_000)
+        ranges = [send_next(first) for _ in range(3)]
+        first.receive(Ack(ranges[0][1]))
+        first.pace.row_size_bytes *= 3  # rows became larger
+        first.was_cut()
+        first = Sender(first.log, HUB.public_key, first.size, 0, ask_first=True, push_size_bytes=800, pace=first.pace)
+        second = after_a_cut(first, ranges[1][1], resumes=resumes)
+        assert (send_next(second) == ranges[2]) is resumes
+
+
+def test_a_push_that_was_cut_is_not_made_where_another_one_follows():
+    """A hub that holds more, or less, than where the push began gets what follows there, of the usual size."""
+    first = sender(size=100_000)
+    send_next(first)
+    second = after_a_cut(first, 5, resumes=True)
+    assert send_next(second) == (5, 15)
 
 
 def test_the_greeting_of_both_clocks_is_kept_beside_the_receipt():

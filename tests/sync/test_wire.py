@@ -46,6 +46,8 @@ from sync.messages import (
     Recall,
     Receipt,
     Refusal,
+    Remains,
+    Resume,
     Returned,
     Roots,
     SignedLog,
@@ -131,6 +133,8 @@ messages = (
     | st.builds(Held, size=sizes, clock_ms=clocks, root=exactly(32))
     | pushes
     | st.builds(Ack, size=sizes)
+    | st.builds(Remains, size_bytes=st.integers(1, wire.FRAME_SIZE_BYTES_MAX), fingerprint=exactly(8))
+    | st.builds(Resume, size_bytes=st.integers(1, wire.FRAME_SIZE_BYTES_MAX))
     | st.builds(AskPlain, size=sizes)
     | st.builds(About, log=exactly(16))
     | st.builds(Confirm, size=sizes, root=exactly(32), signature=exactly(64))
@@ -264,6 +268,24 @@ def test_a_cut_stream_gives_whole_frames_only():
         complete = list(buffer.feed(stream[:size]))
         assert complete == ([encode(Ack(1))] if size >= len(encode(Ack(1))) else [])
         assert buffer.waiting == size - sum(map(len, complete))
+
+
+def test_the_beginning_of_a_frame_is_known_and_gone_on_with():
+    """What begins a frame is given by one buffer and completed by another; where a whole frame waits there is none."""
+    ack, frame = encode(Ack(1)), encode(PUSH)
+    for size in range(len(frame)):
+        buffer = FrameBuffer()
+        assert list(buffer.feed(ack + frame[:size])) == [ack]
+        assert buffer.begun == (frame[:size] if size >= 4 else b"")
+        other = FrameBuffer()
+        frames = other.feed(ack + frame[size:] + ack)
+        assert next(frames) == ack
+        other.resume(frame[:size])
+        assert list(frames) == [frame, ack]
+    buffer = FrameBuffer()
+    waiting = buffer.feed(ack + frame + frame[:50])
+    next(waiting)
+    assert buffer.begun == b""
 
 
 @pytest.mark.parametrize("length", [0, 7, wire.FRAME_SIZE_BYTES_MAX + 1, 2**32 - 1])
