@@ -15,6 +15,8 @@ A body that does not open under a key that is there is damage, and says so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from os import urandom
 from typing import Final
 
@@ -26,12 +28,18 @@ from sync.errors import LogCorrupt
 
 NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
+SEALS_COUNT: Final = 4096
 
 Seal = ChaCha20Poly1305  # making one costs as much as sealing a body and takes 2 kB: a bounded number is kept
 
 
 class DoesNotOpen(LogCorrupt):
     """A sealed body that is not the one which was sealed here under this key."""
+
+
+def seals_at_hand() -> Callable[[bytes], Seal]:
+    """What gives the seal of a key, for one reading of many streams: the last ones used need not be made again."""
+    return lru_cache(SEALS_COUNT)(Seal)
 
 
 def seal_body(seal: Seal, header: bytes, body: bytes) -> bytes:

@@ -26,14 +26,14 @@ from cryptography.exceptions import InvalidTag
 
 from sync import fork_sql, log_sql, outbox_sql
 from sync.batch import SignedSize
-from sync.entry import FORMAT_SUITE, HEADER, commitment, derive, origin, unpack_body
+from sync.entry import FORMAT_SUITE, HEADER, BodyGlance, commitment, derive, origin
 from sync.errors import KeyDestroyed, LogCorrupt, VerificationError
 from sync.keyring import Keyring
 from sync.log_schema import ERASED_TYPE, ORDINAL_MASK, STREAM_SHIFT, Branch, Fork, Row, Stream
 from sync.merkle import Frontier, completed_by, frontier_numbers, leaf_hash
 from sync.note import checkpoint_text, verify_signature
 from sync.outbox_sql import Outbox
-from sync.sealing import NONCE_SIZE, Seal
+from sync.sealing import NONCE_SIZE, seals_at_hand
 from sync.stored_log import StoredLog
 from sync.verify_outboxes import OutboxReading
 from sync.verify_receipts import verify_receipts
@@ -108,7 +108,7 @@ class _Chain:
         except LogCorrupt as error:
             self.why = f"its content cannot be read: {error}"
             return
-        self.key, self.salt = keys.seal, keys.salt  # no Seal: one takes 2 kB, and a log has many streams
+        self.key, self.salt = keys.seal, keys.salt  # no Seal: see `seals_at_hand`
 
 
 class _Reading:
@@ -137,6 +137,8 @@ class _Reading:
         self._partial = outbox_sql.partial_branches(db)
         self._logs = {branch.id: branch.log for branch in log_sql.branches(db)}
         self._forks: dict[int, Fork] = {}
+        self._seal = seals_at_hand()
+        self._glance = BodyGlance()
 
     def _base(self, branch: int) -> int:
         """How many entries of its log stand in another branch: 0 but for one that was set aside."""
@@ -239,7 +241,7 @@ class _Reading:
                     if bad is not None:
                         return bad
                     if why := self._signed(branch, next_signed, frontier):
-                        return self._after(branch, good, why)
+                        return self._at(branch, good + 1, why)
                     good, next_signed = seq, next(held, None)
             frontier, bad = self._extend(branch, frontier, leaves, trees)
             if bad is not None:
@@ -319,7 +321,7 @@ class _Reading:
         if chain.key is None:  # its key was destroyed: it is erased, whatever is still there
             return leaf_hash(proven), chain.why
         try:
-            packed = Seal(chain.key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], proven)
+            packed = self._seal(chain.key).decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], proven)
         except (InvalidTag, ValueError):
             return b"", f"its content cannot be read: the content of entry {seq} does not open"
         if commitment(chain.salt, branch.log, seq, packed) != committed:
@@ -335,10 +337,10 @@ class _Reading:
     def _content(self, chain: _Chain, kind: int, packed: bytes) -> str:
         """Why what an entry says does not fit where it stands. It is as it was written, so it is not read strictly."""
         try:
-            body = unpack_body(packed)
-        except (ValueError, TypeError) as error:
+            said, subject = self._glance(packed)
+        except ValueError as error:
             return f"its content cannot be read: {error}"
-        if body.subject != chain.subject or body.type != self._names.get(kind):
+        if subject != chain.subject or said != self._names.get(kind):
             return "its content is about something else than its stream or type"
         return ""
 
@@ -363,9 +365,6 @@ class _Reading:
         except VerificationError as error:
             return f"the signature at {signed.size} entries does not hold: {error}"
         return ""
-
-    def _after(self, branch: Branch, good: int, why: str) -> Bad:
-        return self._at(branch, good + 1, why)
 
     def _at(self, branch: Branch, seq: int, why: str) -> Bad:
         rows = log_sql.entries_of_branch(self._db, branch.id, seq, 1)

@@ -5,6 +5,10 @@ wait, runs each inside a savepoint of one `BEGIN IMMEDIATE` transaction, commits
 of the WAL) and only then answers. A request that raises is rolled back alone. A power cut before the commit leaves
 nothing of any of them, after it everything: SQLite's own recovery at the next opening is the repair.
 
+Whoever was just answered often asks again at once, and the first of them would have a commit, and its fsync, to himself
+while the others gather for the next. So before a group smaller than the last is closed, the writer lets others run for
+as long as that brings more requests; it never waits for time to pass.
+
 What many small requests add may be collected in memory and written together: the owner's `flush` writes it, before the
 commit and before anything that reads the database. A request that is *whole*, one that has changed nothing when it
 raises, needs no savepoint then. Where a request is taken back and the owner cannot read again what it had cached,
@@ -149,10 +153,11 @@ class Writer:
             self._db.close()
 
     def _run(self) -> None:
-        open_for_work = True
+        open_for_work, answered = True, 0
         while open_for_work and self._broken is None:
             group: Group = []
             task = self._queue.get()
+            self._let_ask(answered)
             while task is not None:
                 if task.future.set_running_or_notify_cancel():  # from here on the asker can no longer take it back
                     group.append(task)
@@ -162,8 +167,19 @@ class Writer:
             open_for_work = task is not None
             if group:
                 self._serve(group)
+            answered = len(group)
         self._ended = True
         self._refuse_rest()
+
+    def _let_ask(self, answered: int) -> None:
+        """Let those who were just answered ask again before a group is closed: they share a commit then, not two.
+
+        Each turn gives the interpreter away, and more may be waiting after it. Who asks alone waits for nobody.
+        """
+        before, waiting = -1, self._queue.qsize() + 1
+        while before < waiting < answered:
+            time.sleep(0)
+            before, waiting = waiting, self._queue.qsize() + 1
 
     def _refuse_rest(self) -> None:
         while True:

@@ -1,8 +1,9 @@
 """The store in batches of 100, 1000 and 5000: into a fresh log, and into one where an index over streams would hurt.
 
-Beside the library's recorder alone, its stored events made beforehand, and beside the whole path from a domain event to
-the disk, its mapper included. The log that has grown holds many subjects, and a batch touches a thousand of them at
-random: an index over (stream, version) changes a page for nearly every entry, ours keeps the stream's head in its row.
+Beside the library's recorder alone, its stored events made beforehand, and beside the whole path from the domain's
+typed events to the disk, its mapper included. The log that has grown holds many subjects, and a batch touches a
+thousand of them at random: an index over (stream, version) changes a page for nearly every entry, ours keeps the
+stream's head in its row.
 No home records like that; what homes do to a store is measured in `growing`.
 """
 
@@ -59,9 +60,7 @@ def _fresh(workshop: Workshop, runs: int, drafts: list[Draft], bodies: list[byte
     _memory_row(workshop, found, many[BATCH_COUNT])
     body = sum(map(len, bodies)) / len(bodies)
     found.note(f"An entry's body has {body:.0f} bytes. Recorder: drafts and the library's stored events were made")
-    found.note(
-        "beforehand; ours still packs, seals, hashes and encrypts. Whole path: from the domain's events, for both."
-    )
+    found.note("beforehand; ours still packs, seals, hashes and encrypts. Whole path: from typed events, for both.")
     return found
 
 

@@ -15,22 +15,20 @@ import shutil
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
-from eventsourcing.application import Application
 from rich.console import Console
 
-from domain.folding import fold
 from node.progress import bar
-from node.records import record_of
 from sync.batch import Draft
 from sync.stored_log import SCAN_COUNT
 from tests.bench.batching import BATCH_COUNT, NAME, memory_row
-from tests.bench.facts import Workshop, home_of
+from tests.bench.facts import Workshop
 from tests.bench.grown import WATCHED_COUNT, Grown
 from tests.bench.homes import sample
 from tests.bench.measuring import Case, Findings, Rounds, Sample, interleaved, timed
 from tests.bench.recording import Portions, Side, file_bytes, recorded, settled, wal_bytes
+from tests.bench.references import application_on
+from tests.bench.storing import last_values
 
 SMALL_COUNT: Final = 10_000
 GROWN_ANEW_MAX: Final = 50_000
@@ -168,21 +166,15 @@ class _Size:
         return clock.sample(done)
 
     def _replay(self, label: str) -> Sample:
-        """The watched child, read and folded."""
+        """The watched child's entries, read to plain values; the last of each kind is kept, as in the library's."""
         log = self._logs[label]
         subject, aggregate = log.watched[SMALL_COUNT if label == SMALL else self._size]
         if label != LIBRARY:
             with timed() as clock:
-                records = [
-                    record_of(entry, body, home_of)
-                    for entry in log.ours.store.entries_of_subject(subject)
-                    if (body := entry.body()) is not None
-                ]
-                fold("child", subject, records)
-            return clock.sample(len(records))
+                count = last_values(log.ours.store, subject)
+            return clock.sample(count)
         assert aggregate is not None
-        names = {"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(self._side(label).files[0])}
-        application: Application[UUID] = Application(env=names)
+        application = application_on(self._side(label).files[0])
         with timed() as clock:
             child: Any = application.repository.get(aggregate)
         application.close()

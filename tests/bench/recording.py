@@ -1,7 +1,8 @@
 """Recording batches, ours and the library's: timed from two places, and counted in the WAL.
 
-The recorder alone is given what it stores, made beforehand. The whole path begins at what the domain decided: ours
-packs it and drafts it, the library's mapper makes JSON of it and a stored event of that.
+The recorder alone is given what it stores, made beforehand. The whole path begins, for both, at the domain's typed
+events: ours packs and drafts them; of a user of the library they become plain values, the library's own events with
+their versions and times, and by its mapper JSON and stored events.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from node.records import draft_of
 from sync.batch import Draft
 from sync.store import Store
 from tests.bench.measuring import Sample, timed
-from tests.bench.references import Library
+from tests.bench.references import Fact, Library
 from tests.by_hand import by_hand
 
 T = TypeVar("T")
@@ -127,13 +128,14 @@ class Theirs:
         """Insert."""
         self.library.recorder.insert_events(made)
 
-    def decided(self, drafts: Sequence[Draft]) -> Any:
-        """Domain events, as its user declares them."""
-        return self.library.domain_events(drafts)
+    def decided(self, drafts: Sequence[Draft]) -> list[tuple[bytes, Any, str]]:
+        """The domain's events, about whom and by whom."""
+        return [(d.subject, schema.decode(d.type, d.payload), d.actor) for d in drafts]
 
-    def carry_out(self, decided: Any) -> None:
+    def carry_out(self, decided: list[tuple[bytes, Any, str]]) -> None:
         """As its application does it."""
-        self.put([self.library.mapper.to_stored_event(one) for one in decided])
+        facts = (Fact(subject, fact.meta.name, actor, schema.to_json(fact)) for subject, fact, actor in decided)
+        self.put([self.library.mapper.to_stored_event(one) for one in self.library.domain_events(facts)])
 
     def checkpoint_after(self, pages: int) -> None:
         """On the connection that writes."""

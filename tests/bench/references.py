@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import apsw
@@ -65,6 +65,15 @@ class Noted(DomainEvent):
     payload: dict[str, Any]
 
 
+class Fact(NamedTuple):
+    """What a user of the library would note: about whom, what, by whom, and the content in JSON's types."""
+
+    subject: bytes
+    kind: str
+    actor: str
+    payload: dict[str, Any]
+
+
 class Subject(Aggregate):
     """Somebody facts are noted about, as a user of the library would write it."""
 
@@ -77,6 +86,18 @@ class Subject(Aggregate):
         """One fact more."""
         self.count += 1
         self.last[kind] = payload
+
+
+class Child(Aggregate):
+    """One whose facts are kept, so that the domain can say what they add up to."""
+
+    def __init__(self) -> None:
+        self.facts: list[tuple[str, str, dict[str, Any]]] = []
+
+    @event("ChildFactNoted")
+    def note(self, kind: str, actor: str, payload: dict[str, Any]) -> None:
+        """One fact more."""
+        self.facts.append((kind, actor, payload))
 
 
 class Library:
@@ -100,30 +121,31 @@ class Library:
         aggregate = self._aggregates[subject] = Subject()
         return aggregate.id
 
-    def domain_events(self, drafts: Sequence[Draft]) -> list[DomainEvent]:
-        """Drafts as a user of the library would have them, each with the next version of its stream."""
+    def domain_events(self, facts: Iterable[Fact]) -> list[DomainEvent]:
+        """Facts as the library's events, each with the next version of its stream."""
         found: list[Any] = []
-        for draft in drafts:
-            aggregate = self._aggregates.get(draft.subject)
+        for subject, kind, actor, payload in facts:
+            aggregate = self._aggregates.get(subject)
             if aggregate is not None:
-                aggregate.note(draft.type, draft.actor, self._payload(draft))
+                aggregate.note(kind, actor, payload)
                 found += aggregate.collect_events()
                 continue
-            version = self._versions[draft.subject] = self._versions.get(draft.subject, 0) + 1
+            version = self._versions[subject] = self._versions.get(subject, 0) + 1
             noted = Noted(
-                originator_id=UUID(bytes=draft.subject),
+                originator_id=UUID(bytes=subject),
                 originator_version=version,
                 timestamp=Noted.create_timestamp(),
-                type=draft.type,
-                actor=draft.actor,
-                payload=self._payload(draft),
+                type=kind,
+                actor=actor,
+                payload=payload,
             )
             found.append(noted)
         return found
 
     def events(self, drafts: Sequence[Draft]) -> list[StoredEvent]:
         """Drafts as the library's stored events."""
-        return [self.mapper.to_stored_event(made) for made in self.domain_events(drafts)]
+        facts = (Fact(draft.subject, draft.type, draft.actor, self._payload(draft)) for draft in drafts)
+        return [self.mapper.to_stored_event(made) for made in self.domain_events(facts)]
 
     def close(self) -> None:
         """Close the file."""
@@ -144,15 +166,19 @@ def plain(draft: Draft) -> dict[str, Any]:
     return schema.to_json(read)
 
 
-def subject_application(path: Path, drafts: Sequence[Draft]) -> tuple[Application[UUID], UUID]:
-    """The library's application with one aggregate that these facts are noted about; and its id."""
-    environment = {
-        "PERSISTENCE_MODULE": "eventsourcing.sqlite",
-        "SQLITE_DBNAME": str(path),
-    }
-    application: Application[UUID] = Application(env=environment)
-    subject = Subject()
+def application_with(path: Path, aggregate: Subject | Child, drafts: Sequence[Draft]) -> Application[UUID]:
+    """The library's application with one aggregate that these facts are noted about."""
+    application = application_on(path)
     for draft in drafts:
-        subject.note(draft.type, draft.actor, plain(draft))
-    application.save(subject)
-    return application, subject.id
+        aggregate.note(draft.type, draft.actor, plain(draft))
+    application.save(aggregate)
+    return application
+
+
+def application_on(path: Path) -> Application[UUID]:
+    """The library's application on a file, connected: that is no part of any reading."""
+    application: Application[UUID] = Application(
+        env={"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)}
+    )
+    application.recorder.max_notification_id()
+    return application

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from domain import schema
 from domain.folding import fold
+from domain.records import NO_DEPS, Record
 from node.records import record_of
 from sync.batch import Draft, Entry
 from sync.store import Store
 from tests.bench import batching
-from tests.bench.facts import SCAN_COUNT, Workshop, home_of, log_and_drafts
+from tests.bench.facts import HOME, SCAN_COUNT, Workshop, home_of, log_and_drafts
 from tests.bench.measuring import Case, Findings, Sample, interleaved, timed
-from tests.bench.references import AppendedFile, Library, RawRows, subject_application
+from tests.bench.references import AppendedFile, Child, Library, RawRows, Subject, application_with
 
 SINGLES_COUNT: Final = 200
 CROWD_COUNT: Final = 1024
@@ -65,14 +67,18 @@ def _crowd(workshop: Workshop, drafts: Sequence[Draft], threads_count: int) -> C
         store = Store(workshop.home())
         store.record(drafts[:1]).result()  # the first block of stream keys is made
 
+        begin = threading.Event()  # recorders that are there already: the library's one thread is, too
+
         def share(first: int) -> None:
+            begin.wait()
             for draft in drafts[first::threads_count]:
                 store.record([draft]).result()
 
         threads = [threading.Thread(target=share, args=(first,)) for first in range(threads_count)]
+        for thread in threads:
+            thread.start()
         with timed() as clock:
-            for thread in threads:
-                thread.start()
+            begin.set()
             for thread in threads:
                 thread.join()
         store.close()
@@ -184,31 +190,67 @@ def _scanned(scan: Callable[[], int]) -> Case:
 
 
 def _replay(workshop: Workshop, runs: int, drafts: list[Draft]) -> Findings:
-    """One child with many facts of a kind that needs no other: what a child's page waits for."""
+    """One child with many facts of a kind that needs no other, read to two ends, the same for both.
+
+    As plain values, of which the library's aggregate keeps a count and the last; and as the domain's state of the
+    child, what its page waits for: for that its user reads and folds typed events, wherever they come from.
+    """
     name = UUID(int=1).bytes
     plain = [draft._replace(subject=name) for draft in drafts if draft.type == "talk-held/1"][:SUBJECT_COUNT]
     store = Store(workshop.home())
     store.record(plain).result()
-    application, subject = subject_application(workshop.fresh("subject.db"), plain)
+    subject, child = Subject(), Child()
+    subjects = application_with(workshop.fresh("subject.db"), subject, plain)
+    children = application_with(workshop.fresh("child.db"), child, plain)
 
-    def ours() -> Sample:
-        with timed() as clock:
-            records = [
-                record_of(entry, body, home_of)
-                for entry in store.entries_of_subject(name)
-                if (body := entry.body()) is not None
-            ]
-            fold("child", name, records)
-        return clock.sample(len(records))
+    def our_state() -> None:
+        read = ((entry, entry.body()) for entry in store.entries_of_subject(name))
+        fold("child", name, [record_of(entry, body, home_of) for entry, body in read if body is not None])
 
-    def library() -> Sample:
-        with timed() as clock:
-            application.repository.get(subject)
-        return clock.sample(len(plain) + 1)
+    def their_state() -> None:
+        found: Any = children.repository.get(child.id)
+        fold("child", name, [_record(number, *fact) for number, fact in enumerate(found.facts, 1)])
 
-    rounds = interleaved({"ours": ours, "library": library}, runs)
-    application.close()
+    rounds = interleaved(
+        {
+            "values": _replayed(lambda: last_values(store, name), len(plain)),
+            "library's values": _replayed(lambda: subjects.repository.get(subject.id), len(plain)),
+            "state": _replayed(our_state, len(plain)),
+            "library's state": _replayed(their_state, len(plain)),
+        },
+        runs,
+    )
+    for application in (subjects, children):
+        application.close()
     store.close()
-    found = Findings(f"Store: one subject of {len(plain)} entries, read and folded (entries a second)")
-    found.compare("entries_of_subject, fold", rounds, "ours", "library", named="repository.get", aim="≥ 4")
+    found = Findings(f"Store: one subject of {len(plain)} entries (entries a second)")
+    for what, end in (("values", "to plain values, the last kept"), ("state", "to the child's state")):
+        found.compare(end, rounds, what, f"library's {what}", named="repository.get", aim="≥ 4")
+        found.cost(end, rounds, what, f"library's {what}", named="repository.get")
     return found
+
+
+def last_values(store: Store, subject: bytes) -> int:
+    """Of a subject's entries the last of each kind, as the library's aggregate keeps them; how many there are."""
+    count, last = 0, {}
+    for entry in store.entries_of_subject(subject):
+        body = entry.body()
+        if body is not None:
+            count += 1
+            last[body.type] = body.payload
+    return count
+
+
+def _record(number: int, kind: str, actor: str, payload: dict[str, Any]) -> Record:
+    """A fact from the library as the domain's fold takes it."""
+    id_ = number.to_bytes(16, "big")
+    return Record(id_, None, bytes(16), number, HOME, actor, 0, number, NO_DEPS, schema.from_json(kind, payload))
+
+
+def _replayed(read: Callable[[], object], count: int) -> Case:
+    def case() -> Sample:
+        with timed() as clock:
+            read()
+        return clock.sample(count)
+
+    return case

@@ -76,6 +76,21 @@ def test_a_body_within_the_rules_is_read_back(given_body):
     assert entry.unpack_body(packed) == read
 
 
+@given(st.lists(bodies.map(pack_body) | st.tuples(bodies.map(pack_body), st.binary(max_size=60)), max_size=5))
+def test_a_glance_says_of_every_body_what_reading_says(given_bodies):
+    """Type and subject, whatever was met before; what is cut short, longer, or no body is refused and passed over."""
+    glance = entry.BodyGlance()
+    for one in given_bodies:
+        if isinstance(one, bytes):
+            read = entry.unpack_body(one)
+            assert glance(one) == (read.type, read.subject)
+            continue
+        packed, more = one
+        for wrong in (packed[: -1 - len(more)], packed + more + b"\x00", b"\x97" + packed[1:], b"\xc1"):
+            with pytest.raises(ValueError, match=r"\w"):
+                glance(wrong)
+
+
 @given(st.binary(max_size=200) | bodies.map(lambda b: msgpack.packb(tuple(b))).flatmap(
     lambda b: st.tuples(st.integers(0, len(b) - 1), st.integers(1, 255)).map(
         lambda at: b[: at[0]] + bytes([b[at[0]] ^ at[1]]) + b[at[0] + 1 :]

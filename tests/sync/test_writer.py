@@ -114,6 +114,35 @@ def test_requests_that_wait_share_one_commit(watched, path):
     assert stored(path) == list(range(50))
 
 
+def test_those_who_ask_again_at_once_share_commits(watched, path):
+    """Of askers who each wait for an answer before they ask again, many share a commit, round after round."""
+    begin = threading.Event()
+
+    def ask(first: int) -> None:
+        begin.wait(10)
+        for n in range(first, 400, 8):
+            assert watched.writer.submit(insert(n)).result(10) == n
+
+    threads = [threading.Thread(target=ask, args=(first,)) for first in range(8)]
+    for thread in threads:
+        thread.start()
+    begin.set()
+    for thread in threads:
+        thread.join()
+    assert stored(path) == list(range(400))
+    assert watched.commits <= 80  # 400 requests of eight: one, then seven at a time would be a hundred
+
+
+def test_who_asks_alone_after_many_waits_for_nobody(watched):
+    """A request that follows a large group is answered although nobody else comes back."""
+    go_on = watched.hold()
+    futures = [watched.writer.submit(insert(n)) for n in range(50)]
+    go_on.set()
+    wait(futures, 10)
+    assert [watched.writer.submit(insert(n)).result(10) for n in (100, 101)] == [100, 101]
+    assert watched.commits == 4
+
+
 def test_one_bad_request_is_rolled_back_alone(watched, path):
     """Of a group, the requests before and after a failing one are stored; the owner reads again what it had cached."""
 
