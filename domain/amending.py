@@ -30,7 +30,7 @@ class Awaited:
 
     def put(self, target: bytes, record: Record, sight: Sight) -> None:
         """Have an amendment wait, with what its author has seen by now."""
-        self._by_target.setdefault(target, []).append(Waiting(record, sight._replace(deps=dict(sight.deps))))
+        self._by_target.setdefault(target, []).append(Waiting(record, sight.frozen()))
 
     def of(self, target: bytes) -> list[Waiting]:
         """What waits for an entry."""

@@ -32,6 +32,7 @@ class Fields:
         """A request came after its acceptance in canonical order: replace what the acceptance would have replaced."""
         for register in self._registers.values():
             mine = [one for one in register.heads if one.log == acceptance.log and one.seq >= acceptance.seq]
+            mine = [one for one in mine if sight.is_of_life(one.id, acceptance.id)]
             if mine:
                 theirs = [one for one in register.heads if one.log != acceptance.log and sight.sees(one)]
                 register.replace(theirs, mine[-1])

@@ -29,6 +29,7 @@ from domain.registers import Head, Sight, head_of, winner
 from domain.repeats import Repeats
 from domain.saying import end_of, may_amend, owns, taken_back
 from domain.schema import fit, subject_kind
+from domain.sights import Sights
 from domain.state import State, Unshown, unshown
 from domain.stays import claim_winner, counted_moves, status_of, stays_of, transfers_of
 from domain.tally import measure_of
@@ -41,9 +42,9 @@ class Folding:
     """A fold under way; private to one caller, who sees only states."""
 
     __slots__ = (
-        "_amended", "_aside", "_current", "_deeds", "_deps", "_entitled", "_fields", "_figures", "_last", "_moves",
-        "_not_theirs", "_records", "_repeats", "_snapshot", "_told", "_unshown", "_unusable", "_waiting", "_withdrawn",
-        "kind", "subject",
+        "_amended", "_aside", "_current", "_deeds", "_entitled", "_fields", "_figures", "_last", "_moves",
+        "_not_theirs", "_records", "_repeats", "_sights", "_snapshot", "_told", "_unshown", "_unusable", "_waiting",
+        "_withdrawn", "kind", "subject",
     )  # fmt: skip
 
     def __init__(self, subject: bytes) -> None:
@@ -55,7 +56,7 @@ class Folding:
         self.kind = ""
         self._last = BEFORE_ALL
         self._repeats = Repeats()
-        self._deps: dict[bytes, dict[bytes, int]] = {}
+        self._sights = Sights(self._repeats)
         self._records: dict[bytes, Record] = {}
         self._fields = Fields()
         self._amended: dict[bytes, Amendment] = {}
@@ -92,16 +93,9 @@ class Folding:
     def _admit(self, record: Record, new: bool, order: tuple[int, bytes, int, bytes]) -> None:
         self._last = order
         self._snapshot = None
-        if record.deps:
-            self._raise_deps(record.log, record.deps)
+        self._sights.note(record)
         if new:
             self._take(record)
-
-    def _raise_deps(self, log: bytes, deps: Any) -> None:
-        seen = self._deps.setdefault(log, {})
-        for other, seq in deps.items():
-            if seq > seen.get(other, 0):
-                seen[other] = seq
 
     def _take(self, record: Record) -> None:
         event = record.event
@@ -129,7 +123,7 @@ class Folding:
         if record.id not in self._amended:
             self._deeds.add(record)
         if amends and not taken_back(record, (one.record for one in self._waiting.of(record.id)), self.entry):
-            self._amend(record, self._sight(record))
+            self._amend(record, self._sights.of(record))
         if self._waiting:
             for waiting in self._waiting.pop(record.id):
                 self._amend(*waiting)
@@ -142,10 +136,6 @@ class Folding:
             self._unshown.append(unshown(record))
             self.kind = self.kind or (subject_kind(event.type) if isinstance(event, UnreadableEvent) else "")
 
-    def _sight(self, record: Record) -> Sight:
-        log, places = record.log, self._repeats.places
-        return Sight(log, self._deps.get(log, {}), places, lamport=record.lamport, id=record.id)
-
     # -- registers
 
     def _edit(self, record: Record, edits_of: Callable[[Any, str], Edits]) -> None:
@@ -154,7 +144,7 @@ class Folding:
         except Unfit:
             self._unusable.append(record)
             return
-        sight = self._sight(record)
+        sight = self._sights.of(record)
         for field, value in edits.items():
             self._put(field, head_of(record, record.id, value), sight)
 
@@ -167,12 +157,12 @@ class Folding:
         """Note a move; an acceptance counts as having seen the request that it answers, and all before that."""
         self._moves.note(record)
         if isinstance(record.event, e.ChildTransferRequested):
-            for acceptance, shown in self._moves.request(record, self._deps.get(record.log, {})):
-                self._raise_deps(acceptance.log, shown)
-                self._fields.reveal(acceptance, Sight(acceptance.log, shown, self._repeats.places))
+            for acceptance, shown in self._moves.request(record, self._sights.deps_of(record)):
+                self._sights.learn(acceptance, shown)
+                self._fields.reveal(acceptance, self._sights.shown(acceptance, shown))
         elif isinstance(record.event, e.ChildTransferAccepted):
             for shown in self._moves.answered_by(record):
-                self._raise_deps(record.log, shown)
+                self._sights.learn(record, shown)
 
     # -- corrections, withdrawals, settlements
 

@@ -1,8 +1,9 @@
 """Multi-value registers: a field that keeps every value nobody has yet replaced knowingly.
 
 An edit replaces exactly the heads that its author had seen: those of the author's own log, and those of other logs up
-to the author's deps.  One head is the value; several heads that differ are a conflict, which stays until an edit that
-has seen them all.  Clocks decide nothing.
+to the author's deps; of a log that had two lives, those of the one that the author knew (`lives`).  One head is the
+value; several heads that differ are a conflict, which stays until an edit that has seen them all.  Clocks decide
+nothing.
 
 A correction stands in for the head of the entry it names.  It becomes a head itself only if that entry's value was
 still current as far as the author knew; correcting the past of a field must not bring the past back.
@@ -10,9 +11,10 @@ still current as far as the author knew; correcting the past of a field must not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from domain.lives import NOBODY, Life
 from domain.records import Record
 
 
@@ -37,8 +39,12 @@ class Head(NamedTuple):
 
 def head_of(record: Record, origin: bytes, value: Any) -> Head:
     """The value that an entry gives a field, in its own right or in place of the entry that it corrects."""
-    id_, _, log, seq, home, actor, at, lamport, _, _ = record
+    id_, _, log, seq, home, actor, at, lamport, _, _, _, _ = record
     return Head(id_, origin, log, seq, lamport, home, actor, at, value)
+
+
+_NO_LIVES: Mapping[bytes, Life] = {}
+SEQ_MAX = 2**63 - 1
 
 
 class Sight(NamedTuple):
@@ -50,13 +56,18 @@ class Sight(NamedTuple):
     named: frozenset[bytes] = frozenset()
     lamport: int = 0  # of the entry; 0 where it does not matter
     id: bytes = b""
+    lives: Mapping[bytes, Life] = _NO_LIVES  # what stands apart
+    saw: Collection[bytes] = NOBODY  # of that, and of what is not here
+    base: int = SEQ_MAX  # up to where the log as it stands was the author's
 
     def sees(self, head: Head) -> bool:
         """Whether the author knew this head: its own, one within its deps, or one that it names.
 
-        In one log the lamports of a subject's entries rise. Where they do not, a county that was put back wrote twice
-        in one log, and neither time knew of the other.
+        In one log the lamports of a subject's entries rise. Where they do not, the log had two lives, and of one of
+        them it is not here yet that it stands apart.
         """
+        if self.lives or self.saw:
+            return self._sees_lives(head)
         if head.log == self.log:
             return head.lamport != self.lamport or head.id == self.id or head.id in self.named
         if head.seq <= self.deps.get(head.log, 0) or head.id in self.named:
@@ -64,6 +75,26 @@ class Sight(NamedTuple):
         return head.id in self.places and any(
             log == self.log or seq <= self.deps.get(log, 0) for log, seq in self.places[head.id]
         )
+
+    def _sees_lives(self, head: Head) -> bool:
+        """The same, where something of the subject stands apart."""
+        if head.id == self.id or head.id in self.saw or head.id in self.named:
+            return True
+        if head.id not in self.lives and self._reaches(head.log, head.seq):
+            return head.log != self.log or head.lamport != self.lamport
+        return any(self._reaches(log, seq) for log, seq in self.places.get(head.id, ()))
+
+    def is_of_life(self, later: bytes, earlier: bytes) -> bool:
+        """Whether two entries of one log are of one life of it."""
+        life = self.lives.get(later)
+        return earlier not in self.lives if life is None else earlier in life.ids
+
+    def frozen(self) -> Sight:
+        """The same for later, when the author has seen more."""
+        return self._replace(deps=dict(self.deps), saw=frozenset(self.saw))
+
+    def _reaches(self, log: bytes, seq: int) -> bool:
+        return seq <= (self.base if log == self.log else self.deps.get(log, 0))
 
 
 _NOBODY: frozenset[bytes] = frozenset()

@@ -23,9 +23,9 @@ class Repeats:
     def note(self, record: Record) -> bool | None:
         """Remember an entry: whether it is new, not one recorded again; None where it, or its other form, is known.
 
-        Two entries stand at one place only where a county that was put back wrote there twice: both count.
+        Two entries stand at one place only where a log had two lives (`lives`): both count.
         """
-        id_, first_id, log, seq, home, _, _, _, _, _ = record
+        id_, first_id, log, seq, home, _, _, _, _, _, _, _ = record
         if self._seen.setdefault((log, seq, id_), record) is not record:
             return None
         if isinstance(record.event, RevokedEvent):  # an entry recorded again elsewhere must not count as its repeat
@@ -36,9 +36,11 @@ class Repeats:
         return not self._again(record)
 
     def holds(self, record: Record) -> bool:
-        """Whether this very entry, and not another form of it, is at its place."""
+        """Whether this very entry, or a copy that counts before it, is at its place."""
         known = self._seen.get((record.log, record.seq, record.id))
-        return known is not None and (known.event is None) == (record.event is None)
+        if known is None or (known.event is None) != (record.event is None):
+            return False
+        return (known.apart is None and record.apart is None) or known.form <= record.form
 
     def all(self) -> Collection[Record]:
         """Every entry met, repeats included."""
@@ -57,7 +59,8 @@ class Repeats:
                 self._kept[first] = record.id
             return False
         self._kept[record.id] = kept
-        self.places.setdefault(kept, []).append((record.log, record.seq))
+        if record.apart is None:
+            self.places.setdefault(kept, []).append((record.log, record.seq))
         return True
 
     def kept(self, id_: bytes) -> bytes:

@@ -21,7 +21,7 @@ from domain.returning import returned
 from domain.schema import name_of
 from domain.state import State
 
-VIEWS_VERSION = 7
+VIEWS_VERSION = 8
 
 Row = tuple[Any, ...]
 Rows = Iterator[tuple[str, Row]]

@@ -200,9 +200,11 @@ def _chosen(text: str, field: str, heads: tuple[Head, ...], state: State) -> Any
 
 def _seen(folding: Folding, field: str, heads: tuple[Head, ...]) -> forms.Version:
     """What whoever was shown these values has seen; raises TooNew where that cannot be said."""
-    newest = {head.log: max(one.seq for one in heads if one.log == head.log) for head in heads}
+    newest: dict[bytes, int] = {}
+    for log, seq in (forms.place_of(head, folding) for head in heads):
+        newest[log] = max(seq, newest.get(log, 0))
     readable = forms.version_of(folding.taken(), newest)
-    if any(not forms.shows(readable, head) for head in heads):
+    if any(not forms.shows(readable, head, folding) for head in heads):
         raise TooNew(field)
     return readable
 

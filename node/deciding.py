@@ -19,6 +19,7 @@ from node.records import draft_of, record_of
 from node.revocation import Revocations
 from node.views import HomeOf
 from sync.batch import Recorded
+from sync.entry import EXT_SAW
 from sync.errors import FolderInUse, StaleVersion
 from sync.store import Store
 from sync.stored_log import StoredLog
@@ -62,9 +63,11 @@ def record(
         events, version = wished(folding)
         shown = forms.version_of(folding.taken(), version)  # who names no form has seen what is here
         deps = forms.deps_of(shown, store.log, folding.taken())
+        saw = forms.saw_of(shown, store.log, folding.taken())
         drafts = [draft_of(subject, event, actor, now_ms) for event in events]
-        lamport = forms.lamport_behind(deps, folding.taken()) if deps else 0
-        drafts[0] = drafts[0]._replace(expect=expect, deps=deps, lamport=lamport)
+        lamport = forms.lamport_behind(deps, folding.taken(), saw) if deps or saw else 0
+        named = {**drafts[0].extensions, EXT_SAW: list(saw)} if saw else drafts[0].extensions
+        drafts[0] = drafts[0]._replace(expect=expect, deps=deps, extensions=named, lamport=lamport)
         try:
             return store.record(drafts).result()
         except StaleVersion:

@@ -136,6 +136,6 @@ def subjects_after(store: StoredLog, home_of: HomeOf, log: bytes, seq: int, unti
         for entry in store.entries_of_log(one, seq if one == log else 0):
             body = entry.body() if entry.position <= until else None
             if of_the_domain(body, entry):
-                _, stood_in, at, _, _ = stood_at(entry, body, home_of)
+                _, stood_in, at, *_ = stood_at(entry, body, home_of)
                 found |= {body.subject} if stood_in == log and at > seq else set()
     return found

@@ -50,6 +50,8 @@ INT_MAX: Final = 2**63 - 1
 
 EXT_FIRST_ID: Final = 1  # id under which this event was first recorded, before a fork
 EXT_STOOD: Final = 4  # [log, seq, id, lamport] of a hub's own entry in a log of its own that was lost; see `taken_back`
+EXT_BEHIND: Final = 5  # beside EXT_STOOD: id of the entry before it in its stream, where it stood; empty for none
+EXT_SAW: Final = 6  # ids of entries with EXT_BEHIND that the author had seen, listed where they are new to the stream
 EXT_STAFF_SIGNATURE: Final = 2  # [person, key id, signature] over the seven other elements
 EXT_SOURCE: Final = 3  # [source name, number]: what an imported entry was made from; unique among a home's entries
 

@@ -26,7 +26,7 @@ import apsw
 
 from sync import fork_sql, log_sql
 from sync.batch import NOTHING, Draft
-from sync.entry import EXT_FIRST_ID, EXT_STOOD, Body, entry_id, log_id, unpack_body
+from sync.entry import EXT_BEHIND, EXT_FIRST_ID, EXT_STOOD, Body, entry_id, log_id, unpack_body
 from sync.errors import LocalProtocolError, StaleVersion, VerificationError
 from sync.log_schema import Branch, Kind, Row
 from sync.messages import Succeed, Vouch
@@ -188,7 +188,7 @@ class _Again:
         kind, actor, subject, _, recorded_at_ms, deps, payload, extensions = body
         first = extensions.get(EXT_FIRST_ID, entry_id(row.commitment))
         if self._stands and subject != self._old:
-            return where_it_stood(self._old, row.seq, row.commitment, body)
+            return where_it_stood(self._old, row.seq, row.commitment, body, self._behind(row))
         seen: dict[bytes, int] = {}
         if subject == self._old:  # the node's own affairs
             subject = self._new
@@ -199,6 +199,15 @@ class _Again:
             seen[log] = max(seq, seen.get(log, 0))
         held = {log: seq for log, seq in seen.items() if self._holds(log, seq)}
         return Draft(kind, actor, subject, recorded_at_ms, payload, held, {**extensions, EXT_FIRST_ID: first})
+
+    def _behind(self, row: Row) -> bytes:
+        """The id of the entry before one in its stream that its author had written."""
+        while row.prev is not None and (before := log_sql.entry_at(self._db, row.prev)) is not None:
+            packed = _readable(self._store, self._db, before, self._old)
+            if packed is None or EXT_STOOD not in unpack_body(packed).extensions:
+                return entry_id(before.commitment)
+            row = before
+        return b""
 
     def _seen(self, subject: bytes) -> dict[bytes, int]:
         """What an author who had read the old log up to where it was cut had seen of other logs, and of it."""
@@ -222,17 +231,21 @@ class _Again:
             return False
 
 
-def where_it_stood(log: bytes, seq: int, commitment: bytes, body: Body, home: str = "") -> Draft:
+def where_it_stood(log: bytes, seq: int, commitment: bytes, body: Body, behind: bytes, home: str = "") -> Draft:
     """An entry of a hub's own, to be recorded again so that it counts where it stood, as for those who had it there.
 
-    Whatever was recorded again before keeps its first place: all copies say the same. `home`: it is an entry of this
-    home's, whose own word on where it stood counts for nothing.
+    Whatever was recorded again before keeps its first place: all copies say the same. `behind`: the id of the entry
+    before it in its stream, empty for none. `home`: it is an entry of this home's, whose own word on where it stood
+    counts for nothing.
     """
     kind, actor, subject, lamport, recorded_at_ms, deps, payload, extensions = body
     id_ = entry_id(commitment)
-    again = {EXT_FIRST_ID: id_, EXT_STOOD: [log, seq, id_, lamport], **extensions}
+    stood = {EXT_STOOD: [log, seq, id_, lamport], EXT_BEHIND: behind}
     if home:
-        again[EXT_STOOD] = [log, seq, id_, lamport, home]
+        stood[EXT_STOOD] = [log, seq, id_, lamport, home]
+    elif EXT_STOOD in extensions:
+        stood = {}
+    again = {EXT_FIRST_ID: id_, **extensions, **stood}
     return Draft(kind, actor, subject, recorded_at_ms, payload, deps, again, lamport=lamport)
 
 

@@ -3,8 +3,10 @@
 They come as a home holds them, in the outbox of an older epoch, under the hub's own signature (`giving_back`). The hub
 cannot put them where they stood: its log has a gap there, and may have gone on. So it records them again in the log
 that it writes now, as a home does with what it set aside (`succession`), and notes in each where it stood (EXT_STOOD):
-log, seq, id and lamport. Folds read such an entry as the one that stood there, which is what homes still hold. So what
-anybody had seen of it, replaced by it or built on it fits as before, and what the county wrote since has not seen it.
+log, seq, id and lamport; and behind which entry of its stream it was written there (EXT_BEHIND, `given`). Folds read
+such an entry as the one that stood there, which is what homes still hold. So what anybody had seen of it, replaced by
+it or built on it fits as before, and what the county wrote since has not seen it; nor has what anybody wrote at the
+places that were free by then, before he knew.
 Ids decide what was taken back already, whoever brings it: *killed at any moment, the hub takes it again and records it
 once.*
 
@@ -27,11 +29,12 @@ from typing import Final, NamedTuple
 
 import apsw
 
-from sync import awaited, epoch, log_sql, receipt_sql
+from sync import awaited, epoch, given, log_sql, receipt_sql
 from sync.awaited import Awaited
 from sync.batch import Arrived, Draft, NewStream
 from sync.entry import EXT_FIRST_ID, EXT_STOOD, Body, entry_id, unpack_body
 from sync.errors import RemoteProtocolError
+from sync.given import Given
 from sync.merkle import Frontier
 from sync.messages import Delivery, Recall, Returned, Took, Witness
 from sync.outbox import outbox_id
@@ -55,13 +58,17 @@ class Homes(NamedTuple):
 
 
 class Said(NamedTuple):
-    """An entry that a home returned: where it stands, its id, and what it says; nothing, where that was erased."""
+    """An entry that a home returned: where it stands, its id, and what it says; nothing, where that was erased.
+
+    `behind`: the id of the one before it in its stream.
+    """
 
     log: bytes
     seq: int
     commitment: bytes
     stream: NewStream
     body: Body | None
+    behind: bytes = b""
 
 
 class Kept(NamedTuple):
@@ -71,6 +78,7 @@ class Kept(NamedTuple):
     seq: int
     commitment: bytes
     body: Body
+    behind: bytes
 
 
 class TakingBack:
@@ -85,6 +93,7 @@ class TakingBack:
         self._one_at_a_time = threading.Lock()
         self._firsts: set[bytes] = set()  # under which ids entries were recorded again
         self._stood: set[tuple[bytes, int, bytes]] = set()  # where those of homes stood, and their ids
+        self._again: set[bytes] = set()  # ids of all of them
         self._read_until: dict[bytes, int] = {}
 
     def recall(self, told: Witness) -> Recall:
@@ -97,12 +106,14 @@ class TakingBack:
         Raises RemoteProtocolError or VerificationError.
         """
         parcel = self._verified(home, message)
-        said = list(_said(parcel))
         with self._one_at_a_time:
+            said, places = self._said(parcel)
             own = self._own(home, said)
             stands = self._stands([one for one in said if one.log in own])
             missing = [one for one in said if one.log in own and stands.get((one.log, one.seq)) != one.commitment]
-            self._record(where_it_stood(one.log, one.seq, one.commitment, one.body) for one in self._kept(missing))
+            self._record(
+                where_it_stood(one.log, one.seq, one.commitment, one.body, one.behind) for one in self._kept(missing)
+            )
             self._set_aside([one for one in said if stands.get((one.log, one.seq), one.commitment) != one.commitment])
             waiting = self._take_homes([(n, one) for n, one in enumerate(said, parcel.start + 1) if one.log not in own])
             current = outbox_id(self._store.identity.public_key, home, epoch.current(self._store))
@@ -113,6 +124,7 @@ class TakingBack:
                 if waiting:
                     found = [Awaited(parcel.log, n, one.log, one.seq, one.commitment) for n, one in waiting]
                     awaited.note(db, of, found)
+                given.note(db, parcel.log, places)
                 log_sql.track(db, mark, size)
 
             self._store.submit(work).result()
@@ -140,6 +152,17 @@ class TakingBack:
             if isinstance(effect, TakeIn):
                 return effect.parcel
         raise RemoteProtocolError("entries were returned that cannot be read by themselves")
+
+    def _said(self, parcel: Parcel) -> tuple[list[Said], list[Given]]:
+        """The entries, each with the one that it was written behind; and what is to be noted of them for others."""
+        said = list(_said(parcel))
+        numbered = list(enumerate(said, parcel.start + 1))
+        places = [Given(one.log, one.stream.name, n, entry_id(one.commitment)) for n, one in numbered]
+        self._read_firsts()
+        given.begin(self._store, parcel.log, parcel.start, self._again)
+        found = [one for one, (_, each) in zip(places, numbered, strict=True) if not _is_again(each.body)]
+        behind = given.behind(self._store, parcel.log, places, found)
+        return [one._replace(behind=behind[n]) for n, one in numbered], found
 
     def _stands(self, said: list[Said]) -> dict[tuple[bytes, int], bytes]:
         """What stands in the logs that are held at the places of these entries."""
@@ -179,7 +202,7 @@ class TakingBack:
         for one in said:
             is_erased = self._store.keeps_nothing_of(one.stream.subject, one.stream.name)
             if one.body is not None and not is_erased and not self._left_out(one.body):
-                yield Kept(one.log, one.seq, one.commitment, one.body)
+                yield Kept(one.log, one.seq, one.commitment, one.body, one.behind)
 
     # -- what homes wrote
 
@@ -189,7 +212,7 @@ class TakingBack:
         found = [(n, kept) for n, one in said for kept in self._kept([one]) if self._homes.may_repeat(kept.body)]
         judged = [(n, one, self._is_gone(one.log, one.seq, one.commitment)) for n, one in found]
         drafts = [
-            where_it_stood(one.log, one.seq, one.commitment, one.body, self._homes.code_of(one.log))
+            where_it_stood(one.log, one.seq, one.commitment, one.body, one.behind, self._homes.code_of(one.log))
             for _, one, gone in judged
             if gone and (one.log, one.seq, entry_id(one.commitment)) not in self._stood
         ]
@@ -217,10 +240,17 @@ class TakingBack:
                 body = entry.body()
                 if body is not None and EXT_FIRST_ID in body.extensions:
                     self._firsts.add(body.extensions[EXT_FIRST_ID])
+                if _is_again(body):
+                    self._again.add(entry.id)
                 match body.extensions.get(EXT_STOOD) if body is not None else None:
                     case [bytes(of), int(seq), bytes(id_), int(), str()]:
                         self._stood.add((of, seq, id_))
                 self._read_until[log] = entry.seq
+
+
+def _is_again(body: Body | None) -> bool:
+    """Whether a hub recorded this again: its author wrote it elsewhere."""
+    return body is not None and EXT_STOOD in body.extensions
 
 
 def _said(parcel: Parcel) -> Iterator[Said]:

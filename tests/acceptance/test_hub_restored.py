@@ -159,6 +159,53 @@ def test_a_home_and_its_county_put_back_behind_what_another_home_has(yard, place
     place.stop()
 
 
+def set_phone(yard: Any, home: Path, child: str, value: str) -> None:
+    record(yard, home, "contact-card-changed/1", child, "field=home_phone", f"value={value}", "on=2024-09-20")
+
+
+def conflicts(yard: Any, command: str, folder: Path) -> list[Any]:
+    return list(yard.quick(command, "conflicts", folder, "--json").json()["conflicts"])
+
+
+def test_what_was_set_before_and_after_both_were_put_back_is_a_conflict(yard, place):
+    """A field is set in both lives of a home: the county and both homes show both values; one settles it for all."""
+    place.stop()
+    for folder in (yard / "hub", place.old):
+        shutil.copytree(folder, folder.with_name(f"{folder.name}.copy"))
+    place.start()
+    set_phone(yard, place.old, place.child, "13800000001")
+    sync(yard, place.old, place.new)
+    place.stop()
+    for folder in (yard / "hub", place.old):
+        shutil.rmtree(folder)
+        folder.with_name(f"{folder.name}.copy").rename(folder)
+    place.start()
+    register(yard, place.old, "李小山")
+    call(yard, place.old, place.child, "2024-09-15")
+    set_phone(yard, place.old, place.child, "13800000002")
+    sync(yard, place.new, place.old, place.new, place.new)
+    record(yard, place.new, "child-transfer-requested/1", place.child, "to_home=home-01", "on=2024-11-01")
+    sync(yard, place.new)
+    record(yard, place.old, "child-transfer-accepted/1", place.child, "on=2024-11-03")
+    sync(yard, place.old, place.old)
+    nodes = [("central-hub", yard / "hub"), ("site-node", place.old), ("site-node", place.new)]
+    for command, folder in nodes:
+        (found,) = conflicts(yard, command, folder)
+        assert found["field"] == "home_phone"
+        assert {one["value"] for one in found["values"]} == {"13800000001", "13800000002"}
+        assert {one["home"] for one in found["values"]} == {OLD}
+    settle = ("settle", place.old, place.child, "home_phone", "=13800000002", "--by", "主任", "--shown", found["shown"])
+    yard.quick("site-node", *settle)
+    record(yard, place.old, "child-transfer-requested/1", place.child, "to_home=home-02", "on=2024-12-01")
+    sync(yard, place.old)
+    record(yard, place.new, "child-transfer-accepted/1", place.child, "on=2024-12-03")
+    sync(yard, place.new, place.new)
+    for command, folder in nodes:
+        assert conflicts(yard, command, folder) == []
+    place.require_healed(place.child)
+    place.stop()
+
+
 def test_databases_put_back_beside_a_newer_checkpoint(yard):
     """A hub whose databases alone were put back knows it at once, before it writes anything."""
     hub = yard / "hub"

@@ -177,6 +177,79 @@ def test_what_its_own_home_brings_again_is_not_said_twice(town):
     assert town.rows("", CHILD) == town.rows(NEW, CHILD)
 
 
+def phone(number: int) -> e.ContactCardChanged:
+    """An edit of one field."""
+    return e.ContactCardChanged(field="home_phone", value=f"138000000{number:02}")
+
+
+def phones(town: Both, code: str) -> list[str]:
+    """What stands in that field at a home, or at the county."""
+    heads = folding_of(town.store_of(code), CHILD, town.home_of(code)).heads("home_phone")
+    return sorted(head.value[-2:].lstrip("0") for head in heads)
+
+
+def test_a_value_of_each_life_stands(town):
+    """A field was set before the home was put back, and again later in its log, unknown to each other: a conflict."""
+    town.record(OLD, CHILD, phone(1))
+    town.exchange()
+    town.put_both_back()
+    for n in range(4):
+        town.record(OLD, b"another child 1!", talk(n + 1))
+    for n in (2, 3):
+        town.record(OLD, CHILD, phone(n))
+    town.come(OLD)
+    town.give_back()
+    town.exchange()
+    for code in ("", NEW):
+        assert phones(town, code) == ["1", "3"]
+        assert len(town.rows(code, CHILD)["conflict"]) == 2
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    record(town.homes[NEW], town.home_of(NEW), CHILD, "li", NOW_MS, lambda _: Wished([phone(4)]))
+    town.exchange()
+    for code in ("", NEW):
+        assert phones(town, code) == ["4"]
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_comes_back_in_parts_is_one_life(town, killed):
+    """Each part says behind what it was written, also where that came with another part, or stayed at the county."""
+    town.record(OLD, CHILD, phone(1))
+    town.exchange()
+    town.save("later")
+    town.homes[OLD].close()
+    shutil.rmtree(town.path / f"{OLD}.copy")
+    town.homes[OLD] = Store(town.path / OLD)
+    town.save_home(OLD)
+    for n in (2, 3):
+        town.record(OLD, CHILD, phone(n))
+        town.exchange()
+    told = town.outbox_of(NEW)
+    town.put_home_back(OLD)
+    town.put_back("later")
+    town.restoring.answer(town.homes[NEW].log, told)
+    for n in range(6):
+        town.record(OLD, b"another child 1!", talk(n + 1))
+    town.come(OLD)
+    parts = town.returned(NEW)
+    assert len(parts) > 1
+    for part in parts:
+        town.restoring.answer(town.homes[NEW].log, part)
+        if killed:
+            town.hub.close()
+            town.hub = Store(town.path / "hub")
+            town.open()
+    town.exchange()
+    for code in ("", NEW):
+        assert phones(town, code) == ["3"]
+        assert town.rows(code, CHILD)["conflict"] == []
+    town.record(OLD, CHILD, phone(4))
+    town.exchange()
+    for code in ("", NEW):
+        assert phones(town, code) == ["3", "4"]
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+
+
 def test_an_edit_that_saw_both_replaces_both(town):
     """At one place stand two entries, the later of which is not the newest by its log: whoever saw all settles all."""
     for n in range(5):

@@ -90,8 +90,9 @@ class Giving(Rolling):
         store = self.store_of(code)
         taken = list(folding_of(store, CHILD, self.home_of(code)).taken())
         target = next(one.id for one in taken if isinstance(one.event, e.ChildRegistered))
-        deps = forms.deps_of(forms.version_of(taken), store.log, taken)
-        self.record(code, CHILD, e.FactCorrected(target=UUID(bytes=target), field="name", value=name), deps)
+        version = forms.version_of(taken)
+        deps, saw = forms.deps_of(version, store.log, taken), forms.saw_of(version, store.log, taken)
+        self.record(code, CHILD, e.FactCorrected(target=UUID(bytes=target), field="name", value=name), deps, saw)
 
 
 @pytest.fixture
@@ -198,6 +199,31 @@ def test_what_the_county_wrote_in_taken_places_moves(town):
     assert len(town.rows("", CHILD)["conflict"]) == 2  # nobody of the two had seen the other
     assert [home.code for home in town.registry.homes()][-1] == "home-04"
     assert [home.code for home in type(town.registry)(town.hub, lambda: NOW_MS).homes()][-1] == "home-04"
+    town.require_whole()
+
+
+def test_the_county_overwrites_nothing_that_its_other_life_said(town):
+    """The county corrects a name, is put back, and corrects it twice where it had written: each life's value stands."""
+    town.correct("", "王大雨")
+    town.exchange()
+    town.put_back()
+    for name in ("王晓雨", "王小玉"):
+        town.correct("", name)
+    town.registry.invite("home-04", "home-04", bytes(32))
+    town.route()
+    town.restoring.answer(town.homes[NEW].log, town.outbox_of(NEW))
+    for _ in range(2):
+        town.give_back()
+        town.exchange()
+    for code in ("", NEW):
+        heads = folding_of(town.store_of(code), CHILD, town.home_of(code)).heads("name")
+        assert {head.value for head in heads} == {"王大雨", "王小玉"}
+        assert len(town.rows(code, CHILD)["conflict"]) == 2
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
+    town.correct("", "王一一")
+    town.exchange()
+    assert town.rows("", CHILD)["conflict"] == []
+    assert town.rows("", CHILD) == town.rows(NEW, CHILD)
     town.require_whole()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from node.views import Views
 from sync import bundle_file, epoch, outbox, outbox_sql, shelf, wire
 from sync.answering import Answer
 from sync.bundle import BundleReader
+from sync.entry import EXT_SAW
 from sync.file_form import Sent
 from sync.file_keeping import chunk_of, keep, offer_of
 from sync.file_transfer import FileReceiver
@@ -77,9 +78,13 @@ class Town:
         """A home's store; the hub's for ""."""
         return self.homes[code] if code else self.hub
 
-    def record(self, code: str, subject: bytes, event: Any, deps: Mapping[bytes, int] | None = None) -> bytes:
+    def record(
+        self, code: str, subject: bytes, event: Any, deps: Mapping[bytes, int] | None = None, saw: Sequence[bytes] = ()
+    ) -> bytes:
         """Record an event at a home (at the county for ""); its entry's id."""
         draft = draft_of(subject, event, "li", NOW_MS)._replace(deps=deps or {})
+        if saw:
+            draft = draft._replace(extensions={EXT_SAW: list(saw)})
         return self.store_of(code).record([draft]).result(10)[0].id
 
     def bring(self, *codes: str) -> None:

@@ -6,7 +6,8 @@ and followed. No model says what the hub should hold: what counts is that nobody
 exactly what routing grants, that the county's word which any folder still has counts everywhere, once, and that who was
 erased is gone.
 
-In a life in which homes fall back, too, every home's word that any folder still has counts in the end as well.
+In a life in which homes fall back, too, every home's word that any folder still has counts in the end as well. In all
+of them no value of a field is gone that nobody replaced who had seen it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import random
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from central_hub.ordering import address
 from central_hub.registry import Admissions
 from domain import events as e
 from domain import forms
-from domain.folding import fold
+from domain.folding import Folding, fold
 from domain.routing import EVERYTHING, grants
 from domain.views import TABLES
 from node import incarnations, mailbox
@@ -44,7 +45,7 @@ from node.mailbox import HomesByMailbox
 from node.records import draft_of, record_of
 from node.views import Views
 from sync import epoch, log_sql, outbox, outbox_sql
-from sync.entry import EXT_STOOD
+from sync.entry import EXT_SAW, EXT_STOOD
 from sync.erasure import erased_subjects, ledger
 from sync.errors import RefusedByPeer, Unreachable
 from sync.log_schema import Kind
@@ -52,6 +53,7 @@ from sync.store import Store
 from sync.verify import verify
 from tests.simulation.copies import Clock
 from tests.simulation.nodes import Computer, Hub
+from tests.simulation.overwriting import Edits
 from tests.simulation.wires import Loop, Network
 
 SLOW_ODDS = 0.1
@@ -105,7 +107,7 @@ class County:
 
     def __init__(self, seed: int, folder: Path, *, homes_fall: bool = False) -> None:
         self.homes_fall = homes_fall
-        self.home_backups: list[tuple[str, Path]] = []
+        self.home_backups: list[tuple[str, Path, Path]] = []  # with a copy of the hub of that day
         self.dice, self.folder, self.clock = random.Random(seed), folder, Clock()
         self.fired: Counter[str] = Counter()
         self.is_calm = False
@@ -123,7 +125,8 @@ class County:
         self.holder: dict[bytes, str] = {}
         self.offered: dict[bytes, str] = {}
         self.moved: set[bytes] = set()
-        for number in range(CHILDREN):
+        self.edits = Edits()
+        for number in range(CHILDREN // 2 if homes_fall else CHILDREN):
             child = bytes([number + 1]) * 16
             self.holder[child], self.words[child] = self.dice.choice(CODES), []
             born = e.ChildRegistered(name=self.word(child), sex="male", registered_on=DAY)
@@ -153,12 +156,15 @@ class County:
     def home_of(self, code: str) -> Any:
         return self.houses[code].home_of if code else self.registry.code_of
 
-    def record(self, code: str, child: bytes, event: e.Event, deps: Any = None) -> None:
+    def record(self, code: str, child: bytes, event: e.Event, deps: Any = None, saw: Sequence[bytes] = ()) -> Any:
         store = self.store_of(code)
         self.day += dt.timedelta(days=1)
         self.clock.now_ms += 60_000
         if child not in store._tail.erased:  # the command would be refused
-            store.record([draft_of(child, event, "li", self.clock())._replace(deps=deps or {})]).result()
+            named = {EXT_SAW: list(saw)} if saw else {}
+            draft = draft_of(child, event, "li", self.clock())
+            return store.record([draft._replace(deps=deps or {}, extensions=named)]).result()[0].id
+        return None
 
     # -- the hub
 
@@ -176,11 +182,11 @@ class County:
         node.stop()
         node.start()
 
-    def put_back(self) -> None:
+    def put_back(self, backup: Path | None = None) -> None:
         """An older copy of the hub's folder; restored with the command, or by hand."""
         self.note_epochs()
         self.office.stop()
-        self.office.path = self.copy(self.dice.choice(self.backups))
+        self.office.path = self.copy(backup or self.dice.choice(self.backups))
         if self.dice.random() < 0.3:
             self.fired["restored from a backup"] += 1
             incarnations.restored(Folder(self.office.path, "hub"), self.clock)
@@ -222,13 +228,30 @@ class County:
     def correct(self, child: bytes, code: str) -> None:
         """The county, or the child's home, corrects the name on a form that shows all that is there."""
         by = self.dice.choice(["", "", self.holder[child]])
-        taken = list(folding_of(self.store_of(by), child, self.home_of(by)).taken())
-        target = next((one.id for one in taken if isinstance(one.event, e.ChildRegistered)), None)
+        shown = folding_of(self.store_of(by), child, self.home_of(by))
+        target = next((one.id for one in shown.taken() if isinstance(one.event, e.ChildRegistered)), None)
         if target is None:
             return
-        deps = forms.deps_of(forms.version_of(taken), self.store_of(by).log, taken)
-        self.record(by, child, e.FactCorrected(target=UUID(bytes=target), field="name", value=self.word(child)), deps)
+        self.edit(by, child, e.FactCorrected(target=UUID(bytes=target), field="name", value=self.word(child)), shown)
         self.fired["corrected by the county"] += by == ""
+
+    def change(self, child: bytes, _code: str) -> None:
+        """The child's home, or the one that had it before, changes a number in the same way."""
+        self.change_number(self.dice.choice([self.holder[child], *CODES]), child)
+
+    def change_number(self, by: str, child: bytes) -> None:
+        shown = folding_of(self.store_of(by), child, self.home_of(by))
+        if any(one.home == by for one in shown.taken()):
+            number = f"1{self.dice.randrange(10**10):010}"
+            self.edit(by, child, e.ContactCardChanged(field="home_phone", value=number), shown)
+
+    def edit(self, by: str, child: bytes, event: e.Event, shown: Folding) -> None:
+        taken, log = list(shown.taken()), self.store_of(by).log
+        version = forms.version_of(taken)
+        deps, saw = forms.deps_of(version, log, taken), forms.saw_of(version, log, taken)
+        id_ = self.record(by, child, event, deps, saw)
+        if id_ is not None:
+            self.edits.note(id_, shown)
 
     def erase(self, child: bytes, _code: str) -> None:
         if self.dice.random() < 0.15 and child not in ledger(self.hub).ordered:
@@ -292,9 +315,11 @@ class County:
         falls = self.homes_fall and dice.random() < 0.08
         happening = dice.random()
         if falls:
-            self.save_or_lose(self.houses[code])
+            self.dice.choice([self.save_or_lose, self.save_or_lose, self.write_twice])(self.houses[code])
         elif happening < 0.35:
-            dice.choice([self.talk, self.talk, self.move_child, self.move_child, self.correct, self.erase])(child, code)
+            ways = [self.talk, self.change, self.move_child, self.move_child, self.correct, self.erase]
+            ways += [self.change] * (4 if self.homes_fall else 0)
+            dice.choice(ways)(child, code)
         elif happening < 0.83:
             if dice.random() < 0.35:
                 self.fired["line cut"] += 1
@@ -312,14 +337,39 @@ class County:
 
     def save_or_lose(self, house: House) -> None:
         """A copy of a home's folder, or an older one put in its place."""
-        older = [path for code, path in self.home_backups if code == house.code]
+        older = [paths for code, *paths in self.home_backups if code == house.code]
         house.stop()
-        if not older or self.dice.random() < 0.5:
-            self.home_backups.append((house.code, self.copy(house.path)))
+        if not older or self.dice.random() < 0.4:
+            self.save()
+            self.home_backups.append((house.code, self.copy(house.path), self.backups[-1]))
         else:
             self.fired["home put back"] += 1
-            house.path = self.copy(self.dice.choice(older))
+            path, hub = self.dice.choice(older[-3:])
+            house.path = self.copy(path)
+            if self.dice.random() < 0.7:  # the same misfortune befell the county
+                self.put_back(hub)
         house.start()
+
+    def write_twice(self, house: House) -> None:
+        """What a home changes comes to others; itself and the county forget it, and it changes that again."""
+        child = self.dice.choice(sorted(self.holder))
+        house.stop()
+        path = self.copy(house.path)
+        house.start()
+        self.save()
+        hub = self.backups[-1]
+        for _ in range(self.dice.randint(1, 2)):
+            self.talk(child, house.code)
+            self.change_number(house.code, child)
+            for code in (house.code, *CODES):
+                self.exchange(code)
+        house.stop()
+        house.path = self.copy(path)
+        self.put_back(hub)
+        house.start()
+        for _ in range(self.dice.randint(1, 3)):
+            self.talk(self.dice.choice(sorted(self.holder)), house.code)
+            self.change_number(house.code, child)
 
     # -- what must hold
 
@@ -403,6 +453,9 @@ class County:
                     assert shown[code][child]["child"] == [], "who was erased is still there"
                     content = b"".join(msgpack.packb(one.event and repr(one)) for one in self.records(code, child))
                     assert not any(word.encode() in content for word in self.words[child])
+            if child not in orders:
+                found = self.edits.require_none_lost(child, self.records("", child))
+                self.fired["set in two lives"] += found
             given = grants(fold("", child, self.records("", child))) if child not in orders else {}
             for code in (code for code, grant in given.items() if grant == EVERYTHING):
                 self.fired["moved, and compared"] += child in self.moved
