@@ -46,10 +46,7 @@ class Resume(NamedTuple):
 
 
 class Beginning(NamedTuple):
-    """A stream that begins in a push. `name` only where it is not the pseudonym that follows from the key.
-
-    A stream that begins erased has no subject and no key any more, only its name.
-    """
+    """A stream that begins in a push: `name` only where the key does not tell it, nothing else if it begins erased."""
 
     subject: bytes | None
     key: bytes | None

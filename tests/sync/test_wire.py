@@ -18,6 +18,7 @@ from sync.entry import INT_MAX, TIME_MS_MAX
 from sync.errors import RemoteProtocolError, UnknownKind
 from sync.file_form import CHUNK_SIZE_BYTES, CHUNKS_COUNT_MAX, SEALED_SIZE_BYTES_MAX, Manifest
 from sync.messages import (
+    TREE_SIZE,
     About,
     Ack,
     Again,
@@ -172,7 +173,8 @@ messages = (
     | st.builds(Took, log=exactly(16), size=sizes)
     | st.builds(Again, log=exactly(16), seqs=st.lists(st.integers(1, INT_MAX), min_size=1, max_size=16))
     | st.builds(Content, log=exactly(16), seq=st.integers(1, INT_MAX), packed=st.binary(max_size=300))
-    | st.builds(OutboxAt, epoch=st.integers(1, INT_MAX), size=sizes, files=sizes, taken=sizes)
+    | st.builds(OutboxAt, st.integers(1, INT_MAX), st.just(0), sizes, sizes, st.just(b""))
+    | st.builds(OutboxAt, st.integers(1, INT_MAX), st.integers(1, INT_MAX), sizes, sizes, exactly(TREE_SIZE))
     | st.builds(
         Delivery,
         log=exactly(16),
