@@ -226,16 +226,18 @@ class Tail:
         self.flush(db)
         found = self.lamport_at(db, log, seq) if self._store.holds(log) else None
         if found is None:
-            found = self._lamport_where_it_stood(db, dep, subject)
+            found = self._lamport_elsewhere(db, dep, subject)
         if found is None:
             raise LocalProtocolError(f"an edit cannot have seen entry {seq} of log {log.hex()}: it is not here")
         return found
 
-    def _lamport_where_it_stood(self, db: apsw.Connection, dep: tuple[bytes, int], subject: bytes) -> int | None:
-        """The lamport of an entry about a subject that a hub took back; see `taken_back`."""
+    def _lamport_elsewhere(self, db: apsw.Connection, dep: tuple[bytes, int], subject: bytes) -> int | None:
+        """The lamport of an entry about a subject in another life of its log, or taken back by a hub (`taken_back`)."""
         for stream in log_sql.live_streams_of_subject(db, subject):
             for row in log_sql.chain(db, stream.head):
                 body = self._readable(db, row)
+                if body is not None and dep == (self._store.find_seal(db, row.stream).log, row.seq):
+                    return body.lamport
                 match body.extensions.get(EXT_STOOD) if body is not None else None:
                     case [bytes(log), int(seq), bytes(), int(lamport), *_] if (log, seq) == dep:
                         return lamport

@@ -156,14 +156,17 @@ class County:
     def home_of(self, code: str) -> Any:
         return self.houses[code].home_of if code else self.registry.code_of
 
-    def record(self, code: str, child: bytes, event: e.Event, deps: Any = None, saw: Sequence[bytes] = ()) -> Any:
+    def record(
+        self, code: str, child: bytes, event: e.Event, deps: Any = None, saw: Sequence[bytes] = (), lamport: int = 0
+    ) -> Any:
         store = self.store_of(code)
         self.day += dt.timedelta(days=1)
         self.clock.now_ms += 60_000
         if child not in store._tail.erased:  # the command would be refused
             named = {EXT_SAW: list(saw)} if saw else {}
             draft = draft_of(child, event, "li", self.clock())
-            return store.record([draft._replace(deps=deps or {}, extensions=named)]).result()[0].id
+            draft = draft._replace(deps=deps or {}, extensions=named, lamport=lamport)
+            return store.record([draft]).result()[0].id
         return None
 
     # -- the hub
@@ -249,7 +252,8 @@ class County:
         taken, log = list(shown.taken()), self.store_of(by).log
         version = forms.version_of(taken)
         deps, saw = forms.deps_of(version, log, taken), forms.saw_of(version, log, taken)
-        id_ = self.record(by, child, event, deps, saw)
+        lamport = forms.lamport_behind(deps, taken, saw) if deps or saw else 0
+        id_ = self.record(by, child, event, deps, saw, lamport)
         if id_ is not None:
             self.edits.note(id_, shown)
 
