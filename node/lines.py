@@ -10,8 +10,9 @@ line that does not is named with its own sentence.
 A file is a batch (`node/batches.py`): its name follows from the node's place in the county and the file's content, each
 entry names the batch and its line as its source, and the subjects that it makes follow from both. So a file that was
 stored before is known, whatever it is called, and running it again stores nothing. Beside a running `serve` that
-process reads the file; whoever recorded about one of its subjects meanwhile has everything decided again. Files take
-turns there, from the question whether one is known to its commit: the other may be this very file.
+process reads the file; whoever recorded about one of its subjects meanwhile has everything decided again. The other may
+be this very file, so whether it is known is asked again after the subjects' versions were looked at, which the commit
+expects.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +49,6 @@ FILE_SIZE_BYTES_MAX: Final = 64 * 1024 * 1024
 LINE_SIZE_BYTES_MAX: Final = 256 * 1024
 LINES_MAX: Final = DRAFTS_COUNT_MAX  # of one transaction
 TRIES_MAX: Final = 10
-_TURN: Final = threading.Lock()  # one process writes a folder, so this is enough
 TIMEOUT_S: Final = 1800.0
 KEYS: Final = frozenset({"event", "subject", "fields"})
 NAME: Final = re.compile(r"\$[^\W\d][\w-]*")
@@ -101,22 +100,38 @@ def record_lines(store: Store, homes_of: HomesOf, asked: Asked, now_ms: int, sho
             "本家以前的记录还没有全部取回，现在记录会重复：请先运行 sync，取回之后再运行",
             "the earlier records are still coming, and would be recorded twice: run `sync` first",
         )
-    with _TURN:
-        known = batches.every(store, lambda log: home_of(log) == home)
-        batch, one = batches.standing(known, batches.name_of(KIND, home, content))
+    for _ in range(TRIES_MAX):
+        position = store.position()
+        batch, one = _standing(store, home_of, home, content)
         lines = read(content, home, batch, today.of(store, lambda: now_ms).date, one is not None)
         if one is not None:
             return _answer(batch, 0, len(one.members), lines)
         if not (lines.good or lines.bad):
             raise Refused(f"{path}里一行也没有", f"there is no line in {path}")
-        for _ in range(TRIES_MAX):
+        try:
             drafts = _Deciding(store, home_of, home, batch, str(asked["by"]), now_ms).drafts(lines, show)
-            try:
-                store.record(drafts).result()
-            except StaleVersion:  # only beside a `serve`: somebody recorded about one of the subjects
+            if _is_stored_since(store, position, home_of, home, content):
                 continue
-            return _answer(batch, len(drafts), 0, lines)
+            store.record(drafts).result()
+        except StaleVersion:  # only beside a `serve`: somebody recorded about one of the subjects
+            continue
+        except BadLines:  # what does not fit may be what the other hand recorded
+            if _is_stored_since(store, position, home_of, home, content):
+                continue
+            raise
+        return _answer(batch, len(drafts), 0, lines)
     raise FolderInUse("others record about the same subjects all the time: try again")
+
+
+def _standing(store: Store, home_of: HomeOf, home: str, content: bytes) -> tuple[str, batches.Batch | None]:
+    """The name of a file's batch, and the batch if it is stored and was not taken back."""
+    known = batches.every(store, lambda log: home_of(log) == home)
+    return batches.standing(known, batches.name_of(KIND, home, content))
+
+
+def _is_stored_since(store: Store, position: int, home_of: HomeOf, home: str, content: bytes) -> bool:
+    """Whether another hand stored this file after the log was at a position."""
+    return store.position() != position and _standing(store, home_of, home, content)[1] is not None
 
 
 def _answer(batch: str, stored: int, known: int, lines: Lines) -> dict[str, Any]:

@@ -44,3 +44,24 @@ def test_the_same_file_stored_meanwhile_is_known(folder, tmp_path):
         mine = run(meanwhile)
         assert (others[1]["stored"], mine["stored"], mine["known"]) == (1, 0, 1)
         assert store.size(store.log) == 2
+
+
+@pytest.mark.parametrize("line", [CHILD, {**CHILD, "subject": "new"}])
+def test_a_file_stored_between_question_and_decision_is_known(folder, tmp_path, monkeypatch, line):
+    """The other hand commits after this one asked whether the file is known, and before it looks at what is here."""
+    path = tmp_path / "lines.jsonl"
+    path.write_text(json.dumps(line), encoding="utf-8")
+    with writing(folder) as store:
+        asked = {"path": str(path), "by": "w"}
+        erased_subjects, others = lines.erased_subjects, []
+
+        def meanwhile(store):
+            if not others:
+                others.append({})  # the other's own run comes here, too
+                others.append(lines.record_lines(store, homes_of(folder), asked, 1_750_000_000_000))
+            return erased_subjects(store)
+
+        monkeypatch.setattr(lines, "erased_subjects", meanwhile)
+        mine = lines.record_lines(store, homes_of(folder), asked, 1_750_000_000_000)
+        assert (others[1]["stored"], mine["stored"], mine["known"]) == (1, 0, 1)
+        assert store.size(store.log) == 1
