@@ -593,19 +593,31 @@ TIGHTER = st.fixed_dictionaries(
         "count": st.integers(1, 4),
         "grace_days": st.integers(0, 9),
         "within_days": st.integers(0, 40),
-        "period": st.sampled_from([*LENGTHS]),
     },
 )
+YEAR = Calendar([Term("2024-25", day("2024-07-01"), day("2025-07-31"))])
 
 
 @settings(max_examples=120, deadline=None)
 @given(FACTS, DAYS, TIGHTER)
 def test_what_a_home_sets_never_makes_fewer_dues(facts, today, change):
     """Whatever a home says of any rule, no rule has fewer overdue duties: it tightens, or has no effect."""
-    whole = Calendar([Term("2024-25", day("2024-07-01"), day("2025-07-31"))])
-    subject = child(*facts)
-    before = overdue_by_rule(subject, today, {}, whole)
-    after = overdue_by_rule(subject, today, change, whole)
+    require_no_fewer(child(*facts), today, change)
+
+
+@settings(max_examples=120, deadline=None)
+@given(DAYS, st.sampled_from([*LENGTHS]), TIGHTER)
+def test_what_a_home_asks_oftener_never_makes_fewer_dues(today, period, change):
+    """The same of shorter periods, for a child that was there all the time.
+
+    Who comes in the midst of a period owes it where half of it is left; of a shorter one less may be left.
+    """
+    require_no_fewer(child(), today, {**change, "period": period})
+
+
+def require_no_fewer(subject: Subject, today: str, change: dict[str, Any]) -> None:
+    before = overdue_by_rule(subject, today, {}, YEAR)
+    after = overdue_by_rule(subject, today, change, YEAR)
     assert {rule: count for rule, count in before.items() if after.get(rule, 0) < count} == {}
 
 
